@@ -1,0 +1,1 @@
+"""`Camera`, lens distortion, and one reader for each track format."""

@@ -1,0 +1,1 @@
+"""Layers into picture: over, holdouts, shadow."""

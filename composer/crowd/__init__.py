@@ -1,0 +1,1 @@
+"""Who stands where and does what: figures, cast, formations, clips and retargeting."""

@@ -1,0 +1,121 @@
+"""The crowd's types: what a figure is made of, and who stands where at some frames.
+
+A figure is a skinned mesh on one skeleton. Every array is plain numpy so that layouts can be hashed, cached and sent to
+a farm node; `guides` uploads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+I16 = NDArray[np.int16]
+I32 = NDArray[np.int32]
+
+#: What a triangle is made of; the second axis of `Crowd.albedo`. Guides shade metal with a sheen, the rest as cloth.
+MATERIALS = ("skin", "hair", "tunic", "trousers", "leather", "metal", "wood", "cloak", "shield", "crest")
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """J joints; parents come before their children. The root is joint 0 at the hips.
+
+    parent: int16 [J], -1 for the root. bind_m: float32 [J, 3], joint places in the figure's own space at bind pose
+    (feet on y = 0, facing -Z, x to the figure's RIGHT is +X).
+    openpose: for each of the 18 COCO/OpenPose body joints (nose, neck, r-shoulder, r-elbow, r-wrist, l-shoulder, l-elbow,
+    l-wrist, r-hip, r-knee, r-ankle, l-hip, l-knee, l-ankle, r-eye, l-eye, r-ear, l-ear) the joint that carries it, and
+    openpose_offset_m: float32 [18, 3], its place in the figure's space at bind pose.
+    """
+
+    names: tuple[str, ...]
+    parent: I16
+    bind_m: F32
+    openpose: I16
+    openpose_offset_m: F32
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A skinned mesh in bind pose, metres, figure space. At most 4,096 triangles.
+
+    position_m, normal: float32 [V, 3]. joint: int16 [V, 2] and weight: float32 [V], the share of joint[:, 0].
+    triangle: int32 [T, 3], counter-clockwise seen from outside; thin sheets (cloaks) carry both sides.
+    material: int16 [T], index into MATERIALS.
+    """
+
+    position_m: F32
+    normal: F32
+    joint: I16
+    weight: F32
+    triangle: I32
+    material: I16
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A kit: what one kind of soldier looks like. lods[0] is the full mesh; later ones are coarser (may be absent)."""
+
+    name: str
+    lods: tuple[Mesh, ...]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A motion on the skeleton, sampled evenly over `duration_s`.
+
+    rotation: float32 [S, J, 4], unit quaternions (x, y, z, w): each joint's rotation in FIGURE space relative to bind.
+    position_m: float32 [S, J, 3]: each joint's place in figure space. A vertex v of joint j moves to
+    rotation[j] * (v - bind_m[j]) + position_m[j].
+    looped: sample S would equal sample 0 (minus travel). Feet stand on y = 0; travel is taken out of the root:
+    stride_m is how far (-Z) the figure moves in one `duration_s`, 0 for clips on the spot.
+    """
+
+    name: str
+    duration_s: float
+    rotation: F32
+    position_m: F32
+    looped: bool = True
+    stride_m: float = 0.0
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Everything that agents index into: skeleton, figures (by `Agents.cast`), clips (by `Agents.clip`)."""
+
+    skeleton: Skeleton
+    figures: tuple[Figure, ...]
+    clips: tuple[Clip, ...]
+
+
+@dataclass(frozen=True)
+class Agents:
+    """N agents at F frames (which ones is in `frames`). Same order of agents in every array, ascending `agent_id`.
+
+    agent_id: uint32 [N], never 0 (0 is 'nobody'). name: how a person calls one, by id, for heroes only.
+    position_m: float32 [F, N, 3], where the figure stands on the ground. heading_rad: float32 [F, N]: 0 looks down -Z,
+    positive turns to the left (counter-clockwise seen from above).
+    clip: int16 [F, N], index into Cast.clips. phase: float32 [F, N], in [0, 1) of the clip.
+    cast: int16 [N], index into Cast.figures. side: int8 [N]. height_scale: float32 [N], 1 is the figure as modelled.
+    albedo: float32 [N, len(MATERIALS), 3], ACEScg reflectance of each agent's own materials.
+    seed: uint32 [N], the agent's own, for whatever else varies on him.
+    """
+
+    frames: tuple[int, ...]
+    agent_id: NDArray[np.uint32]
+    position_m: F32
+    heading_rad: F32
+    clip: I16
+    phase: F32
+    cast: I16
+    side: NDArray[np.int8]
+    height_scale: F32
+    albedo: F32
+    seed: NDArray[np.uint32]
+    name: Mapping[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.agent_id)

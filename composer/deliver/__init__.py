@@ -1,0 +1,1 @@
+"""The delivery: multi-part EXR, Cryptomatte, proxy, contact sheet."""

@@ -1,0 +1,1 @@
+"""`(shot, frame number) -> Frame`, and the job around it: plan, manifest, resume."""
