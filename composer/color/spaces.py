@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import os
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ class ColorManager:
     working: str
     notes: tuple[str, ...] = ()
     _config: ocio.Config = field(default=None, repr=False, compare=False)  # type: ignore[assignment]
+    _context: ocio.Context = field(default=None, repr=False, compare=False)  # type: ignore[assignment]
     _processors: dict[tuple[str, ...], ocio.CPUProcessor] = field(default_factory=dict, repr=False, compare=False)
 
     @staticmethod
@@ -55,17 +57,13 @@ class ColorManager:
         variables do not reach the config, so that a frame is the same on every machine. Raises InputError.
         """
         loaded = _load(config, base)
-        variables = dict(context or {})
-        loaded = loaded.createEditableCopy()
-        for name, value in variables.items():
-            loaded.addEnvironmentVar(name, str(value))
-        loaded.setEnvironmentMode(_ocio().ENV_ENVIRONMENT_LOAD_PREDEFINED)
         try:
             loaded.validate()
         except _ocio().Exception as error:
             raise InputError("colour config is not valid", where=_where(config), got=_first_line(error)) from None
         loaded, working, notes = _with_working_space(loaded)
-        return ColorManager(loaded.getName() or str(config or DEFAULT_CONFIG), working, notes, loaded)
+        name = loaded.getName() or str(config or DEFAULT_CONFIG)
+        return ColorManager(name, working, notes, loaded, _context(loaded, context or {}))
 
     def space(self, name: str) -> str:
         """The config's canonical name. Accepts names, aliases, roles and what people say ("LogC3", "S-Log3", "Rec.709", "sRGB",
@@ -123,7 +121,7 @@ class ColorManager:
         name = self.space(space)
         if not self.is_scene_linear(name):
             raise InputError("not a scene-linear colour space", got=repr(name))
-        matrix = _matrix_of(self._config.getProcessor(self.working, name).createGroupTransform())
+        matrix = _matrix_of(self._config.getProcessor(self._context, self.working, name).createGroupTransform())
         if matrix is not None:
             return matrix
         columns = self.from_working(np.eye(3, dtype=np.float32)[None], name)[0]
@@ -165,7 +163,7 @@ class ColorManager:
         key = (source, target)
         if key not in self._processors:
             try:
-                self._processors[key] = self._config.getProcessor(source, target).getDefaultCPUProcessor()
+                self._processors[key] = self._config.getProcessor(self._context, source, target).getDefaultCPUProcessor()
             except _ocio().Exception as error:
                 raise InputError(f"no transform from {source} to {target}", got=_first_line(error)) from None
         return self._processors[key]
@@ -175,7 +173,7 @@ class ColorManager:
         if key not in self._processors:
             try:
                 transform = _ocio().DisplayViewTransform(src=self.working, display=display, view=view)
-                self._processors[key] = self._config.getProcessor(transform).getDefaultCPUProcessor()
+                self._processors[key] = self._config.getProcessor(self._context, transform, _ocio().TRANSFORM_DIR_FORWARD).getDefaultCPUProcessor()
             except _ocio().Exception as error:
                 raise InputError(f"no transform for {display}, {view}", got=_first_line(error)) from None
         return self._processors[key]
@@ -232,6 +230,16 @@ def _load(config: str | Path | None, base: Path) -> ocio.Config:
         return _ocio().Config.CreateFromFile(str(path))
     except _ocio().Exception as error:
         raise InputError("colour config cannot be read", where=Where(file=path), got=_first_line(error)) from None
+
+
+def _context(config: ocio.Config, variables: Mapping[str, str]) -> ocio.Context:
+    """The config's context with its declared defaults and the given values, whatever this machine's environment says."""
+    context = copy.deepcopy(config.getCurrentContext())
+    for name in config.getEnvironmentVarNames():
+        context[name] = config.getEnvironmentVarDefault(name)
+    for name, value in variables.items():
+        context[name] = str(value)
+    return context
 
 
 def _with_working_space(config: ocio.Config) -> tuple[ocio.Config, str, tuple[str, ...]]:
