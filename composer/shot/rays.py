@@ -28,7 +28,7 @@ class RayMesh:
     """A mesh that rays can be asked of. position_m: float32 [V, 3]; triangle: int32 [T, 3]."""
 
     def __init__(self, position_m: NDArray[np.float32], triangle: NDArray[np.int32]) -> None:
-        wp.config.quiet = True
+        wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
         wp.init()
         self._corner = position_m.astype(np.float64)[triangle]
         # Near the origin float32 is finer: the BVH works on the mesh moved to its middle.
