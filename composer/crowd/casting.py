@@ -130,15 +130,12 @@ class _Role:
                 figures.append(figures_of_kit(cast, kit))
             except InputError as error:
                 field = f"crowd.regions.{number}.kits.{kit}"
-                errors.append(
-                    InputError(error.what, where=Where(field=field), expected=error.expected, got=error.got, hint=error.hint)
-                )
+                errors.append(InputError(error.what, where=Where(field=field), expected=error.expected, got=kit))
+        at_clip = Where(field=f"crowd.regions.{number}.clip")
         clips = clips_called(cast, spec.clip)
         if not clips:
             names = ", ".join(c.name for c in cast.clips)
-            errors.append(
-                InputError("no such clip", where=Where(field=f"crowd.regions.{number}.clip"), expected=names, got=spec.clip)
-            )
+            errors.append(InputError("no such clip", where=at_clip, expected=names, got=spec.clip))
         elif spec.moving:
             clips = clips[:1]  # one stride for all, or the ranks would drift apart
             clip = cast.clips[clips[0]]
@@ -147,14 +144,14 @@ class _Role:
                 errors.append(
                     InputError(
                         "this clip cannot move a region",
-                        where=Where(field=f"crowd.regions.{number}.clip"),
+                        where=at_clip,
                         expected=f"a looped clip that travels ({walks})",
                         got=spec.clip,
                         hint="choose one of those, or leave out `moving`",
                     )
                 )
         elif cast.clips[clips[0]].stride_m > 0:
-            notes.append(f"{spec.name}: the clip {spec.clip} travels but the region does not move: they step on the spot")
+            notes.append(f"{spec.name}: {spec.clip} travels but the region does not move: they step on the spot")
         if errors:
             raise InputErrors(errors)
         clip = cast.clips[clips[0]]

@@ -1,8 +1,8 @@
-"""Progressive blue noise in a polygon: places that keep a distance, ordered so that every head of the list is spread out.
+"""Progressive blue noise in a polygon: places that keep a distance, in an order of which every head is spread out.
 
-The first few hundred come farthest first. After that the distance is divided by the root of 2 again and again, and each
-level throws darts (one to a cell of a grid, all cells at once) until little fits, down to the distance asked for. A level
-is always finished, so the list never depends on how many places are wanted.
+The first few hundred come farthest first. After that the distance is divided by the root of 2 again and again, and
+each level throws darts (one to a cell of a grid, all cells at once) until little fits, down to the distance asked for.
+A level is always finished, so the list never depends on how many places are wanted.
 """
 
 from __future__ import annotations

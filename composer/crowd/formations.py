@@ -141,10 +141,8 @@ def _stray(
         )
         reach = np.minimum(reach, room)
     own = hash_u32(seed, "place") ^ hash_u32(file * 65537 + rank, "place")
-    each = np.stack(
-        [hash01(own, "stray across") + hash01(own, "more across"), hash01(own, "stray deep") + hash01(own, "more deep")],
-        axis=1,
-    ).astype(np.float64)
+    chances = [hash01(own, f"stray {way}") + hash01(own, f"more {way}") for way in ("across", "deep")]
+    each = np.stack(chances, axis=1).astype(np.float64)
     waves = np.stack([_wave(rank, seed, "file wave"), _wave(file, seed, "rank wave")], axis=1)
     return reach * (0.6 * (each - 1.0) + 0.4 * waves), notes
 

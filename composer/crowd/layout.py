@@ -1,8 +1,8 @@
 """Who stands where: the regions of `shot.yaml` filled with people.
 
-An agent is his region's name and the number of his place in it: his id, seed, kit, height and clip follow from those, and
-his place from the region's own polygon, formation and the crowd's seed. So a smaller count is a part of a larger one, and
-one region's edit touches no other (unless they overlap: the larger region leaves room for the smaller one's places).
+An agent is his region's name and the number of his place in it: his id, seed, kit, height and clip follow from those,
+and his place from the region's own polygon, formation and the crowd's seed. So a smaller count is a part of a larger
+one, and one region's edit touches no other (unless they overlap: the larger leaves room for the smaller one's places).
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Layout:
         return len(self.agent_id)
 
     def at(self, frames: Sequence[int]) -> Agents:
-        """Everybody at each of `frames` (any whole numbers; before `first_frame` too). Walkers follow the ground; one who
-        has walked off its edge keeps the height at which he started."""
+        """Everybody at each of `frames` (any whole numbers; before `first_frame` too). Walkers follow the ground; one
+        who has walked off its edge keeps the height at which he started."""
         seconds = np.array([(f - self.first_frame) / float(self.frame_rate) for f in frames], dtype=np.float64)
         shape = (len(frames), len(self))
         position = np.empty((*shape, 3), dtype=np.float32)
@@ -99,7 +99,7 @@ def layout(
 ) -> Layout:
     """Fill the crowd's regions.
 
-    view_at: the camera at a frame, for regions drawn on the plate. sides: the shot's own sides beside the built-in ones.
+    view_at: the camera at a frame, for regions drawn on the plate. sides: the shot's own, beside the built-in ones.
     first_frame: moving regions stand on their polygons there. count: instead of the crowd's own; the first `count` of a
     larger one are the same people. fit: a region that is too small for its people takes those who fit, with a note;
     otherwise that is an InputError that says how many fit and which spacing would do.
@@ -215,5 +215,6 @@ def _headings(crowd: CrowdSpec, sites: Sequence[Site], casting: Casting, region:
             mine = np.flatnonzero(region == number)
             away = np.asarray(spec.face_m) - place[mine]
             heading[mine] = np.arctan2(-away[:, 0], -away[:, 1])
-    stray = np.array([0.0 if r.moving else 16.0 if r.formation == "loose" else 5.0 * r.jitter / 0.15 for r in crowd.regions])
-    return heading + np.radians(np.minimum(stray, 20.0))[region] * casting.stray
+    ragged = [16.0 if r.formation == "loose" else min(20.0, 5.0 * r.jitter / 0.15) for r in crowd.regions]
+    stray = np.radians([0.0 if r.moving else d for r, d in zip(crowd.regions, ragged, strict=True)])
+    return heading + stray[region] * casting.stray

@@ -1,4 +1,4 @@
-"""Where a region lies: an artist's polygon, in metres on the ground or in pixels on the plate, as one polygon in metres.
+"""Where a region lies: an artist's polygon, in metres on the ground or in pixels on the plate, as one in metres.
 
 Ground coordinates are (x, z) of the world; seen from above with -Z up the page, x is to the right.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,8 @@ def weights_of(crowd: CrowdSpec, room: Sequence[float]) -> tuple[list[float], in
     """(each region's weight, the crowd's own total).
 
     Regions with a `count` of their own get exactly that; the others share the rest by `share`, or by `room` (area over
-    spacing, so that regions fill up together) where no share is given; the shares given are then parts of 1. Raises InputError where the counts do not add up.
+    spacing, so that regions fill up together) where no share is given; the shares given are then parts of 1.
+    Raises InputError where the counts do not add up.
     """
     regions = crowd.regions
     names = [r.name for r in regions]
@@ -91,7 +93,7 @@ def first_id(region: str) -> int:
 def check_ids(names: Sequence[str], ids: Mapping[str, NDArray[np.uint32]]) -> None:
     """InputError if two regions' ids meet (about one chance in four billion for each pair of people)."""
     spans = sorted((int(ids[n].min()), int(ids[n].max()), n) for n in names if len(ids[n]))
-    for (_, last, one), (first, _, other) in zip(spans, spans[1:], strict=False):
+    for (_, last, one), (first, _, other) in pairwise(spans):
         if first <= last:
             raise InputError(
                 "two regions' names give the same agent ids",
