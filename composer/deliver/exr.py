@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from composer.camera.camera import View
 from composer.comp.layer import Frame
 from composer.deliver import attributes, cryptomatte
-from composer.io.exr import Chromaticities, ExrPart, TimeCode, write_exr
-from composer.io.image import Window
+from composer.io.exr import ExrPart, write_exr
+from composer.io.exr_attributes import Chromaticities
+from composer.io.timecode import Timecode
+from composer.io.window import Window
 
 PARTS = ("rgba", "crowd", "shadow", "depth", "normal", "motion", "albedo", "pose", "crypto_agent")
 
@@ -73,11 +75,11 @@ def _header(frame: Frame, view: View, slate: Slate) -> dict[str, object]:
         "muster:untouched_sha256": frame.untouched_sha256,
     }
     if slate.chromaticities:
-        header["chromaticities"] = Chromaticities(*slate.chromaticities)
+        header["chromaticities"] = Chromaticities.of(slate.chromaticities)
     if slate.colorspace in attributes.INTEROP_ID:
         header["colorInteropID"] = attributes.INTEROP_ID[slate.colorspace]
     if slate.timecode:
-        header["timeCode"] = TimeCode(slate.timecode, slate.frame_rate)
+        header["timeCode"] = Timecode.parse(slate.timecode, slate.frame_rate)
     for key, value in (slate.extra or {}).items():
         header[f"muster:{key}"] = value
     return header

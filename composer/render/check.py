@@ -31,7 +31,13 @@ def check_shot(path: Path) -> CheckReport:
         shot = load_shot(path)
         stage = prepare(shot)
         people = layout(
-            shot.crowd, cast, stage.ground, stage.camera.view, shot.sides, count=None, frame_rate=stage.plate.frame_rate
+            shot.crowd,
+            cast,
+            stage.ground,
+            stage.camera.view,
+            shot.sides,
+            frame_rate=stage.plate.frame_rate,
+            first_frame=stage.plate.frames[0],
         )
     except InputErrors as error:
         return CheckReport(error.errors, ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,11 +23,12 @@ from composer.shot.stage import Stage
 
 @dataclass(frozen=True)
 class Scene:
-    """A shot that is ready to render: the stage, who is on it, and how well it is to be drawn."""
+    """A shot that is ready to render: the stage, who is on it, what each is called, and how well it is to be drawn."""
 
     stage: Stage
     cast: Cast
     layout: Layout
+    names: Mapping[int, str]
     samples: int
     device: str
 

@@ -18,6 +18,7 @@ import composer
 from composer.comp.layer import Frame
 from composer.crowd.cast import default_cast
 from composer.crowd.layout import layout
+from composer.crowd.names import agent_names
 from composer.deliver.exr import Slate, write_frame
 from composer.deliver.proxy import write_proxy
 from composer.errors import InputError, Where
@@ -83,13 +84,14 @@ def prepare_job(
         stage.ground,
         stage.camera.view,
         shot.sides,
-        count=count,
         frame_rate=stage.plate.frame_rate,
+        first_frame=stage.plate.frames[0],
+        count=count,
     )
     notes = (*stage.notes, *people.notes)
     if quality.name != "preview":
         notes += (f"quality {quality.name}: no diffusion model is used yet, the guide render is delivered",)
-    scene = Scene(stage, cast, people, quality.samples, device)
+    scene = Scene(stage, cast, people, agent_names(people), quality.samples, device)
     return Job(scene, chosen, out / shot.shot / shot.version, quality, notes)
 
 
@@ -156,7 +158,7 @@ def _write(job: Job, frame: Frame, key: str, watch: Stopwatch) -> FrameRecord:
     if slate.timecode:
         offset = frame.number - stage.plate.frames[0]
         slate = replace(slate, timecode=add_frames(slate.timecode, offset, slate.frame_rate))
-    parts = write_frame(path, frame, stage.camera.view(frame.number), slate, job.scene.layout.names)
+    parts = write_frame(path, frame, stage.camera.view(frame.number), slate, job.scene.names)
     seconds = {**watch.seconds, "write": time.perf_counter() - begin}
     record = FrameRecord(
         frame=frame.number,
