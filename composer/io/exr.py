@@ -210,7 +210,9 @@ def _attribute(name: str, value: object, where: Where) -> object:
     if isinstance(value, Chromaticities):
         return value.values()
     if isinstance(value, Timecode):
-        return OpenEXR.TimeCode(value.hours, value.minutes, value.seconds, value.frames, value.drop)
+        flags_and_binary_groups = [0] * 13
+        label = (value.hours, value.minutes, value.seconds, value.frames, int(value.drop))
+        return OpenEXR.TimeCode(*label, *flags_and_binary_groups)
     if isinstance(value, np.ndarray) and value.shape in ((3, 3), (4, 4)):
         return np.ascontiguousarray(value, dtype=np.float32)
     if isinstance(value, tuple) and len(value) in (2, 3) and all(isinstance(v, int | float) for v in value):

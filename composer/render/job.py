@@ -24,8 +24,9 @@ from composer.deliver.proxy import write_proxy
 from composer.errors import InputError, Where
 from composer.io.files import sha256_file
 from composer.io.timecode import add_frames
+from composer.render.depends import code_digest, frame_key
 from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
-from composer.render.manifest import FrameRecord, code_digest, digest, is_done, write_manifest, write_record
+from composer.render.manifest import FrameRecord, is_done, write_manifest, write_record
 from composer.render.quality import Quality
 from composer.shot.schema import ShotFile
 from composer.shot.stage import Stage, prepare
@@ -98,7 +99,8 @@ def prepare_job(
 def run_job(job: Job, progress: Progress | None = None) -> JobResult:
     """Render the frames that are not there yet, then the manifest and the proxy."""
     begin = time.perf_counter()
-    keys = {n: frame_key(job, n) for n in job.frames}
+    slate = slate_of(job)
+    keys = {n: frame_key(job.scene, slate, n) for n in job.frames}
     skipped = tuple(n for n in job.frames if is_done(job.delivery, n, keys[n]))
     wanted = tuple(n for n in job.frames if n not in set(skipped))
     total, done = len(job.frames), 0
@@ -200,24 +202,6 @@ def slate_of(job: Job) -> Slate:
         code_version=composer.__version__,
         compression=shot.delivery.compression,
         extra={"quality": job.quality.name, "soldiers": str(len(job.scene.layout))},
-    )
-
-
-def frame_key(job: Job, number: int) -> str:
-    """Digest of all that the frame depends on: the shot, its files, the program and the settings."""
-    stage = job.scene.stage
-    files = [*stage.files, *stage.frame_files(number)]
-    return digest(
-        {
-            "shot": stage.shot.model_dump(mode="json"),
-            "files": [(p.name, sha256_file(p)) for p in files],
-            "code": code_digest(),
-            "soldiers": len(job.scene.layout),
-            "samples": job.quality.samples,
-            "quality": job.quality.name,
-            "device": job.scene.device,
-            "frame": number,
-        }
     )
 
 

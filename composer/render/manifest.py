@@ -6,14 +6,11 @@ other's file; `manifest.json` is put together from the records.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 
-import composer
 from composer.io.files import atomic_write, sha256_file
 
 
@@ -78,19 +75,3 @@ def write_manifest(delivery: Path, head: Mapping[str, object]) -> Path:
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps({**head, "frames": frames}, indent=1, default=str) + "\n")
     return path
-
-
-def digest(value: object) -> str:
-    """SHA-256 of a value's canonical JSON."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
-
-
-@lru_cache(maxsize=1)
-def code_digest() -> str:
-    """SHA-256 over Muster's own source files: a changed program renders again."""
-    root = Path(composer.__file__).parent
-    total = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        total.update(path.relative_to(root).as_posix().encode())
-        total.update(path.read_bytes())
-    return total.hexdigest()
