@@ -267,7 +267,7 @@ def finish(raw: Raw, request: Request) -> CameraTrack:
         first_frame=first,
         world_from_camera=matrices,
         focal_mm=focal,
-        filmback_mm=raw.filmback_mm,
+        filmback_mm=(float(raw.filmback_mm[0]), float(raw.filmback_mm[1])),
         centre_px=centre,
         size_px=raw.size_px,
         pixel_aspect=raw.pixel_aspect,
