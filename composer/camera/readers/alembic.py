@@ -1,7 +1,7 @@
 """Cameras in Alembic files, through the `alembic3d` bindings.
 
-Focal length in mm, aperture and film offset in cm; transforms are row vectors; times are seconds. Alembic states neither
-unit nor up axis: 1 unit = 1 m and Y up unless the shot says otherwise (Maya exports centimetres).
+Focal length in mm, aperture and film offset in cm; transforms are row vectors; times are seconds. Alembic states
+neither unit nor up axis: 1 unit = 1 m and Y up unless the shot says otherwise (Maya exports centimetres).
 Source: Alembic's CameraSample.h.
 """
 

@@ -120,8 +120,8 @@ def _raw(
     sizes = {c.size_px for c in used}
     if len(sizes) > 1:
         raise InputError(
-            "the solve's pictures have several sizes", where=Where(file=path), got=", ".join(f"{w}x{h}" for w, h in sorted(sizes)),
-            hint="name one camera number as the node",
+            "the solve's pictures have several sizes", where=Where(file=path),
+            got=", ".join(f"{w}x{h}" for w, h in sorted(sizes)), hint="name one camera number as the node",
         )  # fmt: skip
     (size,) = sizes
     focal = np.array([c.focal_px for c in used])
@@ -171,8 +171,8 @@ def _frames(request: Request, path: Path, images: list[Image], notes: list[str])
     if len(plain) != len(images):
         nameless = images[numbers.index(None)]
         raise InputError(
-            "a picture's name holds no frame number", where=Where(file=path, line=nameless.line), got=nameless.name[:80],
-            hint="number the pictures, or give their frame numbers (frames)",
+            "a picture's name holds no frame number", where=Where(file=path, line=nameless.line),
+            got=nameless.name[:80], hint="number the pictures, or give their frame numbers (frames)",
         )  # fmt: skip
     if len(set(plain)) != len(plain):
         twice = next(n for n in plain if plain.count(n) > 1)
@@ -225,7 +225,7 @@ def _intrinsics(model: str, width: float, height: float, values: list[float], wh
     if model not in MODELS:
         raise InputError(
             f"camera model {model[:40]} is not supported", where=where, expected=", ".join(MODELS),
-            hint="solve again with OPENCV or SIMPLE_RADIAL, or undistort the pictures in COLMAP and use the PINHOLE model",
+            hint="solve again with OPENCV or SIMPLE_RADIAL, or undistort the pictures in COLMAP (PINHOLE)",
         )  # fmt: skip
     names = MODELS[model]
     if len(values) != len(names):

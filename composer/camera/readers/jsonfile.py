@@ -16,7 +16,8 @@ from composer.errors import InputError, Where
 
 @dataclass(frozen=True)
 class Json:
-    """A value in a JSON file. Asking for what is not there raises InputError with its path (`frames.3.transform_matrix`)."""
+    """A value in a JSON file. Asking for what is not there raises InputError with its path
+    (`frames.3.transform_matrix`)."""
 
     file: Path
     value: object

@@ -1,10 +1,10 @@
 """Autodesk MatchMover projects, .rzml (XML).
 
-World: metres or centimetres as EXPORT says; the solver puts the first camera near the origin, turned 180 degrees about x,
-so that the world's y points down. Camera from these angles: about x, then y, then z (world axes), down -Z, y up. `fovx` is
-the horizontal field of view; the pixel aspect stretches y. Lens: ideal = plate (1 + rd r2), r over the focal length.
-Marks are pixels from the top left. Source: fitted to the tracks inside two files, whose stated residuals it reproduces
-within their last digit.
+World: metres or centimetres as EXPORT says; the solver puts the first camera near the origin, turned 180 degrees
+about x, so that the world's y points down. Camera from these angles: about x, then y, then z (world axes), down -Z, y
+up. `fovx` is the horizontal field of view; the pixel aspect stretches y. Lens: ideal = plate (1 + rd r2), r over the
+focal length. Marks are pixels from the top left. Source: fitted to the tracks inside two files, whose stated
+residuals it reproduces within their last digit.
 """
 
 from __future__ import annotations

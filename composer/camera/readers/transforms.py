@@ -1,7 +1,7 @@
 """transforms.json as NeRF tools write it (instant-ngp, nerfstudio, Blender's synthetic scenes).
 
-Matrices are world from camera, OpenGL axes (camera down -Z, y up). Worlds are Z up by these tools' habit. Lens: OpenCV's
-k1 k2 k3 p1 p2. Source: nerfstudio's documentation, "Data conventions".
+Matrices are world from camera, OpenGL axes (camera down -Z, y up). Worlds are Z up by these tools' habit. Lens:
+OpenCV's k1 k2 k3 p1 p2. Source: nerfstudio's documentation, "Data conventions".
 """
 
 from __future__ import annotations

@@ -164,8 +164,8 @@ def _samples(camera: UsdGeom.Camera) -> Iterable[float]:
 
 
 def _millimetres(aperture: float, unit: float, notes: list[str]) -> float:
-    """Millimetres in a unit of aperture. USD says tenths of a scene unit; many write millimetres whatever the scene unit.
-    Only the numbers change, never the angle of view."""
+    """Millimetres in a unit of aperture. USD says tenths of a scene unit; many write millimetres whatever the scene
+    unit. Only the numbers change, never the angle of view."""
     tenth = unit * 100.0
     low, high = _FILMBACK_MM
     if low <= aperture * tenth <= high:
