@@ -188,7 +188,7 @@ def conform(
     height = width_mm * size_px[1] / (size_px[0] * pixel_aspect)
     if height_mm is not None and abs(height_mm / height - 1) > 0.01:
         notes.append(
-            f"the film back's width {width_mm:g} mm is kept; its height {height_mm:g} mm does not fit the picture's shape "
+            f"the film back's width {width_mm:g} mm is kept; its height {height_mm:g} mm does not fit the picture "
             f"and was taken as {height:.4g} mm"
         )
     return width_mm, height
