@@ -1,7 +1,7 @@
 """Nuke scripts as text: nodes, their knobs, and who is plugged into whom. No expression is ever evaluated.
 
-Source: Foundry's NDK guide, "Curve serialisation format", and the script format as Nuke writes it (TCL words, a stack of
-nodes that `inputs N` takes from and every node pushes itself on).
+Source: Foundry's NDK guide, "Curve serialisation format", and the script format as Nuke writes it (TCL words, a stack
+of nodes that `inputs N` takes from and every node pushes itself on).
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ PICTURE_SUFFIXES = frozenset((".exr", ".sxr", ".dpx", ".cin", ".tif", ".tiff", "
 _PLACEHOLDER = re.compile(r"(#+)|%(0?)(\d*)d")
 _NUMBER = re.compile(r"(\d+)(?!.*\d)")
 MAX_FILES = 1_000_000
+MAX_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class FrameSequence:
             frames = tuple(range(start, start + movie.frame_count))
             return FrameSequence(str(path), frames, is_movie=True, notes=movie.notes, _files=(path,), _movie=movie)
         match = _NUMBER.search(path.stem)
-        number = first_frame if first_frame is not None else (int(match.group(1)) if match else 1)
+        own = int(match.group(1)) if match and len(match.group(1)) <= MAX_DIGITS else 1
+        number = own if first_frame is None else first_frame
         return FrameSequence(str(path), (number,), is_still=True, _files=(path,))
 
     @property
@@ -121,6 +123,8 @@ def _numbered(path: Path, first_frame: int | None) -> FrameSequence:
     for name in _names(path.parent):
         middle = name[len(prefix) : len(name) - len(suffix)]
         if not (name.startswith(prefix) and name.endswith(suffix) and middle.isascii() and middle.isdigit()):
+            continue
+        if len(middle) > MAX_DIGITS:
             continue
         if len(middle) == padding or (len(middle) > padding and middle[0] != "0"):
             files[int(middle)] = path.parent / name

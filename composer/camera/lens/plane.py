@@ -1,8 +1,8 @@
 """Maps of the image plane that have a formula in one direction only: where they fold back, and their inverse.
 
-Every polynomial lens model is closed form in one direction (Brown: ideal to plate; 3DEqualizer: plate to ideal) and turns
-back on itself at some radius. `fold_radius` finds that radius for each direction from the centre, `invert` solves the other
-direction by damped Newton steps that stay inside it. Outside it both directions are NaN.
+Every polynomial lens model is closed form in one direction (Brown: ideal to plate; 3DEqualizer: plate to ideal) and
+turns back on itself at some radius. `fold_radius` finds that radius for each direction from the centre, `invert`
+solves the other direction by damped Newton steps that stay inside it. Outside it both directions are NaN.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def shifted(lens: _Lens, frames: int) -> _Lens:
 
 
 class PlaneMap(Protocol):
-    """A formula (x, y) -> (u, v), smooth around the origin, which it keeps in place. Hashable, so that its fold is found
-    once. `limit`: beyond this radius it is not used."""
+    """A formula (x, y) -> (u, v), smooth around the origin, which it keeps in place. Hashable, so that its fold is
+    found once. `limit`: beyond this radius it is not used."""
 
     limit: float
 
@@ -98,7 +98,8 @@ def _fold(plane: PlaneMap) -> Array:
 
 
 def fold_radius(plane: PlaneMap) -> float:
-    """The smallest radius, over all directions, at which the map turns back; `plane.limit` if it does not before that."""
+    """The smallest radius, over all directions, at which the map turns back; `plane.limit` if it does not before
+    that."""
     return float(_fold(plane).min())
 
 
@@ -157,7 +158,8 @@ def _miss(plane: PlaneMap, point: Array, goal: Array) -> Array:
 
 
 def _newton(plane: PlaneMap, point: Array, goal: Array, miss: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
-    """One step for each point, halved until it comes nearer and stays inside the fold; `moved` is where one was found."""
+    """One step for each point, halved until it comes nearer and stays inside the fold; `moved` is where one was
+    found."""
     a, b, c, d = plane.jacobian(point[:, 0], point[:, 1])
     with np.errstate(all="ignore"):
         det = a * d - b * c

@@ -27,11 +27,17 @@ _SUFFIXES = {
 _WAY_OUT = "export the camera as USD, Alembic or a Nuke script"
 #: Suffixes that are known and not read: why, and the way out.
 _REFUSED = {
-    ".fbx": ("FBX is a closed format that Muster does not read", _WAY_OUT),
+    ".fbx": ("FBX is a closed format, which Muster does not read", _WAY_OUT),
     ".dae": ("COLLADA is not read: it holds no film back and no lens", _WAY_OUT),
-    ".csv": ("a CSV of positions holds no rotation and no focal length", "export the camera from After Effects as a Nuke script or 3D tracker data"),
+    ".csv": (
+        "a CSV of positions holds no rotation and no focal length",
+        "export the camera from After Effects as a Nuke script or .chan",
+    ),
     ".uv": ("mmSolver .uv holds 2D tracks, not a camera", "export the solved camera as .mmcamera"),
-    ".3de": ("a 3DEqualizer project is not read", "export the camera from 3DEqualizer as a Nuke script, and its lens as an LD_3DE4 node"),
+    ".3de": (
+        "a 3DEqualizer project is not read",
+        "export the camera from 3DEqualizer as a Nuke script, and its lens as an LD_3DE4 node",
+    ),
     ".sni": ("a SynthEyes project is not read", _WAY_OUT),
     ".ma": ("Maya scenes are not read", _WAY_OUT),
     ".mb": ("Maya scenes are not read", _WAY_OUT),
@@ -59,9 +65,9 @@ def read_camera(
     """A tracked camera in metres, Y up, from a file (or a COLMAP folder).
 
     format: one of FORMATS, or "auto" by name and content. node: which camera, where a file holds several.
-    scale: multiplies the file's own unit. up: the file's up axis (y, -y, z, -z, x, -x). frame_offset: added to its frames.
-    rotation_order, filmback_mm, focal_mm: for formats that do not say (.chan); filmback_mm also where only pixels are known.
-    size_px, pixel_aspect: the plate's; a solve made on smaller pictures is resized to it.
+    scale: multiplies the file's own unit. up: the file's up axis (y, -y, z, -z, x, -x). frame_offset: added to its
+    frames. rotation_order, filmback_mm, focal_mm: for formats that do not say (.chan); filmback_mm also where only
+    pixels are known. size_px, pixel_aspect: the plate's; a solve made on smaller pictures is resized to it.
     frames: the plate's frame numbers: a camera that does not move holds for all of them, and COLMAP pictures whose own
     numbers are not consecutive take them in the order of their names. first_frame: numbers the file's first frame.
     frame_rate: for formats in seconds (Alembic).
@@ -95,7 +101,8 @@ def read_camera(
 
 
 def detect_format(path: Path) -> str:
-    """Which reader a file belongs to, by its name and, for text and JSON, by what is in it; InputError where none does."""
+    """Which reader a file belongs to, by its name and, for text and JSON, by what is in it; InputError where none
+    does."""
     if path.is_dir():
         if any((path / f"cameras.{e}").is_file() for e in ("txt", "bin")):
             return "colmap"

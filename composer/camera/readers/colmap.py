@@ -6,9 +6,6 @@ Source: COLMAP's documentation, "Output Format" and "Camera Models".
 
 from __future__ import annotations
 
-import re
-import struct
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +13,7 @@ import numpy as np
 from composer.camera.camera import Array, Lens, Pinhole
 from composer.camera.lens.brown import Brown
 from composer.camera.lens.plane import Curve
+from composer.camera.readers.colmap_files import Image, Intrinsics, Points, read_cameras, read_images, read_points
 from composer.camera.readers.common import (
     NOMINAL_WIDTH_MM,
     CameraTrack,
@@ -24,60 +22,10 @@ from composer.camera.readers.common import (
     Request,
     finish,
     last_number,
-    number,
-    positive_size,
-    read_bytes,
-    read_text,
     spans,
     transform,
 )
 from composer.errors import InputError, Where
-
-#: Perspective models and what their parameters mean; the others are refused by name.
-MODELS: dict[str, tuple[str, ...]] = {
-    "SIMPLE_PINHOLE": ("f", "cx", "cy"),
-    "PINHOLE": ("fx", "fy", "cx", "cy"),
-    "SIMPLE_RADIAL": ("f", "cx", "cy", "k1"),
-    "RADIAL": ("f", "cx", "cy", "k1", "k2"),
-    "OPENCV": ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2"),
-    "FULL_OPENCV": ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
-}
-#: Model numbers in binary files.
-MODEL_NAMES = (
-    "SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "OPENCV_FISHEYE", "FULL_OPENCV", "FOV",
-    "SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE", "THIN_PRISM_FISHEYE", "RAD_TAN_THIN_PRISM_FISHEYE",
-)  # fmt: skip
-NO_POINT = np.uint64(0xFFFFFFFFFFFFFFFF)
-
-
-@dataclass(frozen=True)
-class Intrinsics:
-    model: str
-    size_px: tuple[int, int]
-    values: dict[str, float]
-
-    @property
-    def focal_px(self) -> tuple[float, float]:
-        v = self.values
-        return (v["f"], v["f"]) if "f" in v else (v["fx"], v["fy"])
-
-
-@dataclass
-class Image:
-    name: str
-    camera: int
-    quaternion: Array
-    translation: Array
-    xy: Array = field(default_factory=lambda: np.zeros((0, 2)))
-    point: Array = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    line: int | None = None
-
-
-@dataclass
-class Points:
-    ids: Array
-    xyz: Array
-    error: Array
 
 
 def read(request: Request) -> CameraTrack:
@@ -87,13 +35,11 @@ def read(request: Request) -> CameraTrack:
     ext = "bin" if binary else "txt"
     if request.path.suffix == ".bin" and (folder / "cameras.bin").is_file():
         ext = "bin"
-    cameras = (_binary_cameras if ext == "bin" else _text_cameras)(folder / f"cameras.{ext}")
+    cameras = read_cameras(folder / f"cameras.{ext}")
     images_file = folder / f"images.{ext}"
-    images = (_binary_images if ext == "bin" else _text_images)(images_file)
+    images = read_images(images_file)
     points_file = folder / f"points3D.{ext}"
-    points = None
-    if points_file.is_file():
-        points = (_binary_points if ext == "bin" else _text_points)(points_file)
+    points = read_points(points_file) if points_file.is_file() else None
     if request.node is not None:
         images = [i for i in images if str(i.camera) == request.node]
         if not images:
@@ -120,8 +66,8 @@ def _raw(
     sizes = {c.size_px for c in used}
     if len(sizes) > 1:
         raise InputError(
-            "the solve's pictures have several sizes", where=Where(file=path), got=", ".join(f"{w}x{h}" for w, h in sorted(sizes)),
-            hint="name one camera number as the node",
+            "the solve's pictures have several sizes", where=Where(file=path),
+            got=", ".join(f"{w}x{h}" for w, h in sorted(sizes)), hint="name one camera number as the node",
         )  # fmt: skip
     (size,) = sizes
     focal = np.array([c.focal_px for c in used])
@@ -171,8 +117,8 @@ def _frames(request: Request, path: Path, images: list[Image], notes: list[str])
     if len(plain) != len(images):
         nameless = images[numbers.index(None)]
         raise InputError(
-            "a picture's name holds no frame number", where=Where(file=path, line=nameless.line), got=nameless.name[:80],
-            hint="number the pictures, or give their frame numbers (frames)",
+            "a picture's name holds no frame number", where=Where(file=path, line=nameless.line),
+            got=nameless.name[:80], hint="number the pictures, or give their frame numbers (frames)",
         )  # fmt: skip
     if len(set(plain)) != len(plain):
         twice = next(n for n in plain if plain.count(n) > 1)
@@ -219,194 +165,3 @@ def _observations(images: list[Image], frames: list[int], points: Points) -> Obs
         xy.append(image.xy[seen])
         frame.append(np.full(int(seen.sum()), number_, dtype=np.int64))
     return Observations(np.concatenate(frame), np.concatenate(point), np.concatenate(xy))
-
-
-def _intrinsics(model: str, width: float, height: float, values: list[float], where: Where) -> Intrinsics:
-    if model not in MODELS:
-        raise InputError(
-            f"camera model {model[:40]} is not supported", where=where, expected=", ".join(MODELS),
-            hint="solve again with OPENCV or SIMPLE_RADIAL, or undistort the pictures in COLMAP and use the PINHOLE model",
-        )  # fmt: skip
-    names = MODELS[model]
-    if len(values) != len(names):
-        raise InputError(
-            f"wrong number of parameters for {model}", where=where, expected=str(len(names)), got=str(len(values))
-        )
-    return Intrinsics(model, positive_size(width, height, where), dict(zip(names, values, strict=True)))
-
-
-# Text
-
-
-def _check_count(text: str, path: Path, what: str, count: int) -> None:
-    said = re.search(rf"^#\s*Number of {what}:\s*(\d+)", text, re.MULTILINE)
-    if said and int(said[1]) != count:
-        raise InputError(
-            "the file is cut or has been edited", where=Where(file=path), expected=f"{said[1]} {what}", got=str(count)
-        )
-
-
-def _text_cameras(path: Path) -> dict[int, Intrinsics]:
-    text = read_text(path)
-    out: dict[int, Intrinsics] = {}
-    for n, line in enumerate(text.splitlines(), 1):
-        words = line.split()
-        if not words or words[0].startswith("#"):
-            continue
-        where = Where(file=path, line=n)
-        if len(words) < 5:
-            raise InputError("a camera's line is too short", where=where, expected="ID MODEL WIDTH HEIGHT PARAMS[]")
-        values = [number(w, path, n) for w in words[4:]]
-        out[int(number(words[0], path, n))] = _intrinsics(
-            words[1], number(words[2], path, n), number(words[3], path, n), values, where
-        )
-    if not out:
-        raise InputError("there is no camera in the file", where=Where(file=path))
-    _check_count(text, path, "cameras", len(out))
-    return out
-
-
-def _text_images(path: Path) -> list[Image]:
-    text = read_text(path)
-    lines = text.splitlines()
-    out: list[Image] = []
-    n = 0
-    while n < len(lines):
-        line = lines[n].strip()
-        n += 1
-        if not line or line.startswith("#"):
-            continue
-        words = line.split(maxsplit=9)
-        where = Where(file=path, line=n)
-        if len(words) < 10:
-            raise InputError(
-                "an image's line is too short", where=where, expected="IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME"
-            )
-        pose = [number(w, path, n) for w in words[1:8]]
-        image = Image(words[9], int(number(words[8], path, n)), np.array(pose[:4]), np.array(pose[4:]), line=n)
-        if n < len(lines):
-            _text_marks(image, lines[n], path, n + 1)
-            n += 1
-        out.append(image)
-    _check_count(text, path, "images", len(out))
-    return out
-
-
-def _text_marks(image: Image, line: str, path: Path, n: int) -> None:
-    words = line.split()
-    if len(words) % 3:
-        raise InputError(
-            "an image's points are cut", where=Where(file=path, line=n), expected="X Y POINT3D_ID for each"
-        )
-    try:
-        marks = np.array(words, dtype=np.float64).reshape(-1, 3)
-    except ValueError as e:
-        raise InputError("an image's points are not numbers", where=Where(file=path, line=n)) from e
-    seen = marks[:, 2] >= 0
-    image.xy, image.point = marks[seen, :2], marks[seen, 2].astype(np.int64)
-
-
-def _text_points(path: Path) -> Points:
-    text = read_text(path)
-    ids, rows = [], []
-    for n, line in enumerate(text.splitlines(), 1):
-        words = line.split(maxsplit=8)
-        if not words or words[0].startswith("#"):
-            continue
-        if len(words) < 8:
-            raise InputError(
-                "a point's line is too short", where=Where(file=path, line=n), expected="ID X Y Z R G B ERROR TRACK[]"
-            )
-        ids.append(int(number(words[0], path, n)))
-        rows.append([number(words[i], path, n) for i in (1, 2, 3)] + [float(words[7]) if words[7] != "" else np.nan])
-    _check_count(text, path, "points", len(ids))
-    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
-    return Points(np.array(ids, dtype=np.int64), table[:, :3], table[:, 3])
-
-
-# Binary
-
-
-class _Bytes:
-    """A cursor over a binary file that says so where the file is cut."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.data, self.at = path, read_bytes(path), 0
-
-    def take(self, form: str) -> tuple[float, ...]:
-        size = struct.calcsize(form)
-        self._need(size)
-        out = struct.unpack_from(form, self.data, self.at)
-        self.at += size
-        return out
-
-    def count(self, item_bytes: int) -> int:
-        """A number of items that must still fit into the file."""
-        n = int(self.take("<Q")[0])
-        self._need(n * item_bytes)
-        return n
-
-    def array(self, dtype: np.dtype[np.void], n: int) -> Array:
-        self._need(n * dtype.itemsize)
-        out = np.frombuffer(self.data, dtype, n, self.at)
-        self.at += n * dtype.itemsize
-        return out
-
-    def name(self) -> str:
-        end = self.data.find(b"\0", self.at, self.at + 4096)
-        if end < 0:
-            self._need(len(self.data))
-            raise InputError("a picture's name never ends", where=Where(file=self.path))
-        out = self.data[self.at : end].decode("utf-8", errors="replace")
-        self.at = end + 1
-        return out
-
-    def _need(self, size: int) -> None:
-        if self.at + size > len(self.data):
-            raise InputError(
-                "the file is cut or damaged",
-                where=Where(file=self.path),
-                expected=f"at least {self.at + size} bytes",
-                got=str(len(self.data)),
-            )
-
-
-def _binary_cameras(path: Path) -> dict[int, Intrinsics]:
-    data = _Bytes(path)
-    out: dict[int, Intrinsics] = {}
-    for _ in range(data.count(24)):
-        key, model, width, height = data.take("<IiQQ")
-        name = MODEL_NAMES[int(model)] if 0 <= model < len(MODEL_NAMES) else f"number {int(model)}"
-        where = Where(file=path)
-        values = list(data.take(f"<{len(MODELS[name])}d")) if name in MODELS else []
-        if not np.isfinite(values).all():
-            raise InputError("a camera's parameters are not finite", where=where)
-        out[int(key)] = _intrinsics(name, width, height, values, where)
-    if not out:
-        raise InputError("there is no camera in the file", where=Where(file=path))
-    return out
-
-
-def _binary_images(path: Path) -> list[Image]:
-    data = _Bytes(path)
-    mark = np.dtype([("xy", "<f8", 2), ("point", "<u8")])
-    out = []
-    for _ in range(data.count(73)):
-        head = data.take("<I7dI")
-        image = Image(data.name(), int(head[8]), np.array(head[1:5]), np.array(head[5:8]))
-        marks = data.array(mark, data.count(mark.itemsize))
-        seen = marks["point"] != NO_POINT
-        image.xy, image.point = marks["xy"][seen].copy(), marks["point"][seen].astype(np.int64)
-        out.append(image)
-    return out
-
-
-def _binary_points(path: Path) -> Points:
-    data = _Bytes(path)
-    n = data.count(51)
-    ids, rows = np.zeros(n, dtype=np.int64), np.zeros((n, 4))
-    for k in range(n):
-        head = data.take("<Q3d3Bd")
-        ids[k], rows[k] = head[0], (*head[1:4], head[7])
-        data.array(np.dtype([("image", "<u4"), ("mark", "<u4")]), data.count(8))
-    return Points(ids, rows[:, :3], rows[:, 3])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -150,8 +151,8 @@ def positive_size(width: float, height: float, where: Where) -> tuple[int, int]:
 
 
 def euler(order: str, degrees: Array) -> Array:
-    """Rotations float64 [..., 3, 3] from angles [..., 3] about x, y, z; `order` names the axes in the order in which they
-    are applied (ZXY: about z first, then x, then y, as in Nuke and Maya)."""
+    """Rotations float64 [..., 3, 3] from angles [..., 3] about x, y, z; `order` names the axes in the order in which
+    they are applied (ZXY: about z first, then x, then y, as in Nuke and Maya)."""
     angles = np.deg2rad(np.asarray(degrees, dtype=np.float64))
     out = np.broadcast_to(np.eye(3), (*angles.shape[:-1], 3, 3))
     for axis in order.upper():
@@ -182,13 +183,13 @@ def transform(rotation: Array, position: Array) -> Array:
 def conform(
     width_mm: float, height_mm: float | None, size_px: tuple[int, int], pixel_aspect: float, notes: list[str]
 ) -> tuple[float, float]:
-    """The film back that the picture covers: the file's width, and the height that the picture's shape gives it. A stated
-    height that differs by more than a percent is noted (Nuke too projects by the width alone)."""
+    """The film back that the picture covers: the file's width, and the height that the picture's shape gives it. A
+    stated height that differs by more than a percent is noted (Nuke too projects by the width alone)."""
     height = width_mm * size_px[1] / (size_px[0] * pixel_aspect)
     if height_mm is not None and abs(height_mm / height - 1) > 0.01:
         notes.append(
-            f"the film back's width {width_mm:g} mm is kept; its height {height_mm:g} mm does not fit the picture's shape and "
-            f"was taken as {height:.4g} mm"
+            f"the film back's width {width_mm:g} mm is kept; its height {height_mm:g} mm does not fit the picture "
+            f"and was taken as {height:.4g} mm"
         )
     return width_mm, height
 
@@ -267,7 +268,7 @@ def finish(raw: Raw, request: Request) -> CameraTrack:
         first_frame=first,
         world_from_camera=matrices,
         focal_mm=focal,
-        filmback_mm=raw.filmback_mm,
+        filmback_mm=(float(raw.filmback_mm[0]), float(raw.filmback_mm[1])),
         centre_px=centre,
         size_px=raw.size_px,
         pixel_aspect=raw.pixel_aspect,
@@ -288,7 +289,7 @@ def _sorted(raw: Raw, path: Path) -> Raw:
         raise InputError("there is no camera frame in the file", where=Where(file=path))
     order = np.argsort(raw.frames, kind="stable")
     frames = [raw.frames[i] for i in order]
-    twice = [a for a, b in zip(frames, frames[1:], strict=False) if a == b]
+    twice = [a for a, b in pairwise(frames) if a == b]
     if twice:
         raise InputError("a frame occurs more than once", where=Where(file=path, frame=twice[0]))
     raw.frames = frames

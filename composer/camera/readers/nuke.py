@@ -1,8 +1,8 @@
 """Cameras in Nuke scripts: Camera, Camera2, Camera3 and Camera4 with values or baked curves.
 
-World: Y up, camera down -Z, as here. Rotation orders are applied left to right (ZXY: z first). The picture's width is the
-horizontal aperture; Nuke does not project by the vertical one. Source: Foundry's reference for the Camera node and the
-projection that its own `nukescripts.snap3d` writes out: n = (2 f / haperture) (X, Y) / depth, then
+World: Y up, camera down -Z, as here. Rotation orders are applied left to right (ZXY: z first). The picture's width is
+the horizontal aperture; Nuke does not project by the vertical one. Source: Foundry's reference for the Camera node
+and the projection that its own `nukescripts.snap3d` writes out: n = (2 f / haperture) (X, Y) / depth, then
 (n - win_translate) / win_scale, in half picture widths.
 """
 

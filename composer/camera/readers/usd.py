@@ -31,12 +31,19 @@ def read(request: Request) -> CameraTrack:
             raise InputError("not a USD stage", where=Where(file=request.path))
         cameras = [UsdGeom.Camera(p) for p in stage.Traverse(Usd.PrimDefaultPredicate) if p.IsA(UsdGeom.Camera)]
         return finish(_raw(request, stage, _choose(request, cameras)), request)
-    except Tf.ErrorException as e:
-        said = " ".join(str(e).split())
-        raise InputError("OpenUSD cannot read the file", where=Where(file=request.path), got=said[-200:]) from e
+    except (Tf.ErrorException, UnicodeDecodeError) as e:
+        raise InputError("OpenUSD cannot read the file", where=Where(file=request.path), got=_said(e)) from e
     finally:
         hush.TakeUncoalescedDiagnostics()
         del hush
+
+
+def _said(error: Exception) -> str:
+    """The last of OpenUSD's message, which is not always text."""
+    try:
+        return " ".join(str(error).split())[-160:]
+    except UnicodeDecodeError:
+        return "a message that is not text"
 
 
 def _choose(request: Request, cameras: list[UsdGeom.Camera]) -> UsdGeom.Camera:
@@ -157,8 +164,8 @@ def _samples(camera: UsdGeom.Camera) -> Iterable[float]:
 
 
 def _millimetres(aperture: float, unit: float, notes: list[str]) -> float:
-    """Millimetres in a unit of aperture. USD says tenths of a scene unit; many write millimetres whatever the scene unit.
-    Only the numbers change, never the angle of view."""
+    """Millimetres in a unit of aperture. USD says tenths of a scene unit; many write millimetres whatever the scene
+    unit. Only the numbers change, never the angle of view."""
     tenth = unit * 100.0
     low, high = _FILMBACK_MM
     if low <= aperture * tenth <= high:
