@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numpy.typing import NDArray
+
 from composer.crowd.bvh import F64
 from composer.crowd.motion.curves import unit
 from composer.crowd.motion.feet import ANKLE_M, BALL_Z_M, HEEL_Z_M, TOE_Z_M
@@ -17,6 +19,10 @@ BALL, HEEL = np.array([0.0, -ANKLE_M, BALL_Z_M]), np.array([0.0, -ANKLE_M, HEEL_
 #: The tip of the toes relative to the toe joint.
 _TIP = np.array([0.0, BALL[1] - (BIND[JOINT["r_toe"], 1] - BIND[JOINT["r_foot"], 1]), TOE_Z_M - BALL_Z_M])
 _STRETCH = 0.9985
+#: The ball of a foot that carries does not rise by more than this.
+_ROLLING_M = 0.012
+#: A foot that has left the ground is back at its own height after this.
+_RELEASE_S = 0.12
 Spans = list[tuple[int, int]]
 
 
@@ -55,10 +61,14 @@ def contacts(ball: F64, rate_hz: float) -> Spans:
     reach = max(1, round(0.6 * rate_hz))
     low = np.array([height[max(0, i - reach) : i + reach + 1].min() for i in range(len(height))])
     resting = (speed < slow) & (height < low + 0.06)
-    return _spans(resting, round(0.05 * rate_hz), max(2, round(0.06 * rate_hz)))
+    spans = []
+    for a, b in _spans(resting, round(0.05 * rate_hz)):
+        down = a + np.flatnonzero(height[a:b] < np.percentile(height[a:b], 40) + _ROLLING_M)
+        spans.append((int(down[0]), int(down[-1]) + 1))
+    return [(a, b) for a, b in spans if b - a >= max(2, round(0.06 * rate_hz))]
 
 
-def _spans(flags: F64, gap: int, shortest: int) -> Spans:
+def _spans(flags: NDArray[np.bool_], gap: int) -> Spans:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
     spans = [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
     merged: Spans = []
@@ -67,7 +77,7 @@ def _spans(flags: F64, gap: int, shortest: int) -> Spans:
             merged[-1] = (merged[-1][0], b)
         else:
             merged.append((a, b))
-    return [(a, b) for a, b in merged if b - a >= shortest]
+    return merged
 
 
 def between(spans: Spans, values: F64, frames: int) -> F64:
@@ -118,7 +128,7 @@ def plant(motion: Motion, spans: dict[str, Spans]) -> None:
             where[:, 1] = 0.0
             for a, b in spans[side]:
                 held[a:b] = True
-            shift = _shift(ball, spans[side], where)
+            shift = _shift(ball, spans[side], where, motion.rate_hz)
         _unbury(motion, foot, toe, held, ball + shift)
         heel_to_ankle = -(motion.turn[:, foot] @ BALL)
         targets[side] = ball + shift + heel_to_ankle
@@ -129,8 +139,8 @@ def plant(motion: Motion, spans: dict[str, Spans]) -> None:
     motion.carry()
 
 
-def _shift(ball: F64, spans: Spans, where: F64) -> F64:
-    """[F, 3]: what holds the ball at `where` in each span, eased between spans."""
+def _shift(ball: F64, spans: Spans, where: F64, rate_hz: float) -> F64:
+    """[F, 3]: what holds the ball at `where` in each span, eased between spans; in height, only near them."""
     ends = [(ball[a] - w, ball[b - 1] - w) for (a, b), w in zip(spans, where, strict=True)]
     out = np.zeros_like(ball)
     for (a, b), w in zip(spans, where, strict=True):
@@ -141,10 +151,18 @@ def _shift(ball: F64, spans: Spans, where: F64) -> F64:
         t = ((gap - gap[0] + 1) / (len(gap) + 1))[:, None]
         t = t * t * (3 - 2 * t)
         out[gap] = -ends[i][1] * (1 - t) - ends[i + 1][0] * t
+        since, until = (gap - gap[0] + 1) / (_RELEASE_S * rate_hz), (gap[-1] + 1 - gap) / (_RELEASE_S * rate_hz)
+        out[gap, 1] = -ends[i][1][1] * _fade(since) - ends[i + 1][0][1] * _fade(until)
     return out
 
 
-def _unbury(motion: Motion, foot: int, toe: int, held: F64, ball: F64) -> None:
+def _fade(t: F64) -> F64:
+    """1 at 0, 0 from 1 on, smooth."""
+    t = np.clip(1 - t, 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _unbury(motion: Motion, foot: int, toe: int, held: NDArray[np.bool_], ball: F64) -> None:
     """Pitch a foot that rests on its ball so that neither heel nor toes are under the ground."""
     heel = (motion.turn[:, foot] @ (HEEL - BALL))[:, 1]
     tip = (motion.turn[:, toe] @ _TIP)[:, 1]

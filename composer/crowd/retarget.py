@@ -24,8 +24,8 @@ _FIGURE_FROM_REST = np.diag([-1.0, 1.0, -1.0])
 #: Clips are stored at no more than this.
 _MOST_HZ = 60.0
 _SHORTEST_LOOP_S = 0.5
-#: Slower than this, a clip is on the spot.
-_TRAVELS_M_S = 0.3
+#: A clip that gets less far is on the spot.
+_TRAVELS_M = 1.2
 #: Ground under the feet that varies by more than this was not flat.
 _UNEVEN_M = 0.07
 
@@ -68,13 +68,14 @@ def retarget(
     level_soles(motion, spans)
     motion.carry()
     notes += _stand(motion, _spans(motion))
+    travels = motion.place[0, 0, 2] - motion.place[-1, 0, 2] > _TRAVELS_M
     seam = 0.0
     if loop:
-        a, b, seam = _best_loop(motion)
+        a, b, seam = _best_loop(motion, travels)
         _close(motion, a, b)
         notes.append(f"frames {first + a * _step(bvh)}-{first + b * _step(bvh)} loop, the ends met within {seam * 100:.1f} cm")
         first, last = first + a * _step(bvh), first + b * _step(bvh)
-    velocity = _straighten(motion, loop)
+    velocity = _straighten(motion, loop, travels)
     count = len(motion.place) - (1 if loop else 0)
     motion = _planted(motion, loop)
     seconds = count / motion.rate_hz if loop else (count - 1) / motion.rate_hz
@@ -194,7 +195,7 @@ def _stand(motion: Motion, spans: dict[str, Spans]) -> list[str]:
     return [f"the ground under the feet varied by {spread * 100:.0f} cm and was taken out step by step"]
 
 
-def _best_loop(motion: Motion) -> tuple[int, int, float]:
+def _best_loop(motion: Motion, travels: bool) -> tuple[int, int, float]:
     """(first, last, root mean square distance in metres): the part whose ends meet best, long ones preferred."""
     rate, frames = motion.rate_hz, len(motion.place)
     step = max(1, frames // 400)
@@ -207,7 +208,6 @@ def _best_loop(motion: Motion) -> tuple[int, int, float]:
     index = np.arange(len(feature))
     seconds = (index[None] - index[:, None]) * step / rate
     whole = (frames - 1) / rate
-    travels = np.linalg.norm(motion.place[-1, 0] - motion.place[0, 0]) / whole > _TRAVELS_M_S
     # A walk repeats itself, and the best step will do; on the spot the whole action is wanted.
     shortest, bonus = (min(_SHORTEST_LOOP_S, whole), 0.05) if travels else (0.6 * whole, 0.25)
     score = np.where(seconds >= shortest - 1e-6, apart - bonus * seconds / whole, np.inf)
@@ -230,14 +230,14 @@ def _close(motion: Motion, a: int, b: int) -> None:
     motion.carry()
 
 
-def _straighten(motion: Motion, loop: bool) -> float:
+def _straighten(motion: Motion, loop: bool, travels: bool) -> float:
     """Take out drift to the side (all drift, where a loop stays on the spot) and -> speed along -Z, m/s."""
     hips = motion.place[:, 0]
     t = np.linspace(0, 1, len(hips))
     way = hips[-1] - hips[0]
     seconds = (len(hips) - 1) / motion.rate_hz
     speed = -float(way[2]) / seconds
-    if speed < _TRAVELS_M_S:
+    if not travels:
         speed = 0.0
         if loop:
             motion.place[:, :, 2] -= (t * way[2])[:, None]
