@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 from composer.errors import InputError
 
@@ -25,15 +24,3 @@ def frames_of(expression: str | int) -> tuple[int, ...]:
             raise InputError("too many frames", expected=f"at most {MAX_FRAMES}", got=repr(part))
         frames.update(range(first, last + 1, step))
     return tuple(sorted(frames))
-
-
-def rate_of(value: str | int | float) -> Fraction:
-    """A frame rate as an exact fraction: 24, 23.976 (means 24000/1001), 29.97, "24000/1001". Raises InputError."""
-    try:
-        rate = Fraction(str(value).strip())
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not 1 <= rate <= 1000:
-        raise InputError("not a frame rate", expected='24, 23.976 or "24000/1001"', got=repr(value))
-    ntsc = Fraction(round(rate * 1001 / 1000) * 1000, 1001)
-    return ntsc if rate.denominator != 1 and abs(rate - ntsc) < Fraction(1, 200) else rate

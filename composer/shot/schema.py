@@ -15,7 +15,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from pydantic_core import PydanticCustomError
 
 from composer.errors import InputError, Where
-from composer.shot.frames import frames_of, rate_of
+from composer.io.timecode import frame_rate
+from composer.shot.frames import frames_of
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -71,7 +72,7 @@ def _rate(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise mistake("not a frame rate", expected='24, 23.976 or "24000/1001"', got=repr(value))
     try:
-        return rate_of(value)
+        return frame_rate(value)
     except InputError as error:
         raise mistake(error.what, expected=error.expected or "", got=error.got or "") from error
 
