@@ -14,16 +14,16 @@ from composer.crowd.skeleton import JOINT
 _HEAD = rigid("head")
 
 
-def _dome(rows: tuple[tuple[float, float, float, float, float], ...], material: str = "metal", count: int = 12, creases: tuple[int, ...] = ()) -> Mesh:
+def _dome(rows: tuple[tuple[float, float, float, float, float], ...], material: str = "metal", count: int = 11, creases: tuple[int, ...] = ()) -> Mesh:
     rings = [Ring((0.0, y, z), side, front, back, 2.05, material) for y, side, front, back, z in rows]
     return loft(rings, count, _HEAD, caps=("flat", "round"), creases=creases)
 
 
 def conical_helmet() -> list[Mesh]:
     """A spangenhelm: rim band, tapering bowl, a knob, and a nasal down to the tip of the nose."""
-    bowl = _dome(((1.655, 0.092, 0.114, 0.122, 0.002), (1.655, 0.098, 0.120, 0.127, 0.002), (1.685, 0.098, 0.119, 0.126, 0.002), (1.685, 0.094, 0.115, 0.122, 0.002),
+    bowl = _dome(((1.655, 0.098, 0.120, 0.127, 0.002), (1.684, 0.098, 0.119, 0.126, 0.002), (1.688, 0.093, 0.114, 0.121, 0.002),
                   (1.735, 0.083, 0.101, 0.107, 0.003), (1.790, 0.055, 0.066, 0.070, 0.005), (1.835, 0.024, 0.028, 0.029, 0.006), (1.862, 0.009, 0.010, 0.010, 0.006)),
-                 creases=(1, 2, 3))
+                 creases=(1, 2))
     nasal = box((0.0, 1.640, -0.1245), (0.012, 0.048, 0.004), "metal", _HEAD, taper=0.75)
     return [bowl, nasal]
 
@@ -67,7 +67,7 @@ def _crest(way: str) -> Mesh:
 
 def aventail(build: Build) -> Mesh:
     """A curtain of mail from the helmet over neck and shoulders; the face looks out."""
-    rows = ((1.395, 0.212, 0.120, 0.142, 0.014), (1.425, 0.190, 0.112, 0.128, 0.015), (1.470, 0.122, 0.088, 0.100, 0.014), (1.520, 0.084, 0.055, 0.096, 0.008),
+    rows = ((1.385, 0.222, 0.146, 0.156, 0.012), (1.425, 0.192, 0.122, 0.136, 0.015), (1.470, 0.124, 0.090, 0.102, 0.014), (1.520, 0.084, 0.055, 0.096, 0.008),
             (1.575, 0.082, 0.050, 0.108, 0.004), (1.665, 0.088, 0.050, 0.118, 0.002))
     grow = build.trunk
     rings = [Ring((0.0, y, z), a * (grow if y < 1.48 else 1.0), f * (grow if y < 1.48 else 1.0), b * (grow if y < 1.48 else 1.0), 2.2, "metal")
@@ -83,9 +83,9 @@ def aventail(build: Build) -> Mesh:
 def mail_shirt(build: Build, *, hem_y: float = 0.74, sleeve_m: float = 0.20) -> list[Mesh]:
     """A mail shirt to the thigh with short wide sleeves and a pointed hem."""
     body = loft([trunk_ring(y, build, o, material="metal") for y, o in
-                 ((0.99, 0.020), (1.04, 0.016), (1.09, 0.030), (1.20, 0.022), (1.31, 0.020), (1.375, 0.018), (1.428, 0.014), (1.468, 0.008))], 14, TRUNK, caps=("flat", "flat"))
-    sleeve = arm_tube([(-0.05, 0.016, "metal"), (0.01, 0.021, "metal"), (0.09, 0.024, "metal"), (sleeve_m, 0.031, "metal")], build)
-    return [body, sleeve, mirrored(sleeve), skirt(build, hem_y=hem_y, material="metal", out_m=0.024, pleats=9, depth=0.02, dagged_m=0.022, flare=1.0)]
+                 ((1.00, 0.020), (1.055, 0.014), (1.095, 0.030), (1.20, 0.024), (1.31, 0.018), (1.375, 0.014), (1.428, 0.010), (1.468, 0.006))], 11, TRUNK, caps=("flat", "flat"))
+    sleeve = arm_tube([(-0.05, 0.012, "metal"), (0.02, 0.016, "metal"), (0.10, 0.018, "metal"), (sleeve_m, 0.025, "metal")], build)
+    return [body, sleeve, mirrored(sleeve), skirt(build, hem_y=hem_y, material="metal", out_m=0.024, pleats=7, depth=0.03, dagged_m=0.025, flare=1.0)]
 
 
 def cuirass(build: Build, material: str = "metal") -> list[Mesh]:

@@ -30,13 +30,16 @@ def skirt_skin(waist_y: float, follow: float = 1.0) -> Skin:
 
 
 def skirt(build: Build, *, hem_y: float, material: str, waist_y: float = 1.03, out_m: float = 0.0, pleats: int = 8, depth: float = 0.05,
-          trim: str = "", flare: float = 1.0, dagged_m: float = 0.0) -> Mesh:
-    """A skirt from the belt to `hem_y`, pleated towards the hem, closed underneath; `dagged_m`: the hem's points."""
+          trim: str = "", flare: float = 1.0, dagged_m: float = 0.0, from_y: float = 2.0) -> Mesh:
+    """A skirt from the belt to `hem_y`, pleated towards the hem, closed underneath; `dagged_m`: the hem's points; `from_y`: what lies
+    above is hidden under other dress and left out."""
     count = 2 * pleats
     rows, paint = [], []
     length = waist_y - hem_y
     shares = (0.0, 0.22, 0.45, 0.72, 0.93, 1.0) if trim else (0.0, 0.22, 0.48, 0.76, 1.0)
     for share in shares:
+        if share < (waist_y - from_y) / length - 1e-6:
+            continue
         y = waist_y - share * length
         fall = waist_y - y
         grow = np.interp(fall, (0.0, 0.12, 0.30, 0.50, 0.70), (0.0, 0.018, 0.036, 0.056, 0.075)) * flare
@@ -54,11 +57,7 @@ def skirt(build: Build, *, hem_y: float, material: str, waist_y: float = 1.03, o
         paint.append(material)
     if trim:
         paint[-2] = trim
-    under = rows[-1].copy()
-    under[:, [0, 2]] *= 0.86
-    under[:, 1] += 0.03
-    rows.append(under)
-    return tube(np.array(rows), paint, skirt_skin(waist_y - 0.02), caps=("flat", "flat"), creases=(len(rows) - 2,))
+    return tube(np.array(rows), paint[:-1], skirt_skin(waist_y - 0.02), caps=("flat", "flat"), cap_lift=(0.0, 0.10))
 
 
 def strips(build: Build, *, waist_y: float = 1.03, hem_y: float = 0.76, colours: tuple[str, str] = ("leather", "leather"), count: int = 18) -> Mesh:
@@ -73,16 +72,14 @@ def strips(build: Build, *, waist_y: float = 1.03, hem_y: float = 0.76, colours:
         if share == 1.0:
             points[:, 1] += np.where(angle_odd, 0.03, 0.0)
         rows.append(points)
-    under = rows[-1] * np.array([0.88, 1.0, 0.88]) + np.array([0, 0.03, 0])
-    rows.append(under)
     paint = np.where(np.arange(count) % 2, MATERIAL[colours[1]], MATERIAL[colours[0]])
-    return tube(np.array(rows), np.tile(paint, (3, 1)), skirt_skin(waist_y - 0.02), creases=(2,))
+    return tube(np.array(rows), np.tile(paint, (2, 1)), skirt_skin(waist_y - 0.02), cap_lift=(0.0, 0.08))
 
 
 def belt(build: Build, *, out_m: float, y: float = 1.035, half_m: float = 0.024, buckle: bool = True) -> list[Mesh]:
     """A leather belt with a metal buckle."""
-    rings = [trunk_ring(y + d, build, out_m + o, material="leather") for d, o in ((-half_m, -0.012), (-half_m, 0.006), (half_m, 0.006), (half_m, -0.012))]
-    parts = [loft(rings, 12, rigid("hips" if y < 1.05 else "spine"), creases=(1, 2))]
+    rings = [trunk_ring(y + d, build, out_m + o, material="leather") for d, o in ((-half_m, 0.006), (half_m, 0.006))]
+    parts = [loft(rings, 12, rigid("hips" if y < 1.05 else "spine"))]
     if buckle:
         front = trunk_ring(y, build, out_m + 0.008)
         parts.append(box((0.0, y, front.centre[2] - front.front - 0.001), (0.026, half_m * 0.95, 0.007), "metal", rigid("hips")))

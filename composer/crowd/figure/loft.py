@@ -126,11 +126,13 @@ def merge(parts: Sequence[Mesh]) -> Mesh:
 
 
 def tube(rows: F64, band: Sequence[str] | NDArray[np.int64], skin: Skin, *, caps: tuple[str, str] = ("flat", "flat"),
-         hard: bool = False, creases: Sequence[int] = (), cap_material: tuple[str, str] = ("", "")) -> Mesh:
+         hard: bool = False, creases: Sequence[int] = (), cap_material: tuple[str, str] = ("", ""),
+         cap_lift: tuple[float, float] = (0.0, 0.0)) -> Mesh:
     """A closed tube through rings `rows` [R, S, 3].
 
     band: the material of each of the R - 1 bands, or an array of material numbers [R - 1, S]. caps: per end 'flat' (hard
-    edged), 'round' (one smooth surface with the side); cap_material names theirs where it is not the band's. creases: rows at which the surface has a hard edge.
+    edged), 'round' (one smooth surface with the side); cap_material names theirs where it is not the band's,
+    cap_lift how far up their middles lie. creases: rows at which the surface has a hard edge.
     """
     count, around = rows.shape[:2]
     position = [rows.reshape(-1, 3)]
@@ -160,8 +162,8 @@ def tube(rows: F64, band: Sequence[str] | NDArray[np.int64], skin: Skin, *, caps
             base = extra
             extra += around
         fan = np.stack([np.full(around - 2, base), base + k[1:-1], base + n[1:-1]], -1)
-        if style == "round" or around > 6:
-            position.append(ring.mean(0, keepdims=True))
+        if style == "round" or around > 6 or cap_lift[end]:
+            position.append(ring.mean(0, keepdims=True) + np.array([0.0, cap_lift[end], 0.0]))
             fan = np.stack([np.full(around, extra), base + k, base + n], -1)
             extra += 1
         triangles.append(fan if end else fan[:, ::-1])
