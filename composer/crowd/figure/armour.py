@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from composer.crowd.agents import Mesh
 from composer.crowd.figure.body import TRUNK, Build, arm_tube, trunk_ring
 from composer.crowd.figure.dress import skirt
-from composer.crowd.figure.loft import F64, Ring, box, chain, loft, mirrored, rigid, tube
+from composer.crowd.figure.loft import F64, Ring, box, chain, loft, mirrored, rigid, rumpled, tube
 from composer.crowd.skeleton import JOINT
 
 _HEAD = rigid("head")
@@ -77,15 +77,16 @@ def aventail(build: Build) -> Mesh:
         t = np.clip((points[:, 1] - 1.44) / 0.09, 0.0, 1.0)
         return np.tile(np.array([JOINT["head"], JOINT["chest"]], np.int16), (len(points), 1)), t
 
-    return loft(rings, 12, skin)
+    return rumpled(loft(rings, 11, skin, creases=(1, 2, 3), roll=0.5), 0.20)
 
 
 def mail_shirt(build: Build, *, hem_y: float = 0.74, sleeve_m: float = 0.20) -> list[Mesh]:
     """A mail shirt to the thigh with short wide sleeves and a pointed hem."""
     body = loft([trunk_ring(y, build, o, material="metal") for y, o in
-                 ((1.00, 0.020), (1.055, 0.014), (1.095, 0.030), (1.20, 0.024), (1.31, 0.018), (1.375, 0.014), (1.428, 0.010), (1.468, 0.006))], 11, TRUNK, caps=("flat", "flat"))
-    sleeve = arm_tube([(-0.05, 0.012, "metal"), (0.02, 0.016, "metal"), (0.10, 0.018, "metal"), (sleeve_m, 0.025, "metal")], build)
-    return [body, sleeve, mirrored(sleeve), skirt(build, hem_y=hem_y, material="metal", out_m=0.024, pleats=7, depth=0.03, dagged_m=0.025, flare=1.0)]
+                 ((1.00, 0.020), (1.055, 0.014), (1.095, 0.028), (1.17, 0.026), (1.245, 0.022), (1.315, 0.018), (1.375, 0.014), (1.428, 0.010), (1.468, 0.006))], 11, TRUNK, caps=("flat", "flat"), creases=(1, 2, 3, 4, 5, 6), roll=0.55)
+    sleeve = arm_tube([(-0.07, -0.018, "metal"), (-0.03, 0.010, "metal"), (0.03, 0.015, "metal"), (0.11, 0.018, "metal"), (sleeve_m, 0.025, "metal")], build, creases=(3,))
+    skirts = skirt(build, hem_y=hem_y, material="metal", out_m=0.024, pleats=5, depth=0.03, dagged_m=0.03)
+    return [rumpled(p, 0.20) for p in (body, sleeve, mirrored(sleeve), skirts)]
 
 
 def cuirass(build: Build, material: str = "metal") -> list[Mesh]:
@@ -111,7 +112,7 @@ def cuirass(build: Build, material: str = "metal") -> list[Mesh]:
 
 def shoulder_flaps(build: Build, material: str = "leather", sleeve_m: float = 0.13) -> list[Mesh]:
     """Leather straps or scales that hang over the upper arms."""
-    flap = arm_tube([(-0.045, 0.020, material), (0.01, 0.026, material), (0.06, 0.028, material), (sleeve_m, 0.036, material)], build, count=10)
+    flap = arm_tube([(-0.07, -0.012, material), (-0.03, 0.018, material), (0.02, 0.024, material), (0.065, 0.026, material), (0.065, 0.018, material), (sleeve_m, 0.034, material)], build, count=9, creases=(3, 4))
     return [flap, mirrored(flap)]
 
 
@@ -120,7 +121,7 @@ def greaves(build: Build) -> list[Mesh]:
     rows = ((0.535, 0.046, 0.070, -0.030, -0.006), (0.500, 0.060, 0.080, -0.010, -0.006), (0.455, 0.060, 0.068, 0.020, -0.004), (0.360, 0.064, 0.063, 0.030, 0.000),
             (0.240, 0.056, 0.056, 0.025, 0.008), (0.125, 0.046, 0.056, 0.015, 0.018))
     k = build.limb
-    rings = [Ring((0.103, y, z), a * k, f * k, b, 2.0, "metal") for y, a, f, b, z in rows]
+    rings = [Ring((0.103, y, z), a * k + 0.008, f * k + 0.010, b, 2.0, "metal") for y, a, f, b, z in rows]
     skin = chain(("r_thigh", "r_shin"), (-0.53,), (0, -1, 0), (0.02,))
     plate = loft(rings, 8, skin, start=0.5)
     return [plate, mirrored(plate)]

@@ -82,7 +82,7 @@ def charge(name: str) -> Charge:
 
 
 def shield(*, half_width_m: float = 0.42, half_height_m: float = 0.42, curve: float = 0.0, dome_m: float = 0.05, rim: str = "leather", boss: bool = True,
-           paint: str = "plain", point: float = 0.0, count: int = 16, power: float = 2.0) -> Mesh:
+           paint: str = "plain", point: float = 0.0, count: int = 20, power: float = 2.0) -> Mesh:
     """A shield facing -Z on the left fist: board with rim and boss, its back of wood.
 
     curve: how far the sides bend back (1/m); dome_m: how far the middle stands out; point: 0 round, 1 a kite's tail.

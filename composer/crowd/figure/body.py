@@ -90,7 +90,7 @@ ARM: Skin = chain(("r_clavicle", "r_upper_arm", "r_forearm", "r_hand"), _arm_cut
 
 #: Reach beyond the shoulder, half thickness (outwards, front, back).
 _ARM_ROWS = (
-    (-0.055, 0.046, 0.052, 0.055), (0.000, 0.064, 0.062, 0.064), (0.070, 0.060, 0.060, 0.060), (0.160, 0.050, 0.054, 0.050),
+    (-0.075, 0.026, 0.034, 0.036), (-0.035, 0.053, 0.056, 0.058), (0.000, 0.064, 0.062, 0.064), (0.070, 0.060, 0.060, 0.060), (0.160, 0.050, 0.054, 0.050),
     (0.250, 0.043, 0.045, 0.045), (0.305, 0.043, 0.044, 0.048), (0.365, 0.046, 0.047, 0.045), (0.460, 0.036, 0.037, 0.036),
     (0.553, 0.027, 0.031, 0.030),
 )
@@ -110,11 +110,11 @@ def arm_tube(reaches: list[tuple[float, float, str]], build: Build, count: int =
     return loft(rings, count, ARM, side=tuple(ARM_SIDE), front=tuple(ARM_FRONT), creases=creases, caps=caps)
 
 
-def arm(build: Build, *, sleeve_m: float, sleeve: str = "tunic", bracer: str = "", fore: str = "skin", from_m: float = -0.055) -> Mesh:
+def arm(build: Build, *, sleeve_m: float, sleeve: str = "tunic", bracer: str = "", fore: str = "skin", from_m: float = -0.075) -> Mesh:
     """The right arm: a sleeve to `sleeve_m` beyond the shoulder, skin (or `fore`) below it, a bracer where named. It
     starts at `from_m`, under whatever covers the shoulder."""
     rows: list[tuple[float, float, str]] = [(from_m, 0.008, sleeve)]
-    rows += [(r, 0.011, sleeve) for r in (0.0, 0.075, 0.165, 0.255, 0.31, 0.37, 0.46) if from_m + 0.03 < r < sleeve_m - 0.03]
+    rows += [(r, 0.011, sleeve) for r in (-0.035, 0.005, 0.075, 0.165, 0.255, 0.31, 0.37, 0.46) if from_m + 0.03 < r < sleeve_m - 0.03]
     creases = []
     if sleeve_m < WRIST_M - 0.02:
         rows += [(sleeve_m, 0.015, sleeve), (sleeve_m, 0.0, fore)]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from composer.crowd.agents import Figure, Mesh
 from composer.crowd.figure import arms, armour, body, dress
 from composer.crowd.figure.body import BUILDS, Build
-from composer.crowd.figure.loft import merge, mirrored
+from composer.crowd.figure.loft import MATERIAL, merge, mirrored, rumpled
 
 
 def _both(mesh: Mesh) -> list[Mesh]:
@@ -19,7 +21,7 @@ def _of(build: Build, lean: str, sturdy: str, broad: str) -> str:
     return {"lean": lean, "broad": broad}.get(build.name, sturdy)
 
 
-def _limbs(build: Build, *, sleeve_m: float, bracer: str = "", arm_from_m: float = -0.055, boots_y: float = 0.40, legs: str = "trousers",
+def _limbs(build: Build, *, sleeve_m: float, bracer: str = "", arm_from_m: float = -0.075, boots_y: float = 0.40, legs: str = "trousers",
            shins: str = "leather") -> list[Mesh]:
     arm = body.arm(build, sleeve_m=sleeve_m, bracer=bracer, from_m=arm_from_m)
     parts = _both(arm) + _both(body.hand(build))
@@ -30,7 +32,7 @@ def spearman(build: Build) -> list[Mesh]:
     """Mail shirt, conical helmet with nasal, round shield, spear."""
     parts = body.head(covered=True) + body.beard(build.beard) + armour.conical_helmet() + [armour.aventail(build)]
     parts += armour.mail_shirt(build) + dress.belt(build, out_m=0.022)
-    parts += [dress.skirt(build, hem_y=0.585, material="tunic", trim="crest", from_y=0.80, pleats=7)]
+    parts += [dress.skirt(build, hem_y=0.585, material="tunic", trim="crest", from_y=0.80)]
     parts += _limbs(build, sleeve_m=0.555, arm_from_m=0.10, boots_y=0.20 if build.name == "lean" else 0.37)
     return parts + arms.spear() + [arms.shield(paint=_of(build, "quarters", "cross", "ring"))]
 
@@ -51,11 +53,11 @@ def heavy(build: Build) -> list[Mesh]:
     """Cuirass with straps, crested helmet, greaves, big oval shield, spear, short cloak."""
     parts = body.head(covered=True) + body.beard(build.beard) + armour.crested_helmet("along")
     parts += [body.trunk(build, from_y=1.30)] + armour.cuirass(build) + armour.shoulder_flaps(build)
-    parts += [dress.skirt(build, hem_y=0.63, material="tunic", from_y=0.84, pleats=7), dress.strips(build)] + dress.belt(build, out_m=0.030, buckle=False)
+    parts += [dress.skirt(build, hem_y=0.63, material="tunic", from_y=0.84), dress.strips(build)] + dress.belt(build, out_m=0.030, buckle=False)
     parts += _limbs(build, sleeve_m=0.21, bracer="leather", arm_from_m=0.04, boots_y=0.16, legs="skin") + armour.greaves(build)
     board = arms.shield(half_width_m=0.36, half_height_m=0.52, curve=0.8, dome_m=0.03, paint=_of(build, "rays", "pale", "ring"), rim="metal", power=2.3)
     parts += arms.spear() + [board]
-    return parts + ([dress.cloak(build, hem_y=0.62, columns=9)] if build.name != "broad" else [])
+    return parts + ([dress.cloak(build, hem_y=0.62, columns=11)] if build.name != "broad" else [])
 
 
 def levy(build: Build) -> list[Mesh]:
@@ -80,7 +82,7 @@ def officer(build: Build) -> list[Mesh]:
     """Cuirass, straps, crest across, long cloak, sword."""
     parts = body.head(covered=True) + body.beard(build.beard) + armour.crested_helmet("across")
     parts += [body.trunk(build, from_y=1.30)] + armour.cuirass(build) + armour.shoulder_flaps(build)
-    parts += [dress.skirt(build, hem_y=0.60, material="tunic", trim="crest", from_y=0.84, pleats=7), dress.strips(build, colours=("leather", "crest"))]
+    parts += [dress.skirt(build, hem_y=0.60, material="tunic", trim="crest", from_y=0.84), dress.strips(build, colours=("leather", "crest"))]
     parts += dress.belt(build, out_m=0.030) + arms.scabbard(0.225) + [dress.cloak(build, hem_y=0.32)]
     parts += _limbs(build, sleeve_m=0.21, bracer="leather", arm_from_m=0.04, boots_y=0.40, legs="trousers")
     if build.name == "sturdy":
@@ -90,11 +92,19 @@ def officer(build: Build) -> list[Mesh]:
 
 def bannerman(build: Build) -> list[Mesh]:
     """Mail, helmet, cloak, and the banner."""
-    parts = body.head(covered=True) + body.beard(build.beard) + armour.conical_helmet() + [armour.aventail(build)]
+    parts = body.head(covered=True) + body.beard(build.beard) + armour.conical_helmet() + [dress.collar()]
     parts += armour.mail_shirt(build, hem_y=0.68) + dress.belt(build, out_m=0.022)
-    parts += [dress.skirt(build, hem_y=0.58, material="tunic", from_y=0.80, pleats=7), dress.cloak(build, hem_y=0.45, columns=9)]
+    parts += [dress.skirt(build, hem_y=0.58, material="tunic", from_y=0.80), dress.cloak(build, hem_y=0.45, columns=11)]
     parts += _limbs(build, sleeve_m=0.555, arm_from_m=0.10, boots_y=0.37)
     return parts + arms.banner() + arms.scabbard(0.225)
+
+
+_CLOTH = [MATERIAL[m] for m in ("tunic", "trousers", "cloak", "leather")]
+
+
+def _worn(mesh: Mesh) -> Mesh:
+    """Cloth and leather a little rumpled."""
+    return rumpled(mesh, 0.22) if np.isin(mesh.material[:1], _CLOTH)[0] else mesh
 
 
 #: Kit by name. Their order and names are part of saved shots: add at the end.
@@ -104,4 +114,4 @@ KITS: dict[str, Callable[[Build], list[Mesh]]] = {
 
 def figure(kit: str, build: Build) -> Figure:
     """One figure: `kit` on a man of `build`, named 'kit_build'."""
-    return Figure(f"{kit}_{build.name}", (merge(KITS[kit](build)),))
+    return Figure(f"{kit}_{build.name}", (merge([_worn(p) for p in KITS[kit](build)]),))
