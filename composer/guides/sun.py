@@ -88,8 +88,8 @@ def _window(
 
 
 def _throw(middle: F64, radius: F64, toward: F64) -> tuple[F64, F64]:
-    """Least and greatest distance from the camera of each agent's shadow, three times as long as on level ground [N]."""
-    step = -toward * (6.0 * radius / toward[1])[:, None]
+    """Least and greatest distance from the camera of each agent's shadow [N], twice as long as on level ground."""
+    step = -toward * (3.0 * radius / toward[1])[:, None]
     along = np.clip(-(middle * step).sum(1) / np.maximum((step * step).sum(1), 1e-9), 0.0, 1.0)
     nearest = np.linalg.norm(middle + step * along[:, None], axis=1)
     return nearest, np.maximum(np.linalg.norm(middle, axis=1), np.linalg.norm(middle + step, axis=1))
@@ -125,7 +125,7 @@ def plan_sun(
         if serves.any():
             low, high = seen_uv[serves].min(0), seen_uv[serves].max(0)
             inside = ((uv + radius[:, None] >= low - MARGIN_M) & (uv - radius[:, None] <= high + MARGIN_M)).all(1)
-            inside &= (nearest + radius + 1.0 >= from_m) & ((farthest - radius - 1.0 <= limit_m) | last)
+            inside &= (farthest + radius + 1.0 >= from_m) & ((nearest - radius - 1.0 <= limit_m) | last)
         if inside.any():
             reach = radius[inside, None] + 0.3
             casters = ((uv[inside] - reach).min(0), (uv[inside] + reach).max(0))
