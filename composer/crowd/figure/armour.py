@@ -8,22 +8,22 @@ from numpy.typing import NDArray
 from composer.crowd.agents import Mesh
 from composer.crowd.figure.body import TRUNK, Build, arm_tube, trunk_ring
 from composer.crowd.figure.dress import skirt
-from composer.crowd.figure.loft import F64, Ring, box, chain, loft, mirrored, rigid, tube
+from composer.crowd.figure.loft import F64, Ring, box, chain, loft, mirrored, rigid, rumpled, tube
 from composer.crowd.skeleton import JOINT
 
 _HEAD = rigid("head")
 
 
-def _dome(rows: tuple[tuple[float, float, float, float, float], ...], material: str = "metal", count: int = 12, creases: tuple[int, ...] = ()) -> Mesh:
+def _dome(rows: tuple[tuple[float, float, float, float, float], ...], material: str = "metal", count: int = 11, creases: tuple[int, ...] = ()) -> Mesh:
     rings = [Ring((0.0, y, z), side, front, back, 2.05, material) for y, side, front, back, z in rows]
     return loft(rings, count, _HEAD, caps=("flat", "round"), creases=creases)
 
 
 def conical_helmet() -> list[Mesh]:
     """A spangenhelm: rim band, tapering bowl, a knob, and a nasal down to the tip of the nose."""
-    bowl = _dome(((1.655, 0.092, 0.114, 0.122, 0.002), (1.655, 0.098, 0.120, 0.127, 0.002), (1.685, 0.098, 0.119, 0.126, 0.002), (1.685, 0.094, 0.115, 0.122, 0.002),
+    bowl = _dome(((1.655, 0.098, 0.120, 0.127, 0.002), (1.684, 0.098, 0.119, 0.126, 0.002), (1.688, 0.093, 0.114, 0.121, 0.002),
                   (1.735, 0.083, 0.101, 0.107, 0.003), (1.790, 0.055, 0.066, 0.070, 0.005), (1.835, 0.024, 0.028, 0.029, 0.006), (1.862, 0.009, 0.010, 0.010, 0.006)),
-                 creases=(1, 2, 3))
+                 creases=(1, 2))
     nasal = box((0.0, 1.640, -0.1245), (0.012, 0.048, 0.004), "metal", _HEAD, taper=0.75)
     return [bowl, nasal]
 
@@ -67,7 +67,7 @@ def _crest(way: str) -> Mesh:
 
 def aventail(build: Build) -> Mesh:
     """A curtain of mail from the helmet over neck and shoulders; the face looks out."""
-    rows = ((1.395, 0.212, 0.120, 0.142, 0.014), (1.425, 0.190, 0.112, 0.128, 0.015), (1.470, 0.122, 0.088, 0.100, 0.014), (1.520, 0.084, 0.055, 0.096, 0.008),
+    rows = ((1.385, 0.222, 0.146, 0.156, 0.012), (1.425, 0.192, 0.122, 0.136, 0.015), (1.470, 0.124, 0.090, 0.102, 0.014), (1.520, 0.084, 0.055, 0.096, 0.008),
             (1.575, 0.082, 0.050, 0.108, 0.004), (1.665, 0.088, 0.050, 0.118, 0.002))
     grow = build.trunk
     rings = [Ring((0.0, y, z), a * (grow if y < 1.48 else 1.0), f * (grow if y < 1.48 else 1.0), b * (grow if y < 1.48 else 1.0), 2.2, "metal")
@@ -77,15 +77,16 @@ def aventail(build: Build) -> Mesh:
         t = np.clip((points[:, 1] - 1.44) / 0.09, 0.0, 1.0)
         return np.tile(np.array([JOINT["head"], JOINT["chest"]], np.int16), (len(points), 1)), t
 
-    return loft(rings, 12, skin)
+    return rumpled(loft(rings, 11, skin, creases=(1, 2, 3), roll=0.5), 0.20)
 
 
 def mail_shirt(build: Build, *, hem_y: float = 0.74, sleeve_m: float = 0.20) -> list[Mesh]:
     """A mail shirt to the thigh with short wide sleeves and a pointed hem."""
     body = loft([trunk_ring(y, build, o, material="metal") for y, o in
-                 ((0.99, 0.020), (1.04, 0.016), (1.09, 0.030), (1.20, 0.022), (1.31, 0.020), (1.375, 0.018), (1.428, 0.014), (1.468, 0.008))], 14, TRUNK, caps=("flat", "flat"))
-    sleeve = arm_tube([(-0.05, 0.016, "metal"), (0.01, 0.021, "metal"), (0.09, 0.024, "metal"), (sleeve_m, 0.031, "metal")], build)
-    return [body, sleeve, mirrored(sleeve), skirt(build, hem_y=hem_y, material="metal", out_m=0.024, pleats=9, depth=0.02, dagged_m=0.022, flare=1.0)]
+                 ((1.00, 0.020), (1.055, 0.014), (1.095, 0.028), (1.17, 0.026), (1.245, 0.022), (1.315, 0.018), (1.375, 0.014), (1.428, 0.010), (1.468, 0.006))], 11, TRUNK, caps=("flat", "flat"), creases=(1, 2, 3, 4, 5, 6), roll=0.55)
+    sleeve = arm_tube([(-0.07, -0.018, "metal"), (-0.03, 0.010, "metal"), (0.03, 0.015, "metal"), (0.11, 0.018, "metal"), (sleeve_m, 0.025, "metal")], build, creases=(3,))
+    skirts = skirt(build, hem_y=hem_y, material="metal", out_m=0.024, pleats=5, depth=0.03, dagged_m=0.03)
+    return [rumpled(p, 0.20) for p in (body, sleeve, mirrored(sleeve), skirts)]
 
 
 def cuirass(build: Build, material: str = "metal") -> list[Mesh]:
@@ -111,7 +112,7 @@ def cuirass(build: Build, material: str = "metal") -> list[Mesh]:
 
 def shoulder_flaps(build: Build, material: str = "leather", sleeve_m: float = 0.13) -> list[Mesh]:
     """Leather straps or scales that hang over the upper arms."""
-    flap = arm_tube([(-0.045, 0.020, material), (0.01, 0.026, material), (0.06, 0.028, material), (sleeve_m, 0.036, material)], build, count=10)
+    flap = arm_tube([(-0.07, -0.012, material), (-0.03, 0.018, material), (0.02, 0.024, material), (0.065, 0.026, material), (0.065, 0.018, material), (sleeve_m, 0.034, material)], build, count=9, creases=(3, 4))
     return [flap, mirrored(flap)]
 
 
@@ -120,7 +121,7 @@ def greaves(build: Build) -> list[Mesh]:
     rows = ((0.535, 0.046, 0.070, -0.030, -0.006), (0.500, 0.060, 0.080, -0.010, -0.006), (0.455, 0.060, 0.068, 0.020, -0.004), (0.360, 0.064, 0.063, 0.030, 0.000),
             (0.240, 0.056, 0.056, 0.025, 0.008), (0.125, 0.046, 0.056, 0.015, 0.018))
     k = build.limb
-    rings = [Ring((0.103, y, z), a * k, f * k, b, 2.0, "metal") for y, a, f, b, z in rows]
+    rings = [Ring((0.103, y, z), a * k + 0.008, f * k + 0.010, b, 2.0, "metal") for y, a, f, b, z in rows]
     skin = chain(("r_thigh", "r_shin"), (-0.53,), (0, -1, 0), (0.02,))
     plate = loft(rings, 8, skin, start=0.5)
     return [plate, mirrored(plate)]

@@ -29,7 +29,7 @@ def spear(length_m: float = 2.4, head: str = "leaf") -> list[Mesh]:
         return Ring((x, y, z), a, b, b, 2.0, material)
 
     shaft = loft([ring(foot + 0.02, 0.006, 0.006, "metal"), ring(foot + 0.10, 0.014, 0.014, "wood"), ring(foot + 1.2, 0.0165, 0.0165, "wood"),
-                  ring(top - blade, 0.0135, 0.0135, "wood")], 6, skin, creases=(1,))
+                  ring(top - blade, 0.0135, 0.0135, "wood")], 5, skin, creases=(1,))
     iron = loft([ring(top - blade - 0.07, 0.016, 0.016, "metal"), ring(top - blade, 0.015, 0.014, "metal"), ring(top - blade * 0.72, 0.038, 0.009, "metal"),
                  ring(top - blade * 0.35, 0.026, 0.007, "metal"), ring(top, 0.002, 0.002, "metal")], 4, skin, hard=True)
     return [shaft, iron]
@@ -82,7 +82,7 @@ def charge(name: str) -> Charge:
 
 
 def shield(*, half_width_m: float = 0.42, half_height_m: float = 0.42, curve: float = 0.0, dome_m: float = 0.05, rim: str = "leather", boss: bool = True,
-           paint: str = "plain", point: float = 0.0, count: int = 16, power: float = 2.0) -> Mesh:
+           paint: str = "plain", point: float = 0.0, count: int = 20, power: float = 2.0) -> Mesh:
     """A shield facing -Z on the left fist: board with rim and boss, its back of wood.
 
     curve: how far the sides bend back (1/m); dome_m: how far the middle stands out; point: 0 round, 1 a kite's tail.
@@ -90,9 +90,8 @@ def shield(*, half_width_m: float = 0.42, half_height_m: float = 0.42, curve: fl
     x, y, z = SHIELD_AT
     rows: list[F64] = []
     bands: list[str] = []
-    plan = [(0.985, 0.0, rim), (1.0, -0.010, rim), (0.955, -0.022, "field1"), (0.55, -0.022 - 0.55 * dome_m, "field0")]
-    plan += [(0.24, -0.022 - dome_m, "metal"), (0.13, -0.075 - dome_m, "metal"), (0.05, -0.085 - dome_m, "metal")] if boss else [(0.12, -0.022 - dome_m, "field0"), (0.04, -0.024 - dome_m, "field0")]
-    boss_scale = 0.42 / max(half_width_m, 0.2)
+    plan = [(1.0, 0.0, rim), (0.955, -0.022, "field1"), (0.55, -0.022 - 0.55 * dome_m, "field0")]
+    plan += [(0.24, -0.022 - dome_m, "metal"), (0.15, -0.070 - dome_m, "metal")] if boss else [(0.12, -0.022 - dome_m, "field0"), (0.04, -0.024 - dome_m, "field0")]
     for scale, out, band in plan:
         a, b = half_width_m * scale, half_height_m * scale
         if scale < 0.3:
@@ -114,8 +113,7 @@ def shield(*, half_width_m: float = 0.42, half_height_m: float = 0.42, curve: fl
             paints[i] = np.where(pattern(int(band[-1]), angle), MATERIAL["crest"], MATERIAL["shield"])
         else:
             paints[i] = MATERIAL[band]
-    del boss_scale
-    creases = (0, 1, 2, 4) if boss else (0, 1, 2)
+    creases = (1, 3) if boss else (1,)
     return tube(np.array(rows), paints, rigid("shield"), caps=("flat", "round"), creases=creases, cap_material=("wood", ""))
 
 

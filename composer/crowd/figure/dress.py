@@ -29,14 +29,18 @@ def skirt_skin(waist_y: float, follow: float = 1.0) -> Skin:
     return skin
 
 
-def skirt(build: Build, *, hem_y: float, material: str, waist_y: float = 1.03, out_m: float = 0.0, pleats: int = 8, depth: float = 0.05,
-          trim: str = "", flare: float = 1.0, dagged_m: float = 0.0) -> Mesh:
-    """A skirt from the belt to `hem_y`, pleated towards the hem, closed underneath; `dagged_m`: the hem's points."""
-    count = 2 * pleats
+def skirt(build: Build, *, hem_y: float, material: str, waist_y: float = 1.03, out_m: float = 0.0, pleats: int = 6, depth: float = 0.07,
+          trim: str = "", flare: float = 1.0, dagged_m: float = 0.0, from_y: float = 2.0) -> Mesh:
+    """A skirt from the belt to `hem_y`, pleated towards the hem, closed underneath; `dagged_m`: the hem's points; `from_y`: what lies
+    above is hidden under other dress and left out."""
+    count = 3 * pleats
+    fold, dag = np.tile((1.0, 0.15, -1.0), pleats), np.tile((0.0, 0.5, 1.0), pleats)
     rows, paint = [], []
     length = waist_y - hem_y
     shares = (0.0, 0.22, 0.45, 0.72, 0.93, 1.0) if trim else (0.0, 0.22, 0.48, 0.76, 1.0)
     for share in shares:
+        if share < (waist_y - from_y) / length - 1e-6:
+            continue
         y = waist_y - share * length
         fall = waist_y - y
         grow = np.interp(fall, (0.0, 0.12, 0.30, 0.50, 0.70), (0.0, 0.018, 0.036, 0.056, 0.075)) * flare
@@ -46,19 +50,15 @@ def skirt(build: Build, *, hem_y: float, material: str, waist_y: float = 1.03, o
         base = hips if y > 0.95 else mid
         ring = Ring((0.0, y, (top.centre[2] + base.centre[2]) / 2 - 0.004), base.side + grow, base.front + grow * 0.95, base.back + grow * 1.05, 2.2)
         points = ring_points(ring, count, np.array([1.0, 0, 0]), np.array([0, 0, -1.0]), 0.5)
-        wave = 1.0 + depth * min(1.0, share * 1.3) * np.where(np.arange(count) % 2, -1.0, 1.0)
+        wave = 1.0 + depth * min(1.0, 0.25 + share * 1.1) * fold
         points[:, [0, 2]] *= wave[:, None]
         if share == 1.0:
-            points[:, 1] += dagged_m * np.where(np.arange(count) % 2, 1.0, 0.0)
+            points[:, 1] += dagged_m * dag
         rows.append(points)
         paint.append(material)
     if trim:
         paint[-2] = trim
-    under = rows[-1].copy()
-    under[:, [0, 2]] *= 0.86
-    under[:, 1] += 0.03
-    rows.append(under)
-    return tube(np.array(rows), paint, skirt_skin(waist_y - 0.02), caps=("flat", "flat"), creases=(len(rows) - 2,))
+    return tube(np.array(rows), paint[:-1], skirt_skin(waist_y - 0.02), caps=("flat", "flat"), cap_lift=(0.0, 0.10))
 
 
 def strips(build: Build, *, waist_y: float = 1.03, hem_y: float = 0.76, colours: tuple[str, str] = ("leather", "leather"), count: int = 18) -> Mesh:
@@ -73,18 +73,16 @@ def strips(build: Build, *, waist_y: float = 1.03, hem_y: float = 0.76, colours:
         if share == 1.0:
             points[:, 1] += np.where(angle_odd, 0.03, 0.0)
         rows.append(points)
-    under = rows[-1] * np.array([0.88, 1.0, 0.88]) + np.array([0, 0.03, 0])
-    rows.append(under)
     paint = np.where(np.arange(count) % 2, MATERIAL[colours[1]], MATERIAL[colours[0]])
-    return tube(np.array(rows), np.tile(paint, (3, 1)), skirt_skin(waist_y - 0.02), creases=(2,))
+    return tube(np.array(rows), np.tile(paint, (2, 1)), skirt_skin(waist_y - 0.02), cap_lift=(0.0, 0.08))
 
 
 def belt(build: Build, *, out_m: float, y: float = 1.035, half_m: float = 0.024, buckle: bool = True) -> list[Mesh]:
     """A leather belt with a metal buckle."""
-    rings = [trunk_ring(y + d, build, out_m + o, material="leather") for d, o in ((-half_m, -0.012), (-half_m, 0.006), (half_m, 0.006), (half_m, -0.012))]
-    parts = [loft(rings, 12, rigid("hips" if y < 1.05 else "spine"), creases=(1, 2))]
+    rings = [trunk_ring(y + d, build, out_m + o, material="leather") for d, o in ((-half_m, 0.014), (half_m, 0.014))]
+    parts = [loft(rings, 12, rigid("hips" if y < 1.05 else "spine"))]
     if buckle:
-        front = trunk_ring(y, build, out_m + 0.008)
+        front = trunk_ring(y, build, out_m + 0.016)
         parts.append(box((0.0, y, front.centre[2] - front.front - 0.001), (0.026, half_m * 0.95, 0.007), "metal", rigid("hips")))
     return parts
 
@@ -106,19 +104,19 @@ def _cloak_skin(points: F64) -> tuple[NDArray[np.int16], F64]:
     return joint, share
 
 
-def cloak(build: Build, *, hem_y: float = 0.36, material: str = "cloak", columns: int = 11, width: float = 1.0, folds: float = 1.0) -> Mesh:
+def cloak(build: Build, *, hem_y: float = 0.36, material: str = "cloak", columns: int = 14, width: float = 1.0, folds: float = 1.0) -> Mesh:
     """A cloak from the collar over the shoulders and down the back, in folds that deepen towards the hem."""
     table = np.array((  # height, half width, back, middle z, opening (degrees from straight back)
-        (1.492, 0.078, 0.078, 0.020, 128.0), (1.462, 0.150, 0.110, 0.018, 122.0), (1.415, 0.235, 0.138, 0.016, 112.0), (1.330, 0.262, 0.158, 0.016, 96.0),
-        (1.170, 0.258, 0.180, 0.016, 84.0), (0.960, 0.262, 0.208, 0.016, 78.0), (0.700, 0.290, 0.240, 0.014, 76.0), (0.360, 0.325, 0.282, 0.010, 76.0)))
+        (1.492, 0.078, 0.078, 0.020, 128.0), (1.462, 0.150, 0.110, 0.018, 122.0), (1.415, 0.240, 0.160, 0.016, 112.0), (1.330, 0.266, 0.182, 0.016, 96.0),
+        (1.170, 0.260, 0.194, 0.016, 84.0), (0.960, 0.262, 0.208, 0.016, 78.0), (0.700, 0.290, 0.240, 0.014, 76.0), (0.360, 0.325, 0.282, 0.010, 76.0)))
     heights = [1.492, 1.462, 1.415, 1.33, 1.18, 0.98, 0.76, (0.76 + hem_y) / 2, hem_y]
     u = np.linspace(-1.0, 1.0, columns)
     grid = np.empty((len(heights), columns, 3))
     for i, y in enumerate(heights):
         side, back, z, opening = (float(np.interp(-y, -table[:, 0], table[:, k])) for k in range(1, 5))
         angle = np.radians(opening) * u
-        fall = float(np.clip((1.40 - y) / 0.9, 0.0, 1.0))
-        fold = folds * fall * 0.040 * np.cos(np.arange(columns) * np.pi) * (1.0 - 0.35 * u**2)
+        fall = float(np.clip((1.42 - y) / 0.9, 0.0, 1.0)) ** 0.75
+        fold = folds * fall * 0.058 * np.resize((1.0, 0.2, -1.0), columns) * (1.0 - 0.35 * u**2)
         grow = build.trunk ** 0.8
         reach = np.where(np.cos(angle) > 0, back, 0.085) * grow
         grid[i, :, 0] = np.sin(angle) * (side * grow * (width if y < 1.3 else 1.0) + fold * 0.5)
@@ -150,3 +148,9 @@ def hood(material: str = "cloak") -> list[Mesh]:
         return joint, t
 
     return [loft(rings, 12, skin, caps=("flat", "round"))]
+
+
+def collar(material: str = "cloak") -> Mesh:
+    """A scarf about the neck."""
+    rows = ((1.448, 0.100, 0.088, 0.096, 0.016), (1.470, 0.096, 0.094, 0.094, 0.012), (1.505, 0.080, 0.078, 0.084, 0.008), (1.520, 0.066, 0.060, 0.074, 0.008))
+    return loft([Ring((0.0, y, z), a, f, b, 2.1, material) for y, a, f, b, z in rows], 9, rigid("neck"), caps=("flat", "flat"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from composer.crowd.agents import MATERIALS, Mesh
-from composer.crowd.skeleton import JOINT
+from composer.crowd.seeds import hash01
+from composer.crowd.skeleton import JOINT, SKELETON, mirrored_name
 
 F64 = NDArray[np.float64]
 #: Joints [V, 2] and the share of the first [V] for points [V, 3].
@@ -69,45 +70,60 @@ def ring_points(ring: Ring, count: int, side: F64, front: F64, start: float = 0.
     return np.array(ring.centre) + wide * (ring.side * c[:, None] * side + (depth * s)[:, None] * front)
 
 
-def _smooth_normals(position: F64, triangle: NDArray[np.int64], weld: NDArray[np.int64] | None = None) -> F64:
+def _smooth_normals(position: F64, triangle: NDArray[np.int64]) -> F64:
+    """Angle-weighted vertex normals; zero where no triangle is."""
     corner = position[triangle]
-    face = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    index = triangle if weld is None else weld[triangle]
-    normal = np.zeros_like(position)
-    for k in range(3):
-        a, b = corner[:, (k + 1) % 3] - corner[:, k], corner[:, (k + 2) % 3] - corner[:, k]
-        cos = np.sum(a * b, -1) / np.maximum(np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1), 1e-12)
-        angle = np.arccos(np.clip(cos, -1.0, 1.0))
-        share = face / np.maximum(np.linalg.norm(face, axis=-1, keepdims=True), 1e-12) * angle[:, None]
-        np.add.at(normal, index[:, k], share)
-    if weld is not None:
-        normal = normal[weld]
-    return normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
+    face = _cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    face /= np.maximum(np.sqrt(np.sum(face * face, -1, keepdims=True)), 1e-12)
+    edge = np.roll(corner, -1, axis=1) - corner
+    edge /= np.maximum(np.sqrt(np.sum(edge * edge, -1, keepdims=True)), 1e-12)
+    angle = np.arccos(np.clip(-np.sum(edge * np.roll(edge, 1, axis=1), -1), -1.0, 1.0))
+    share = (face[:, None] * angle[..., None]).reshape(-1, 3)
+    index = triangle.ravel()
+    normal = np.stack([np.bincount(index, share[:, k], len(position)) for k in range(3)], -1)
+    return normal / np.maximum(np.sqrt(np.sum(normal * normal, -1, keepdims=True)), 1e-12)
 
 
-def part(position: F64, triangle: NDArray[np.int64], material: NDArray[np.int64], skin: Skin, hard: bool | NDArray[np.bool_] = False) -> Mesh:
+def _cross(a: F64, b: F64) -> F64:
+    """np.cross for [N, 3], without its overhead."""
+    out = np.empty_like(a)
+    out[:, 0] = a[:, 1] * b[:, 2] - a[:, 2] * b[:, 1]
+    out[:, 1] = a[:, 2] * b[:, 0] - a[:, 0] * b[:, 2]
+    out[:, 2] = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    return out
+
+
+def part(position: F64, triangle: NDArray[np.int64], material: NDArray[np.int64], skin: Skin,
+         hard: bool | NDArray[np.bool_] = False, lean: F64 | None = None) -> Mesh:
     """A part from points and triangles. hard: every edge (True), or per triangle: hard triangles keep their own normals.
+    lean [V, 3] is added to the smooth normals.
 
     Turned inside out where its signed volume is negative, so that triangles are counter-clockwise seen from outside.
     """
     corner = position[triangle]
     middle = position.mean(0)
-    volume = np.sum(np.cross(corner[:, 0] - middle, corner[:, 1] - middle) * (corner[:, 2] - middle))
+    volume = np.sum(_cross(corner[:, 0] - middle, corner[:, 1] - middle) * (corner[:, 2] - middle))
     if volume < 0:
         triangle = triangle[:, ::-1]
     faces = np.broadcast_to(np.asarray(hard), (len(triangle),))
     soft, stiff = triangle[~faces], triangle[faces]
-    points, normals, order = [position], [_smooth_normals(position, soft)], [soft]
+    smooth = _smooth_normals(position, soft)
+    if lean is not None:
+        smooth = smooth + lean
+        smooth /= np.maximum(np.sqrt(np.sum(smooth * smooth, -1, keepdims=True)), 1e-12)
+    points, normals, order = [position], [smooth], [soft]
     if len(stiff):
         corner = position[stiff]
-        flat = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+        flat = _cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
         flat /= np.maximum(np.linalg.norm(flat, axis=-1, keepdims=True), 1e-12)
         points.append(corner.reshape(-1, 3))
         normals.append(np.repeat(flat, 3, axis=0))
         order.append(len(position) + np.arange(3 * len(stiff)).reshape(-1, 3))
     position, normal, triangle = np.concatenate(points), np.concatenate(normals), np.concatenate(order)
     material = np.concatenate([material[~faces], material[faces]])
-    used, index = np.unique(triangle, return_inverse=True)
+    used = np.zeros(len(position), bool)
+    used[triangle] = True
+    index = (np.cumsum(used) - 1)[triangle]
     position, normal = position[used], normal[used]
     joint, weight = skin(position)
     return Mesh(
@@ -126,11 +142,14 @@ def merge(parts: Sequence[Mesh]) -> Mesh:
 
 
 def tube(rows: F64, band: Sequence[str] | NDArray[np.int64], skin: Skin, *, caps: tuple[str, str] = ("flat", "flat"),
-         hard: bool = False, creases: Sequence[int] = (), cap_material: tuple[str, str] = ("", "")) -> Mesh:
+         hard: bool = False, creases: Sequence[int] = (), cap_material: tuple[str, str] = ("", ""),
+         cap_lift: tuple[float, float] = (0.0, 0.0), roll: float = 0.0) -> Mesh:
     """A closed tube through rings `rows` [R, S, 3].
 
     band: the material of each of the R - 1 bands, or an array of material numbers [R - 1, S]. caps: per end 'flat' (hard
-    edged), 'round' (one smooth surface with the side); cap_material names theirs where it is not the band's. creases: rows at which the surface has a hard edge.
+    edged), 'round' (one smooth surface with the side); cap_material names theirs where it is not the band's,
+    cap_lift how far up their middles lie. creases: rows at which the surface has a hard edge;
+    roll > 0 shades each band between creases as if it bulged, like hoops of lamellae.
     """
     count, around = rows.shape[:2]
     position = [rows.reshape(-1, 3)]
@@ -160,25 +179,34 @@ def tube(rows: F64, band: Sequence[str] | NDArray[np.int64], skin: Skin, *, caps
             base = extra
             extra += around
         fan = np.stack([np.full(around - 2, base), base + k[1:-1], base + n[1:-1]], -1)
-        if style == "round" or around > 6:
-            position.append(ring.mean(0, keepdims=True))
+        if style == "round" or around > 6 or cap_lift[end]:
+            position.append(ring.mean(0, keepdims=True) + np.array([0.0, cap_lift[end], 0.0]))
             fan = np.stack([np.full(around, extra), base + k, base + n], -1)
             extra += 1
         triangles.append(fan if end else fan[:, ::-1])
         own = cap_material[end]
         material.append(np.full(len(fan), MATERIAL[own] if own else paint[-1] if end else paint[0]))
         is_hard.append(np.full(len(fan), hard))
-    triangle = np.concatenate(triangles)
-    return part(np.concatenate(position), triangle, np.concatenate(material), skin, np.concatenate(is_hard))
+    points = np.concatenate(position)
+    lean = None
+    if roll:
+        up = rows[-1].mean(0) - rows[0].mean(0)
+        up *= roll / np.linalg.norm(up)
+        lean = np.zeros_like(points)
+        for r in (*creases, count - 1):
+            lean[r * around : (r + 1) * around] = up
+        for start in (0, *(int(upper[r, 0]) for r in creases)):
+            lean[start : start + around] = -up
+    return part(points, np.concatenate(triangles), np.concatenate(material), skin, np.concatenate(is_hard), lean)
 
 
 def loft(rings: Sequence[Ring], count: int, skin: Skin, *, side: tuple[float, float, float] = (1, 0, 0),
          front: tuple[float, float, float] = (0, 0, -1), start: float = 0.0, caps: tuple[str, str] = ("flat", "flat"),
-         hard: bool = False, creases: Sequence[int] = (), cap_material: tuple[str, str] = ("", "")) -> Mesh:
+         hard: bool = False, creases: Sequence[int] = (), cap_material: tuple[str, str] = ("", ""), roll: float = 0.0) -> Mesh:
     """A tube through elliptical rings; each band has the material of the ring that it starts at."""
     s, f = np.array(side, np.float64), np.array(front, np.float64)
     rows = np.stack([ring_points(r, count, s, f, start) for r in rings])
-    return tube(rows, [r.material for r in rings[:-1]], skin, caps=caps, hard=hard, creases=creases, cap_material=cap_material)
+    return tube(rows, [r.material for r in rings[:-1]], skin, caps=caps, hard=hard, creases=creases, cap_material=cap_material, roll=roll)
 
 
 def sheet(grid: F64, material: str | NDArray[np.int64], skin: Skin, thickness_m: float = 0.012, outward: F64 | None = None) -> Mesh:
@@ -215,10 +243,19 @@ def box(centre: Sequence[float], half: Sequence[float], material: str, skin: Ski
     return tube(np.array(rows), [material], skin, hard=True)
 
 
+def rumpled(mesh: Mesh, amount: float, cell_m: float = 0.004) -> Mesh:
+    """The same part with its normals stirred (about `amount` radians) by a hash of their place: mail, wool and felt are not
+    smooth. The same place has the same normal, so edges between smooth triangles stay smooth."""
+    cell = np.round(mesh.position_m / cell_m).astype(np.int64)
+    key = (cell[:, 0] * 73856093 ^ cell[:, 1] * 19349663 ^ cell[:, 2] * 83492791) & 0xFFFFFFFF
+    shake = np.stack([hash01(key, f"rumple {c}") for c in "xyz"], -1) - np.float32(0.5)
+    normal = mesh.normal + np.float32(2.0 * amount) * shake
+    normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
+    return replace(mesh, normal=normal.astype(np.float32))
+
+
 def mirrored(mesh: Mesh) -> Mesh:
     """The same part on the other side of the body: x turned round, triangles reversed, left joints for right ones."""
-    from composer.crowd.skeleton import SKELETON, mirrored_name
-
     swap = np.array([JOINT[mirrored_name(n)] for n in SKELETON.names], np.int16)
     flip = np.array([-1, 1, 1], np.float32)
     return Mesh(
