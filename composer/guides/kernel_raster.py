@@ -24,7 +24,7 @@ wp.set_module_options({"enable_backward": False})
 
 EMPTY = 0xFFFFFFFFFFFFFFFF
 NEAR_M = wp.constant(0.05)
-LIMIT_PX = wp.constant(524288.0)
+LIMIT_PX = wp.constant(3.0e6)
 
 
 @wp.struct
@@ -242,11 +242,11 @@ def scan(
 
 
 @wp.func
-def cut(inside: wp.vec3, outside: wp.vec3) -> wp.vec3:
+def cut(inside: wp.vec3, outside: wp.vec3, near_m: float) -> wp.vec3:
     """Where the segment from a camera-space point beyond the near plane to one before it meets that plane."""
-    t = (inside[2] - NEAR_M) / (inside[2] - outside[2])
+    t = (inside[2] - near_m) / (inside[2] - outside[2])
     p = inside + (outside - inside) * t
-    return wp.vec3(p[0], p[1], NEAR_M)
+    return wp.vec3(p[0], p[1], near_m)
 
 
 @wp.func
@@ -257,13 +257,13 @@ def on_picture(eye: Eye, cam: wp.vec3) -> wp.vec3:
 
 @wp.func
 def scan_clipped(
-    eye: Eye, a: wp.vec3, b: wp.vec3, c: wp.vec3, payload: wp.uint64, both_sides: int,
+    eye: Eye, near_m: float, a: wp.vec3, b: wp.vec3, c: wp.vec3, payload: wp.uint64, both_sides: int,
     row0: int, row1: int, width: int, samples: int, offset: wp.array(dtype=wp.vec2i), vis: wp.array(dtype=wp.uint64),
 ):  # fmt: skip
     """`scan` for a camera-space triangle that the near plane cuts: it becomes one triangle or two."""
-    fa = a[2] > NEAR_M
-    fb = b[2] > NEAR_M
-    fc = c[2] > NEAR_M
+    fa = a[2] > near_m
+    fb = b[2] > near_m
+    fc = c[2] > near_m
     # turn it (keeping the winding) until a is the odd one out
     if fb != fa and fb != fc:
         t = a
@@ -280,15 +280,15 @@ def scan_clipped(
     p2 = wp.vec3(0.0, 0.0, 0.0)
     p3 = wp.vec3(0.0, 0.0, 0.0)
     pieces = int(1)
-    if a[2] > NEAR_M:
+    if a[2] > near_m:
         p0 = on_picture(eye, a)
-        p1 = on_picture(eye, cut(a, b))
-        p2 = on_picture(eye, cut(a, c))
+        p1 = on_picture(eye, cut(a, b, near_m))
+        p2 = on_picture(eye, cut(a, c, near_m))
     else:
-        p0 = on_picture(eye, cut(b, a))
+        p0 = on_picture(eye, cut(b, a, near_m))
         p1 = on_picture(eye, b)
         p2 = on_picture(eye, c)
-        p3 = on_picture(eye, cut(c, a))
+        p3 = on_picture(eye, cut(c, a, near_m))
         pieces = 2
     for k in range(pieces):
         if k == 1:
@@ -324,13 +324,19 @@ def raster_kernel(
         a = draws.pixel[base + v[0]]
         b = draws.pixel[base + v[1]]
         c = draws.pixel[base + v[2]]
+        top = wp.min(a[1], wp.min(b[1], c[1]))
+        bottom = wp.max(a[1], wp.max(b[1], c[1]))
         payload = (wp.uint64(slot) << wp.uint64(12)) | wp.uint64(t)
         low = wp.min(a[2], wp.min(b[2], c[2]))
+        if low > NEAR_M and (bottom < float(row0) - 1.0 or top > float(row1) + 1.0):
+            # not in this band
+            t += lanes
+            continue
         if low > NEAR_M:
             scan(a, b, c, payload, 0, row0, row1, width, samples, offset, vis)
         elif wp.max(a[2], wp.max(b[2], c[2])) > NEAR_M:
             scan_clipped(
-                eye, to_camera(eye, draws.rel[base + v[0]]), to_camera(eye, draws.rel[base + v[1]]),
+                eye, NEAR_M, to_camera(eye, draws.rel[base + v[0]]), to_camera(eye, draws.rel[base + v[1]]),
                 to_camera(eye, draws.rel[base + v[2]]), payload, 0, row0, row1, width, samples, offset, vis,
             )  # fmt: skip
         t += lanes

@@ -24,6 +24,7 @@ class SunLevel:
     which it serves. first / first_tile: where it starts in the flat arrays."""
 
     texel_m: float
+    per_m: float
     off_u: float
     off_v: float
     limit_m: float
@@ -131,8 +132,8 @@ def scan_depth(
 def sun_place(sun: Sun, level: SunLevel, p: wp.vec3) -> wp.vec3:
     """A rel point in texels of a level, and its depth along the sun's rays in metres."""
     return wp.vec3(
-        (wp.dot(sun.axis_u, p) - level.off_u) / level.texel_m,
-        (wp.dot(sun.axis_v, p) - level.off_v) / level.texel_m,
+        (wp.dot(sun.axis_u, p) - level.off_u) * level.per_m,
+        (wp.dot(sun.axis_v, p) - level.off_v) * level.per_m,
         -wp.dot(sun.toward, p),
     )
 
@@ -301,12 +302,17 @@ def ground_block(
     if stat[1] <= 0.0:
         return 0.0
     gap = wp.max(q[2] - stat[0] / stat[1], 0.0)
-    radius = wp.clamp(sun.spread * gap / level.texel_m, 0.75, 9.0)
+    radius = wp.clamp(sun.spread * gap * level.per_m, 0.75, 9.0)
     depth = q[2] - 0.02
-    n = tap.shape[0]
+    # a small filter needs fewer taps: they lie denser than the texels either way
+    first = int(0)
+    n = int(12)
+    if long_x + long_y + radius > 4.0:
+        first = 12
+        n = tap.shape[0] - 12
     hit = float(0.0)
     for k in range(n):
-        o = tap[k]
+        o = tap[first + k]
         x = q[0] + ex[0] * o[0] + ey[0] * o[1] + radius * o[2]
         y = q[1] + ex[1] * o[0] + ey[1] * o[1] + radius * o[3]
         d = depth + ex[2] * o[0] + ey[2] * o[1]
@@ -373,6 +379,17 @@ def ground_point_kernel(eye: Eye, depth_m: wp.array2d(dtype=float), row0: int, p
     if d < FAR:
         p = to_world(eye, pixel_ray(eye, float(x) + 0.5, float(y) + 0.5) * d)
     point[y, x] = p
+
+
+@wp.kernel(enable_backward=False)
+def plane_kernel(eye: Eye, normal: wp.vec3, height: float, row0: int, depth_m: wp.array2d(dtype=float)):
+    """dim (rows, W): planar depth of the plane dot(normal, rel) = height; inf where the ray misses it."""
+    y, x = wp.tid()
+    y += row0
+    d = height / wp.dot(normal, to_world(eye, pixel_ray(eye, float(x) + 0.5, float(y) + 0.5)))
+    depth_m[y, x] = wp.inf
+    if d > 0.0 and d < 1.0e6:
+        depth_m[y, x] = d
 
 
 @wp.func

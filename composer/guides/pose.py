@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -71,3 +70,48 @@ def joint_passes(
     out[..., :2] = np.where(front[..., None], px[..., :2], 0.0)
     out[..., 2] = front
     return JointPasses(out, agent, visible)
+
+
+def _skeleton(canvas: NDArray[np.uint8], px: NDArray[np.float64], ok: NDArray[np.bool_], stick: float) -> None:
+    """One skeleton over the canvas: limbs as ellipses at 0.6 of their colour, then their joints as full discs."""
+    import cv2
+
+    fine = 16.0
+    drawn: set[int] = set()
+    for (a, b), colour in zip(LIMBS, COLOURS, strict=False):
+        if not (ok[a] and ok[b]):
+            continue
+        drawn |= {a, b}
+        middle, step = 0.5 * (px[a] + px[b]), px[b] - px[a]
+        t = np.linspace(0.0, 2 * np.pi, 24, endpoint=False)
+        length = float(np.hypot(*step))
+        along = step / length if length > 1e-6 else np.array([1.0, 0.0])
+        across = np.array([-along[1], along[0]])
+        ring = middle + np.outer(np.cos(t) * 0.5 * length, along) + np.outer(np.sin(t) * stick, across)
+        dim = tuple(int(0.6 * v) for v in colour)
+        cv2.fillConvexPoly(canvas, np.rint(ring * fine - 8).astype(np.int32), dim, cv2.LINE_AA, 4)
+    for joint in sorted(drawn):
+        centre = tuple(int(v) for v in np.rint(px[joint] * fine - 8))
+        cv2.circle(canvas, centre, round(stick * fine), COLOURS[joint], -1, cv2.LINE_AA, 4)
+
+
+def pose_picture(passes: GuidePasses, size_px: tuple[int, int], *, min_height_px: float = MIN_HEIGHT_PX) -> F32:
+    """float32 [H, W, 3] in 0..1, display values: the skeletons in OpenPose's colours on black, far ones first.
+
+    size_px: (w, h) of the picture wanted; the joints are scaled to it. Limbs and joints are 4 px wide on a canvas of 512 px
+    and in proportion on others, but no wider than suits the figure. Joints that something hides are left out, and those
+    that no limb would reach; soldiers lower
+    than `min_height_px` in the picture wanted are too small for a skeleton to help.
+    """
+    w, h = size_px
+    canvas = np.zeros((h, w, 3), np.uint8)
+    plate_h, plate_w = passes.depth_m.shape
+    scale = np.array([w / plate_w, h / plate_h])
+    stick = max(1.0, STICK_PX * min(w, h) / CANVAS_PX)
+    front = passes.pose_px[..., 2] > 0
+    px = passes.pose_px[..., :2].astype(np.float64) * scale
+    tall = np.where(front.all(1), np.ptp(px[..., 1], axis=1), 0.0) if len(px) else np.zeros(0)
+    chosen = np.flatnonzero((tall >= min_height_px) & ((passes.pose_visible & front).sum(1) >= 2))
+    for k in chosen[::-1]:
+        _skeleton(canvas, px[k], passes.pose_visible[k] & front[k], min(stick, max(1.0, tall[k] / 24.0)))
+    return canvas.astype(np.float32) / 255.0

@@ -87,6 +87,14 @@ def _window(
         texel_m *= 2.0
 
 
+def _throw(middle: F64, radius: F64, toward: F64) -> tuple[F64, F64]:
+    """Least and greatest distance from the camera of each agent's shadow [N], twice as long as on level ground."""
+    step = -toward * (3.0 * radius / toward[1])[:, None]
+    along = np.clip(-(middle * step).sum(1) / np.maximum((step * step).sum(1), 1e-9), 0.0, 1.0)
+    nearest = np.linalg.norm(middle + step * along[:, None], axis=1)
+    return nearest, np.maximum(np.linalg.norm(middle, axis=1), np.linalg.norm(middle + step, axis=1))
+
+
 def plan_sun(
     direction: tuple[float, float, float], focal_px: float, origin_m: F64, middle: F64, radius: F64, receivers: F64
 ) -> SunPlan:
@@ -98,6 +106,7 @@ def plan_sun(
     uv, seen_uv, origin = middle @ axes[:2].T, receivers @ axes[:2].T, axes[:2] @ origin_m
     distance = np.linalg.norm(receivers, axis=1)
     far = float(distance.max())
+    nearest, farthest = _throw(middle, radius, axes[2])
     levels: list[LevelPlan] = []
     notes: list[str] = []
     near_m = 0.0
@@ -105,7 +114,8 @@ def plan_sun(
         texel_m = FINEST_M * STEP**k
         limit_m = focal_px * texel_m
         last = k == LEVELS - 1 or limit_m >= far
-        serves = distance >= 0.82 * near_m - 1.0
+        from_m = 0.82 * near_m
+        serves = distance >= from_m - 1.0
         if not last:
             serves &= distance <= limit_m + 1.0
         near_m = limit_m
@@ -115,6 +125,7 @@ def plan_sun(
         if serves.any():
             low, high = seen_uv[serves].min(0), seen_uv[serves].max(0)
             inside = ((uv + radius[:, None] >= low - MARGIN_M) & (uv - radius[:, None] <= high + MARGIN_M)).all(1)
+            inside &= (farthest + radius + 1.0 >= from_m) & ((nearest - radius - 1.0 <= limit_m) | last)
         if inside.any():
             reach = radius[inside, None] + 0.3
             casters = ((uv[inside] - reach).min(0), (uv[inside] + reach).max(0))
@@ -166,7 +177,7 @@ def draw_sun(
     table = np.zeros(max(len(plan.levels), 1), dtype=SunLevel.numpy_dtype())
     first = first_tile = 0
     for row, level in zip(table, plan.levels, strict=False):
-        row["texel_m"], row["limit_m"] = level.texel_m, level.limit_m
+        row["texel_m"], row["per_m"], row["limit_m"] = level.texel_m, 1.0 / level.texel_m, level.limit_m
         row["off_u"], row["off_v"] = level.x0 * level.texel_m - origin[0], level.y0 * level.texel_m - origin[1]
         row["width"], row["height"], row["first"], row["first_tile"] = level.width, level.height, first, first_tile
         first += level.width * level.height
@@ -206,16 +217,18 @@ def draw_sun(
     return sun
 
 
-def filter_taps(n: int = 32) -> NDArray[np.float32]:
-    """[n, 4]: (across, down) over a tent two pixels wide, and a place in the unit disc: the R4 sequence, the same always."""
+def _taps(n: int) -> F64:
+    """[n, 4]: (across, down) over a tent two pixels wide, and a place in the unit disc, by the R4 sequence."""
     golden = 1.0
     for _ in range(64):
         golden = (1.0 + golden) ** (1.0 / 5.0)
-    steps = golden ** -np.arange(1.0, 5.0)
-    u = (0.5 + np.arange(n)[:, None] * steps) % 1.0
+    u = (0.5 + np.arange(n)[:, None] * golden ** -np.arange(1.0, 5.0)) % 1.0
     tent = np.where(u[:, :2] < 0.5, np.sqrt(2 * u[:, :2]) - 1.0, 1.0 - np.sqrt(2 - 2 * u[:, :2]))
-    tent -= tent.mean(0)
-    angle = 2 * np.pi * u[:, 2]
-    ring = np.sqrt(u[:, 3])
-    disc = np.stack([ring * np.cos(angle), ring * np.sin(angle)], axis=1)
-    return np.concatenate([tent, disc - disc.mean(0)], axis=1).astype(np.float32)
+    angle, ring = 2 * np.pi * u[:, 2], np.sqrt(u[:, 3])
+    taps = np.concatenate([tent, np.stack([ring * np.cos(angle), ring * np.sin(angle)], axis=1)], axis=1)
+    return taps - taps.mean(0)
+
+
+def filter_taps() -> NDArray[np.float32]:
+    """float32 [44, 4]: 12 places for small filters, then 32 for wide ones; the same for every pixel and frame."""
+    return np.concatenate([_taps(12), _taps(32)]).astype(np.float32)
