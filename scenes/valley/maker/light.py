@@ -11,9 +11,9 @@ import math
 import warp as wp
 
 SUN_ELEVATION_DEG = 15.0
-SUN_AZIMUTH_DEG = 306.0
-SUN_COLOUR = (1.0, 0.74, 0.45)
-SUN_STRENGTH = 3.1
+SUN_AZIMUTH_DEG = 298.0
+SUN_COLOUR = (1.0, 0.77, 0.50)
+SUN_STRENGTH = 3.4
 SKY_COLOUR = (0.52, 0.66, 0.92)
 SKY_STRENGTH = 0.50
 BOUNCE_COLOUR = (0.95, 0.86, 0.48)
@@ -50,9 +50,9 @@ def air(direction: wp.vec3) -> wp.vec3:
     """Radiance of an endless path of low air in that direction: cool away from the sun, gold towards it."""
     flat = wp.normalize(wp.vec3(direction[0], wp.max(direction[1], 0.0), direction[2]))
     mu = wp.dot(flat, SUN_V)
-    base = wp.vec3(0.40, 0.46, 0.56)
+    base = wp.vec3(0.50, 0.57, 0.68)
     glow = wp.vec3(1.0, 0.70, 0.40)
-    return base * 0.80 + glow * (0.065 * phase(mu, 0.62) + 0.010 * phase(mu, 0.85))
+    return base * 0.80 + glow * (0.120 * phase(mu, 0.62) + 0.016 * phase(mu, 0.85))
 
 
 @wp.func
@@ -65,7 +65,7 @@ def haze(colour: wp.vec3, origin: wp.vec3, direction: wp.vec3, distance: float) 
     mean = low
     if k > 1.0e-3:
         mean = low * (1.0 - wp.exp(-dy / scale)) / (dy / scale)
-    depth = distance * (1.0 / 9500.0 + mean / 3300.0)
+    depth = distance * (1.0 / 12000.0 + mean / 4200.0)
     through = wp.vec3(wp.exp(-depth * 0.86), wp.exp(-depth), wp.exp(-depth * 1.22))
     a = air(direction)
     return wp.cw_mul(colour, through) + wp.cw_mul(a, wp.vec3(1.0, 1.0, 1.0) - through)

@@ -48,9 +48,9 @@ def sun_through(x: float, z: float, y: float, fine: float) -> float:
 @wp.func
 def grass_albedo(x: float, z: float) -> wp.vec3:
     dry = world.dryness(x, z)
-    lush = wp.vec3(0.080, 0.118, 0.028)
-    olive = wp.vec3(0.150, 0.140, 0.042)
-    straw = wp.vec3(0.300, 0.235, 0.098)
+    lush = wp.vec3(0.066, 0.100, 0.030)
+    olive = wp.vec3(0.122, 0.124, 0.046)
+    straw = wp.vec3(0.262, 0.215, 0.112)
     if dry < 0.5:
         return lush + (olive - lush) * (dry * 2.0)
     return olive + (straw - olive) * (dry * 2.0 - 1.0)
@@ -80,16 +80,16 @@ def light_blades(
     a = grass_albedo(x, z)
     v = wp.frac(b.seed * 91.7)
     warm = wp.frac(b.seed * 17.3)
+    far = world.smooth(30.0, 160.0, wp.length(b.root - eye))
     if b.seed > 0.90:
-        a = wp.vec3(0.34, 0.26, 0.115)
-    a = a * (0.62 + 0.76 * v)
+        a = a + (wp.vec3(0.31, 0.25, 0.13) - a) * (1.0 - 0.85 * far)
+    a = a * (1.0 + (v - 0.5) * (0.80 - 0.5 * far))
     a = wp.vec3(a[0] * (0.86 + 0.30 * warm), a[1], a[2] * (1.1 - 0.25 * warm))
     direction = wp.normalize(b.root - eye)
     g = grass_sun(direction, wp.frac(b.seed * 41.9)) * shade[i]
-    far = world.smooth(30.0, 160.0, wp.length(b.root - eye))
     low = wp.max(sun_through(x, z, 0.12 * top, 0.8), 0.10 * far) * g
     high = sun_through(x + b.tip[0], z + b.tip[2], 0.92 * top, 0.8) * g
-    tint = wp.vec3(1.12, 1.10, 0.62)
+    tint = wp.vec3(1.05, 1.08, 0.66)
     c = canopy(x, z)
     deep = wp.clamp(0.30 + 0.5 * (0.5 - wp.min(c * 2.2, 0.5)), 0.12, 0.6)
     sky = light.ambient(wp.vec3(0.0, 0.55, 0.0))

@@ -120,7 +120,7 @@ def terrain() -> Mesh:
     hole: tuple[float, ...] | None = None
     for x0, x1, z0, z1, step in LEVELS:
         levels.append(_grid(x0, x1, z0, z1, step, hole))
-        hole = (x0, x1, z0, z1)
+        hole = (x0, x1, z0, 1.0e9)  # nothing coarse behind the finest level's near edge
     cell = 22.0
     xs, zs = np.arange(-7800, 7800, cell, np.float32), np.arange(-11000, 2400, cell, np.float32)
     coarse = world.height_m(xs[None, :], zs[:, None])

@@ -14,7 +14,7 @@ SIZE_PX = (1920, 1080)
 FOCAL_MM, FILMBACK_MM = 34.0, (36.0, 20.25)
 K1, K2 = -0.034, 0.006
 SHUTTER = (-0.25, 0.25)
-EYE_M = 2.70  # above the knoll's ground at the first frame
+EYE_M = 3.0  # above the knoll's ground at the first frame
 
 
 def world_from_camera(frame: float, ground_m: float) -> NDArray[np.float64]:
@@ -22,7 +22,7 @@ def world_from_camera(frame: float, ground_m: float) -> NDArray[np.float64]:
     t = (frame - FIRST_FRAME) / (LAST_FRAME - FIRST_FRAME)
     s = t + 0.06 * math.sin(2 * math.pi * t) / (2 * math.pi)  # an operator's hand is not a ruler
     x, y, z = -0.30 + 0.62 * s, ground_m + EYE_M + 0.34 * s, 0.10 - 0.42 * s
-    pan, tilt, roll = math.radians(0.4 + 0.55 * s), math.radians(-4.1 - 0.35 * s), math.radians(0.25)
+    pan, tilt, roll = math.radians(0.4 + 0.55 * s), math.radians(-4.2 - 0.35 * s), math.radians(0.25)
     cp, sp, ct, st, cr, sr = (f(a) for a in (pan, tilt, roll) for f in (math.cos, math.sin))
     ry = np.array([[cp, 0, -sp], [0, 1, 0], [sp, 0, cp]])  # positive pan looks right
     rx = np.array([[1, 0, 0], [0, ct, -st], [0, st, ct]])

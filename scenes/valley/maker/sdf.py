@@ -79,7 +79,7 @@ def cloak(p: wp.vec3, top: float, hem: float, wide: float, blow: float, kind: in
     d = wp.max(d * 0.8, edge - p[1])
     d = wp.max(d, p[1] - top - 0.02)
     front = -z - 0.02 - 0.10 * t
-    return wp.max(d, front)
+    return -smin(-d, -front, 0.05)
 
 
 @wp.func

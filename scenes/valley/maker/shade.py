@@ -93,6 +93,11 @@ def blade_points(blade: wp.array(dtype=Blade), point: wp.array(dtype=wp.vec3), t
     turn[i] = blade[i].seed * 40.0
 
 
+@wp.func
+def cloud_shadow(p: wp.vec3) -> float:
+    return world.smooth(-0.02, 0.16, world.fbm2(p[0] / 1500.0 + 4.0, p[2] / 1100.0, 4, 541))
+
+
 @wp.kernel
 def light_cards(
     scene: Scene, colour: wp.array(dtype=wp.vec4), eye: wp.vec3, out: wp.array(dtype=wp.vec3)
@@ -108,6 +113,8 @@ def light_cards(
     front = wp.clamp(0.25 + 0.75 * wp.dot(n, light.SUN_V), 0.0, 1.0)
     through = 0.10 + 0.55 * wp.pow(wp.max(0.5 + 0.5 * mu, 0.0), 5.0)
     sun = wp.cw_mul(light.SUN_RGB, wp.vec3(1.0, 1.0, 1.0) * front + wp.vec3(1.25, 1.1, 0.35) * through) * lit
+    away = world.smooth(330.0, 620.0, wp.length(c.centre - eye))
+    sun = sun * (1.0 - away * 0.85 * cloud_shadow(c.centre))
     out[i] = wp.cw_mul(a, sun + light.ambient(n) * sky_share)
 
 
@@ -152,7 +159,7 @@ def land(p: wp.vec3, n: wp.vec3, direction: wp.vec3, distance: float, lit: float
         through = through * (0.45 + 0.55 * world.smooth(30.0, 90.0, distance))
     stone = wp.max(scree, bare)
     sun = ndl * stone + g * through * (1.0 - stone)
-    tint = wp.vec3(1.12, 1.10, 0.62) * (1.0 - stone) + wp.vec3(1.0, 1.0, 1.0) * stone
+    tint = wp.vec3(1.05, 1.08, 0.66) * (1.0 - stone) + wp.vec3(1.0, 1.0, 1.0) * stone
     sky_share = 0.85 * stone + (1.0 - stone) * (0.5 + 0.3 * world.smooth(30.0, 200.0, distance))
     a = a + (earth - a) * bare
     return wp.cw_mul(a, wp.cw_mul(light.SUN_RGB, tint) * (sun * lit) + light.ambient(n) * sky_share)
@@ -201,7 +208,9 @@ def thing(
         gloss = 0.16
         power = 22.0
     elif material < 4.5:  # iron and mail
-        n = bump(n, p, 85.0, 0.22, 641)
+        n = bump(n, p, 85.0, 0.14, 641)
+        if a_in[1] < 0.15:  # mail: rings in rows
+            n = bump(n, p, 150.0, 0.9, 643)
         a = a * (0.75 + 0.4 * wp.noise(wp.uint32(642), p * 14.0))
     elif material < 5.5:  # banner cloth
         n = bump(n, p, 90.0, 0.10, 651)
@@ -225,7 +234,7 @@ def thing(
         ground_c = wp.vec3(0.10, 0.09, 0.045)
         env = ground_c + (env - ground_c) * world.smooth(-0.25, 0.12, r[1])
         hot = wp.pow(wp.max(wp.dot(n, h), 0.0), 60.0) * 7.0 * lit * wp.max(ndl, 0.0)
-        tone = wp.vec3(0.50, 0.48, 0.45) * (0.8 + 0.5 * wp.noise(wp.uint32(642), p * 14.0))
+        tone = wp.vec3(1.45, 1.38, 1.28) * a_in[1] * (0.75 + 0.6 * wp.noise(wp.uint32(642), p * 14.0))
         c = wp.cw_mul(tone, env * (0.75 * seen) + light.SUN_RGB * (hot + 0.10 * wp.max(ndl, 0.0) * lit)) + c * 0.25
     elif material > 1.5:
         c = c + wp.cw_mul(a * 0.5 + wp.vec3(0.03, 0.03, 0.03), light.ambient(n)) * (grazing * seen)
@@ -289,6 +298,9 @@ def shade_pass(
         m = scene.material[t3[0]]
         if m < 0.5:
             lit = o[0]
+            if distance > 330.0:  # shadows of clouds on the land beyond the field
+                away = world.smooth(330.0, 620.0, distance)
+                lit = lit * (1.0 - away * 0.85 * cloud_shadow(p))
             if distance < 420.0:
                 lit = lit * sunlight(scene, p + wp.vec3(0.0, 0.06, 0.0), turn)
             c = land(p, n, direction, distance, lit)

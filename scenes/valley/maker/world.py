@@ -143,7 +143,7 @@ def normal(x: float, z: float, e: float) -> wp.vec3:
 def dryness(x: float, z: float) -> float:
     """0 lush green .. 1 straw, in drifts of several sizes."""
     n = 0.9 * noise2(x / 23.0, z / 31.0, 51) + 0.6 * noise2(x / 6.1, z / 7.7, 52) + 0.35 * noise2(x / 1.7, z / 1.7, 53)
-    return wp.clamp(0.46 + 0.75 * n, 0.0, 1.0)
+    return wp.clamp(0.40 + 0.85 * n, 0.0, 1.0)
 
 
 @wp.func
