@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from composer.cli.render import shot_file
 from composer.cli.result import Result
 
 HELP = "say everything that is wrong with a shot, before any work"
@@ -18,7 +19,7 @@ def run(args: argparse.Namespace) -> Result:
     from composer.errors import InputErrors
     from composer.render.check import check_shot
 
-    report = check_shot(args.shot)
+    report = check_shot(shot_file(args.shot))
     if report.errors:
         raise InputErrors(report.errors)
     text = "\n".join([*(f"note: {n}" for n in report.notes), f"{args.shot}: nothing is wrong"])

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> Result:
     from composer.shot.load import load_shot
 
     job = prepare_job(
-        load_shot(args.shot),
+        load_shot(shot_file(args.shot)),
         args.out,
         load_quality(args.quality),
         frames=frames_of(args.frames) if args.frames else None,
@@ -60,6 +60,11 @@ def run(args: argparse.Namespace) -> Result:
         "proxy": str(result.proxy) if result.proxy else None,
     }
     return Result("\n".join(lines), data)
+
+
+def shot_file(path: Path) -> Path:
+    """The `shot.yaml` that a person means by a file or by its folder."""
+    return path / "shot.yaml" if path.is_dir() else path
 
 
 def crowd_count(text: str | None) -> int | None:

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from composer.color.spaces import ColorManager
 from composer.deliver.exr import Slate
 from composer.io.image import read_channels
-from composer.io.movie import write_movie
+from composer.io.movie_write import write_movie
 from composer.io.timecode import add_frames
 
 U8 = NDArray[np.uint8]

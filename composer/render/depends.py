@@ -38,7 +38,7 @@ def frame_key(scene: Scene, slate: Slate, number: int) -> str:
     ):
         _feed(total, value)
     total.update(_shared(scene).encode())
-    for path in stage.frame_files(number):
+    for path in (stage.plate.path(number),):
         total.update(_file_digest(path).encode())
     return total.hexdigest()
 
