@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 from pathlib import Path
 
 import numpy as np
 import OpenImageIO as oiio
 import pytest
+from support import frames
 
 from composer.deliver import attributes
 from composer.deliver.exr import write_frame
-
-_spec = importlib.util.spec_from_file_location("frames", Path(__file__).with_name("frames.py"))
-frames = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(frames)
 
 ALL = ["rgba", "crowd", "shadow", "depth", "normal", "motion", "albedo", "pose"]
 ALL += ["crypto_agent00", "crypto_agent01", "crypto_agent02"]
