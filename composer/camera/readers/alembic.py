@@ -180,8 +180,9 @@ def _locals(request: Request, schema: IXformSchema, frames: list[int], rate: flo
     from alembic3d.Abc import ISampleSelector
 
     cache: dict[int, Array] = {}
-    for k in set(rows := _indices(request, _times(schema), frames, rate)):
-        m = schema.getValue(ISampleSelector(k)).getMatrix()
+    times = _times(schema) or [0.0]
+    for k in set(rows := _indices(request, times, frames, rate)):
+        m = schema.getValue(ISampleSelector(times[k])).getMatrix()  # a whole number would be taken as seconds too
         cache[k] = np.array([[m[i][j] for j in range(4)] for i in range(4)], dtype=np.float64).T
     return np.stack([cache[k] for k in rows])
 
@@ -191,8 +192,9 @@ def _lens(request: Request, found: _Found, frames: list[int], rate: float) -> Ar
     from alembic3d.Abc import ISampleSelector
 
     cache: dict[int, tuple[float, ...]] = {}
-    for k in set(rows := _indices(request, _times(found.camera), frames, rate)):
-        s = found.camera.getValue(ISampleSelector(k))
+    times = _times(found.camera) or [0.0]
+    for k in set(rows := _indices(request, times, frames, rate)):
+        s = found.camera.getValue(ISampleSelector(times[k]))
         over = (s.getOverScanLeft(), s.getOverScanRight(), s.getOverScanTop(), s.getOverScanBottom())
         if s.getNumOps() or any(over):
             raise InputError(

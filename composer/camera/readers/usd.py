@@ -6,6 +6,7 @@ Source: OpenUSD's documentation of UsdGeomCamera and GfCamera.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -32,18 +33,22 @@ def read(request: Request) -> CameraTrack:
         cameras = [UsdGeom.Camera(p) for p in stage.Traverse(Usd.PrimDefaultPredicate) if p.IsA(UsdGeom.Camera)]
         return finish(_raw(request, stage, _choose(request, cameras)), request)
     except (Tf.ErrorException, UnicodeDecodeError) as e:
-        raise InputError("OpenUSD cannot read the file", where=Where(file=request.path), got=_said(e)) from e
+        said, line = _said(e)
+        raise InputError("OpenUSD cannot read the file", where=Where(file=request.path, line=line), got=said) from e
     finally:
         hush.TakeUncoalescedDiagnostics()
         del hush
 
 
-def _said(error: Exception) -> str:
-    """The last of OpenUSD's message, which is not always text."""
+def _said(error: Exception) -> tuple[str, int | None]:
+    """The first of OpenUSD's messages, which are not always text, and the line that it names."""
     try:
-        return " ".join(str(error).split())[-160:]
+        first = str(error).split("Error in")[1:2] or [str(error)]
     except UnicodeDecodeError:
-        return "a message that is not text"
+        return "a message that is not text", None
+    said = " ".join(first[0].split(" : '", 1)[-1].rstrip(" \n\t'").split())
+    place = re.search(r":(\d+):\d+: ", said)
+    return (said[place.end() :] if place else said)[:160], int(place[1]) if place else None
 
 
 def _choose(request: Request, cameras: list[UsdGeom.Camera]) -> UsdGeom.Camera:
