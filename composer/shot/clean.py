@@ -19,11 +19,13 @@ F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-MAX_SAMPLES = 41
+MAX_SAMPLES = 31
 MAX_SAMPLE_BYTES = 700 * 1024 * 1024
 #: Samples that differ by more than this (in `encode`d values) disagree.
 DISAGREE = 0.1
-CUT_SIDE_PX = 560
+CUT_SIDE_PX = 400
+#: A pixel is known where at least this share of the samples is free, and most of those agree.
+ENOUGH = 0.12
 GAMMA = 2.2
 
 
@@ -66,6 +68,9 @@ def build_clean(read: Callable[[int], F32], frames: tuple[int, ...], name: str) 
         for index in range(len(stack)):
             masks[index] = _cut(stack[index], contested)
         notes[0] += f"; {100 * contested.mean():.1f} % of the picture was contested and cut out of each before"
+        first, _, known = _masked_median(stack, masks, median, contested)
+        for index in range(len(stack)):
+            masks[index] = _cut(stack[index], contested, first, known)
     median, noise, known = _masked_median(stack, masks, median, contested)
     if not known.all():
         notes.append(f"clean plate: {100 * (~known).mean():.2f} % of the picture is never seen free and was inpainted")
@@ -99,32 +104,51 @@ def _contested(spread: F32) -> Mask:
     return cv2.resize(mask, (w, h), interpolation=cv2.INTER_NEAREST).astype(bool)
 
 
-def _cut(sample: NDArray[np.float16], contested: Mask) -> Mask:
-    """Who stands in the contested part of one sample: bool [H, W], a little too much rather than too little."""
-    h, w = contested.shape
-    scale = min(1.0, CUT_SIDE_PX / max(h, w))
+def _cut(sample: NDArray[np.float16], contested: Mask, first: F32 | None = None, known: Mask | None = None) -> Mask:
+    """Who stands in the contested part of one sample: bool [H, W], a little too much rather than too little. With a first
+    clean plate and where it is known, what plainly differs from it or equals it is settled beforehand."""
+    labels = np.where(contested, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
+    picture = sample.astype(np.float32)
+    if first is not None and known is not None:
+        away = cv2.blur(np.abs(picture - first).max(axis=-1), (5, 5))
+        labels[contested & known] = cv2.GC_PR_BGD
+        labels[contested & known & (away < 0.4 * DISAGREE)] = cv2.GC_BGD
+        labels[contested & known & (away > 2.0 * DISAGREE)] = cv2.GC_FGD
+    return cv2.dilate(grab(picture, labels, CUT_SIDE_PX), _disc(9)).astype(bool)
+
+
+def grab(encoded: F32, labels: U8, side_px: int) -> U8:
+    """GrabCut on a picture made small (longer side `side_px`), within a margin of what is not sure background. Returns
+    foreground 0/1 [H, W]. labels: cv2.GC_* [H, W]. Deterministic."""
+    h, w = labels.shape
+    scale = min(1.0, side_px / max(h, w))
     size = (max(1, round(w * scale)), max(1, round(h * scale)))
-    picture = np.clip(sample.astype(np.float32), 0, 1) * 255
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-    maybe = cv2.resize(contested.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    x, y, bw, bh = cv2.boundingRect(maybe)
-    margin = max(bw, bh) // 4
-    box = np.s_[max(0, y - margin) : y + bh + margin, max(0, x - margin) : x + bw + margin]
-    labels = np.where(maybe[box] > 0, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
-    if labels.min() == labels.max():  # everything is contested: no background to learn from
-        return np.zeros_like(contested)
-    cv2.setRNGSeed(1)
-    cv2.grabCut(np.ascontiguousarray(small[box]), labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
-    cut = np.zeros(maybe.shape, dtype=np.uint8)
-    cut[box] = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.uint8)
-    return cv2.resize(cv2.dilate(cut, _disc(7)), (w, h), interpolation=cv2.INTER_NEAREST).astype(bool)
+    small = cv2.resize(np.clip(encoded, 0, 1) * 255, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    marks = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+    x, y, bw, bh = cv2.boundingRect((marks != cv2.GC_BGD).astype(np.uint8))
+    cut = np.zeros(marks.shape, dtype=np.uint8)
+    if bw and bh:
+        margin = max(bw, bh) // 4
+        box = np.s_[max(0, y - margin) : y + bh + margin, max(0, x - margin) : x + bw + margin]
+        inside = np.ascontiguousarray(marks[box])
+        front = (inside == cv2.GC_FGD) | (inside == cv2.GC_PR_FGD)
+        if front.any() and not front.all():
+            cv2.setRNGSeed(1)
+            model = np.zeros((1, 65)), np.zeros((1, 65))
+            cv2.grabCut(np.ascontiguousarray(small[box]), inside, None, *model, 4, cv2.GC_INIT_WITH_MASK)
+            front = (inside == cv2.GC_FGD) | (inside == cv2.GC_PR_FGD)
+        cut[box] = front
+    if scale == 1.0:
+        return cut
+    smooth = cv2.resize(cut.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR)
+    return (smooth > 0.5).astype(np.uint8)
 
 
 def _masked_median(stack: NDArray[np.float16], masks: Mask, median: F32, contested: Mask) -> tuple[F32, F32, Mask]:
     """Median over the samples that are not masked, their noise, and where there are enough of them."""
     out, known = median.copy(), np.ones(contested.shape, dtype=bool)
     noise = np.empty(contested.shape, dtype=np.float32)
-    enough = max(2, round(0.06 * len(stack)))
+    enough = max(2, round(ENOUGH * len(stack)))
     for row in range(0, stack.shape[1], 64):
         rows = np.s_[row : row + 64]
         free = (~masks[:, rows]).sum(axis=0)
@@ -135,9 +159,11 @@ def _masked_median(stack: NDArray[np.float16], masks: Mask, median: F32, contest
             count = np.maximum(free, 1)[None, ..., None]
             low = np.take_along_axis(band, (count - 1) // 2, axis=0)[0]
             high = np.take_along_axis(band, np.minimum(count // 2, len(stack) - 1), axis=0)[0]
-            known[rows] = free >= enough
+            middle = np.where(np.isfinite(high), (low + high) / 2, 0)
+            agree = (np.abs(band - middle).max(axis=-1) < DISAGREE).sum(axis=0) >= 0.6 * free
+            known[rows] = (free >= enough) & (agree | ~contested[rows])
             use = known[rows] & contested[rows]
-            out[rows][use] = ((low + high) / 2)[use]
+            out[rows][use] = middle[use]
         away = np.abs(band - out[rows][None]).max(axis=-1)
         away[~np.isfinite(away)] = np.inf
         away = np.sort(away, axis=0)
