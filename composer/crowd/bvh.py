@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,16 +109,10 @@ class _Reader:
     @staticmethod
     def _filled(text: str) -> Iterator[tuple[int, list[str]]]:
         for number, line in enumerate(text.splitlines(), 1):
-            tokens = line.replace("{", " { ").replace("}", " } ").split()
-            while "{" in tokens[1:] or "}" in tokens[1:]:  # braces may share a line with anything
-                cut = next(i for i, t in enumerate(tokens[1:], 1) if t in "{}")
-                yield number, tokens[:cut]
-                tokens = tokens[cut:]
-            if tokens and tokens[0] in "{}" and len(tokens) > 1:
-                yield number, tokens[:1]
-                tokens = tokens[1:]
-            if tokens:
-                yield number, tokens
+            for piece in re.split(r"([{}])", line):  # braces may share a line with anything
+                tokens = piece.split()
+                if tokens:
+                    yield number, tokens
 
     def next(self, expected: str) -> list[str]:
         for number, tokens in self.lines:

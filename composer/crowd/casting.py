@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from composer.crowd.agents import F32, I16, Cast
+from composer.crowd.cast import KITS, albedo_for, figures_of_kit
+from composer.crowd.dyes import palettes_with
 from composer.crowd.seeds import hash01, hash_u32
 from composer.errors import InputError, InputErrors, MusterError, Where
 from composer.shot.schema import CrowdSpec, RegionSpec, SideSpec
 
 F64 = NDArray[np.float64]
 U32 = NDArray[np.uint32]
-Palette = Mapping[str, SideSpec]
+Sides = Mapping[str, SideSpec]
+
+#: A region that names no kits.
+_USUAL_KITS = {"spearman": 3.0, "swordsman": 2.0}
 
 #: Heights are spread by this much (one standard deviation), and those who march less, so that they keep step.
 _HEIGHT_SPREAD, _MARCHING_SPREAD = 0.03, 0.012
@@ -58,7 +63,7 @@ class Casting:
         return np.minimum(phase.astype(np.float32), _LAST_PHASE)
 
 
-def cast_people(crowd: CrowdSpec, cast: Cast, sides: Palette | None, agent_id: U32, region: I16) -> Casting:
+def cast_people(crowd: CrowdSpec, cast: Cast, sides: Sides | None, agent_id: U32, region: I16) -> Casting:
     """Everybody's part: a function of the crowd's seed, his id and his region (int16 [N], index into crowd.regions).
 
     Raises InputErrors for kits and clips that the cast does not have, and regions that cannot move.
@@ -93,7 +98,9 @@ def cast_people(crowd: CrowdSpec, cast: Cast, sides: Palette | None, agent_id: U
         mine = np.flatnonzero(region == number)
         if len(mine):
             role.play(out, mine)
-    return replace(out, albedo=albedo_for(out.cast, [side_names[s] for s in out.side], seed, sides))
+    own = {name: spec.model_dump(exclude_none=True) for name, spec in (sides or {}).items()}
+    albedo = albedo_for(out.cast, side_names, seed, side=out.side, palettes=palettes_with(own))
+    return replace(out, albedo=albedo)
 
 
 def _bell(seed: U32, purpose: str) -> F64:
@@ -123,14 +130,12 @@ class _Role:
     def of(cls, spec: RegionSpec, number: int, cast: Cast) -> _Role:
         errors: list[MusterError] = []
         notes: list[str] = []
-        kits = dict(spec.kits) if spec.kits else dict.fromkeys(kit_names(cast), 1.0)
-        figures = []
+        kits = spec.kits or _USUAL_KITS
+        figures = [figures_of_kit(kit) for kit in kits if kit in KITS]
         for kit in kits:
-            try:
-                figures.append(figures_of_kit(cast, kit))
-            except InputError as error:
-                field = f"crowd.regions.{number}.kits.{kit}"
-                errors.append(InputError(error.what, where=Where(field=field), expected=error.expected, got=kit))
+            if kit not in KITS:
+                where = Where(field=f"crowd.regions.{number}.kits")
+                errors.append(InputError("no such kit", where=where, expected=", ".join(KITS), got=kit))
         at_clip = Where(field=f"crowd.regions.{number}.clip")
         clips = clips_called(cast, spec.clip)
         if not clips:
@@ -192,18 +197,3 @@ def clips_called(cast: Cast, name: str) -> tuple[int, ...]:
     found = [i for i, c in enumerate(cast.clips) if c.name == name]
     return tuple(found + [i for i, c in enumerate(cast.clips) if c.name.startswith(name + "_")])
 
-
-# --- until cast.py is there
-def kit_names(cast: Cast) -> tuple[str, ...]:
-    return tuple(sorted({f.name.split("_")[0] for f in cast.figures}))
-
-
-def figures_of_kit(cast: Cast, kit: str) -> tuple[int, ...]:
-    found = tuple(i for i, f in enumerate(cast.figures) if f.name.split("_")[0] == kit)
-    if not found:
-        raise InputError("no such kit", expected=", ".join(kit_names(cast)), got=kit)
-    return found
-
-
-def albedo_for(cast_index: I16, side: Sequence[str], seed: U32, sides: Palette | None) -> F32:
-    return np.full((len(cast_index), 10, 3), 0.2, np.float32)

@@ -23,6 +23,8 @@ _STRETCH = 0.9985
 _ROLLING_M = 0.012
 #: A foot that has left the ground is back at its own height after this.
 _RELEASE_S = 0.12
+#: Feet that travel through the air are at least this high, so that they do not seem to skid.
+_SWING_M = 0.012
 Spans = list[tuple[int, int]]
 
 
@@ -132,7 +134,7 @@ def plant(motion: Motion, spans: dict[str, Spans]) -> None:
         _unbury(motion, foot, toe, held, ball + shift)
         heel_to_ankle = -(motion.turn[:, foot] @ BALL)
         targets[side] = ball + shift + heel_to_ankle
-        targets[side][:, 1] += _lift(motion, foot, toe, targets[side]) * ~held
+        targets[side][:, 1] += _lift(motion, foot, toe, targets[side], _clearance(held, motion.rate_hz))
     _lower_hips(motion, targets)
     for side in "rl":
         _bend(motion, side, targets[side])
@@ -180,12 +182,22 @@ def _pitched(turn: F64, angle: F64) -> F64:
     return turn @ about_x
 
 
-def _lift(motion: Motion, foot: int, toe: int, ankle: F64) -> F64:
-    """How far a foot at `ankle` is under the ground, float64 [F] >= 0."""
+def _clearance(held: NDArray[np.bool_], rate_hz: float) -> F64:
+    """How high a sole is at least, float64 [F]: growing with the time to the nearest frame in which the foot rests."""
+    from scipy.ndimage import distance_transform_edt
+
+    if not held.any():
+        return np.zeros(len(held))
+    away = distance_transform_edt(~held) / rate_hz
+    return np.where(held, -np.inf, _SWING_M * (1 - _fade(away / _RELEASE_S)))
+
+
+def _lift(motion: Motion, foot: int, toe: int, ankle: F64, clearance: F64) -> F64:
+    """How far a foot at `ankle` is under its clearance, float64 [F] >= 0."""
     toe_at = motion.turn[:, foot] @ (BIND[toe] - BIND[foot])
     points = [motion.turn[:, foot] @ HEEL, motion.turn[:, foot] @ BALL, toe_at + motion.turn[:, toe] @ _TIP]
     lowest = np.min([ankle[:, 1] + p[:, 1] for p in points], axis=0)
-    return np.maximum(-lowest, 0.0)
+    return np.maximum(clearance - lowest, 0.0)
 
 
 def _lower_hips(motion: Motion, targets: dict[str, F64]) -> None:
@@ -217,7 +229,7 @@ def _bend(motion: Motion, side: str, ankle: F64) -> None:
     along = unit(reach)
     bent = old_a * upper - along * np.sum(old_a * along, axis=1, keepdims=True) * upper
     ahead = -motion.turn[:, thigh, :, 2]
-    pole = bent + 0.02 * (ahead - along * np.sum(ahead * along, axis=1, keepdims=True))
+    pole = bent + 0.06 * (ahead - along * np.sum(ahead * along, axis=1, keepdims=True))
     cos = np.clip((upper**2 + distance**2 - lower**2) / (2 * upper * distance), -1, 1)
     knee = along * (upper * cos)[:, None] + unit(pole) * (upper * np.sqrt(1 - cos**2))[:, None]
     motion.turn[:, thigh] = swing(old_a, unit(knee)) @ motion.turn[:, thigh]

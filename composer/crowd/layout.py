@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from composer.camera.camera import View
 from composer.crowd.agents import F32, I16, Agents, Cast
-from composer.crowd.casting import Casting, Palette, cast_people
+from composer.crowd.casting import Casting, Sides, cast_people
 from composer.crowd.formations import NEAREST_M, axes_of
 from composer.crowd.regions import GroundLike
 from composer.crowd.shares import check_ids, first_id, share_out, weights_of
@@ -90,7 +90,7 @@ def layout(
     cast: Cast,
     ground: GroundLike,
     view_at: Callable[[int], View],
-    sides: Palette | None = None,
+    sides: Sides | None = None,
     *,
     frame_rate: Fraction,
     first_frame: int,
@@ -168,7 +168,7 @@ def _assemble(
     ground: GroundLike,
     sites: Sequence[Site],
     taken: Sequence[NDArray[np.int64]],
-    sides: Palette | None,
+    sides: Sides | None,
     frame_rate: Fraction,
     first_frame: int,
     wanted: int,

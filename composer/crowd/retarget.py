@@ -64,17 +64,19 @@ def retarget(
     used = slice(first - 1, last)
     motion, scale, up = _on_our_skeleton(rig, turn[used], place[used], 1 / bvh.frame_time_s)
     notes.append(f"one unit is {scale * 100:.3g} cm (by the length of the legs), {up} is up")
+    if _arms_out(motion):
+        notes.append("it begins in a T pose: give `frames` to leave that out")
     spans = _spans(motion)
     level_soles(motion, spans)
     motion.carry()
     notes += _stand(motion, _spans(motion))
-    travels = motion.place[0, 0, 2] - motion.place[-1, 0, 2] > _TRAVELS_M
+    travels = float(np.ptp(motion.place[:, 0], axis=0)[[0, 2]].max()) > _TRAVELS_M
     seam = 0.0
     if loop:
         a, b, seam = _best_loop(motion, travels)
         _close(motion, a, b)
-        notes.append(f"frames {first + a * _step(bvh)}-{first + b * _step(bvh)} loop, the ends met within {seam * 100:.1f} cm")
         first, last = first + a * _step(bvh), first + b * _step(bvh)
+        notes.append(f"frames {first}-{last} loop, the ends met within {seam * 100:.1f} cm")
     velocity = _straighten(motion, loop, travels)
     count = len(motion.place) - (1 if loop else 0)
     motion = _planted(motion, loop)
@@ -93,11 +95,11 @@ def _range(bvh: Bvh, frames: tuple[int, int] | None) -> tuple[int, int]:
     count = len(bvh.motion)
     first, last = frames or (1, count)
     if not 1 <= first <= last <= count:
-        raise InputError("the file has no such frames", where=Where(bvh.path), expected=f"1-{count}", got=f"{first}-{last}")
+        got = f"{first}-{last}"
+        raise InputError("the file has no such frames", where=Where(bvh.path), expected=f"1-{count}", got=got)
     if (last - first) * bvh.frame_time_s < _SHORTEST_LOOP_S:
-        raise InputError(
-            "too short for a clip", where=Where(bvh.path), expected=f"{_SHORTEST_LOOP_S:g} s", got=f"frames {first}-{last}"
-        )
+        expected = f"at least {_SHORTEST_LOOP_S:g} s"
+        raise InputError("too short for a clip", where=Where(bvh.path), expected=expected, got=f"frames {first}-{last}")
     return first, last
 
 
@@ -114,12 +116,24 @@ def _starts_in_t_pose(place: F64, rig: SourceRig) -> bool:
     return bool(jump[0] > 0.08 * rig.leg and jump[0] > 4 * np.percentile(jump[1:], 99))
 
 
+def _arms_out(motion: Motion) -> bool:
+    """Both arms stretched out level in the first frame."""
+    place = motion.place[0]
+    for side, out in (("l", -1.0), ("r", 1.0)):
+        arm = place[JOINT[f"{side}_hand"]] - place[JOINT[f"{side}_upper_arm"]]
+        reach = np.linalg.norm(BIND[JOINT[f"{side}_hand"]] - BIND[JOINT[f"{side}_upper_arm"]])
+        if out * arm[0] < 0.8 * reach:
+            return False
+    return True
+
+
 def _on_our_skeleton(rig: SourceRig, turn: F64, place: F64, rate_hz: float) -> tuple[Motion, float, str]:
     """(the motion in metres, Y up, facing -Z on average; metres in one unit; the name of the file's up axis)."""
     step = max(1, round(rate_hz / _MOST_HZ))
     turn, place, rate_hz = turn[::step], place[::step], rate_hz / step
     j = rig.joint
-    our_leg = sum(float(np.linalg.norm(BIND[JOINT[f"r_{b}"]] - BIND[JOINT[f"r_{a}"]])) for a, b in (("thigh", "shin"), ("shin", "foot")))
+    thigh, shin, foot = (BIND[JOINT[f"r_{n}"]] for n in ("thigh", "shin", "foot"))
+    our_leg = float(np.linalg.norm(shin - thigh) + np.linalg.norm(foot - shin))
     scale = our_leg / rig.leg
     world, up = _world_from_file(rig, turn, place)
     delta = {n: world @ turn[:, i] @ (rig.rest[n].T @ _FIGURE_FROM_REST.T) for n, i in j.items()}
@@ -199,20 +213,56 @@ def _best_loop(motion: Motion, travels: bool) -> tuple[int, int, float]:
     """(first, last, root mean square distance in metres): the part whose ends meet best, long ones preferred."""
     rate, frames = motion.rate_hz, len(motion.place)
     step = max(1, frames // 400)
-    local = motion.place - motion.place[:, :1] * np.array([1.0, 0.0, 1.0])
     body = [i for i, n in enumerate(SKELETON.names) if n.split("_")[0] not in ("cloak", "spear", "sword", "shield")]
+    hips = motion.place[:, :1] * np.array([1.0, 0.0, 1.0])
+    yaw = _yaw(motion)
+    face = _about_y(-yaw if travels else 0 * yaw)  # somebody who walks may turn round and walk back
+    local = np.einsum("fij,fkj->fki", face, (motion.place - hips)[:, body])
     moving = np.gradient(smoothed(motion.place, rate, 0.03), axis=0)[:, body] * rate
-    feature = np.concatenate([local[:, body], 0.1 * moving], axis=-1)[::step].reshape(len(range(0, frames, step)), -1)
+    moving = np.einsum("fij,fkj->fki", face, moving)
+    feature = np.concatenate([local, 0.1 * moving], axis=-1)[::step].reshape(len(range(0, frames, step)), -1)
     squares = np.sum(feature**2, axis=1)
     apart = np.sqrt(np.maximum(squares[:, None] + squares - 2 * feature @ feature.T, 0) / len(body))
+    turned = yaw[::step]
+    apart += 0.3 * np.abs(turned[None] - turned[:, None])
     index = np.arange(len(feature))
     seconds = (index[None] - index[:, None]) * step / rate
     whole = (frames - 1) / rate
     # A walk repeats itself, and the best step will do; on the spot the whole action is wanted.
     shortest, bonus = (min(_SHORTEST_LOOP_S, whole), 0.05) if travels else (0.6 * whole, 0.25)
-    score = np.where(seconds >= shortest - 1e-6, apart - bonus * seconds / whole, np.inf)
+    allowed = seconds >= shortest - 1e-6
+    if travels:
+        way = hips[::step, 0]
+        far = np.linalg.norm(way[None] - way[:, None], axis=-1)
+        pace = float(np.linalg.norm(np.diff(smoothed(hips[:, 0], rate, 0.2), axis=0), axis=1).sum()) / whole
+        moves = far >= 0.6 * pace * seconds
+        allowed &= moves if (allowed & moves).any() else True
+    score = np.where(allowed, apart - bonus * seconds / whole, np.inf)
     a, b = np.unravel_index(int(np.argmin(score)), score.shape)
     return int(a) * step, int(b) * step, float(apart[a, b])
+
+
+def _yaw(motion: Motion) -> F64:
+    """Which way the hips face, float64 [F] radians, 0 is -Z, positive to the left; without the sway of a step."""
+    ahead = -motion.turn[:, 0, :, 2]
+    return smoothed(np.unwrap(np.arctan2(-ahead[:, 0], -ahead[:, 2])), motion.rate_hz, 0.25)
+
+
+def _about_y(angle: F64) -> F64:
+    """Rotations [F, 3, 3] that turn to the left."""
+    c, s, o, z = np.cos(angle), np.sin(angle), np.ones_like(angle), np.zeros_like(angle)
+    return np.stack([np.stack(r, -1) for r in ((c, z, s), (z, o, z), (-s, z, c))], -2)
+
+
+def _face_ahead(motion: Motion) -> None:
+    """Turn the whole so that it travels along -Z (or faces it, if it goes elsewhere than it looks)."""
+    yaw = float(_yaw(motion).mean())
+    way = motion.place[-1, 0] - motion.place[0, 0]
+    heading = float(np.arctan2(-way[0], -way[2]))
+    if np.hypot(way[0], way[2]) > 0.2 and np.cos(heading - yaw) > 0.5:
+        yaw = heading
+    turn = _about_y(np.array([-yaw]))[0]
+    motion.turn, motion.place = turn @ motion.turn, motion.place @ turn.T
 
 
 def _close(motion: Motion, a: int, b: int) -> None:
@@ -228,6 +278,7 @@ def _close(motion: Motion, a: int, b: int) -> None:
     motion.place = place.copy()
     motion.place[:, :, 1] += (share * (place[0, 0, 1] - place[-1, 0, 1]))[:, None]
     motion.carry()
+    _face_ahead(motion)
 
 
 def _straighten(motion: Motion, loop: bool, travels: bool) -> float:

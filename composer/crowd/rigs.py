@@ -108,7 +108,11 @@ def source_rig(bvh: Bvh) -> SourceRig:
         raise InputError("the skeleton's legs have no length", where=Where(bvh.path))
     if cc:
         rest = {name: _cc_rest(name) for name in joint}
-        direction = {f"{s}_{b}": rest[f"{s}_{b}"][:, 1] for s in "lr" for b in LIMBS}
+        direction = {}
+        for s in "lr":
+            for bone, end in LIMBS.items():
+                along = bvh.offset[joint[f"{s}_{end}"]]
+                direction[f"{s}_{bone}"] = rest[f"{s}_{bone}"] @ (along / max(float(np.linalg.norm(along)), 1e-12))
         return SourceRig("Character Creator", joint, rest, direction, leg)
     axes = _zero_pose_axes(bvh, joint)
     direction = {}
