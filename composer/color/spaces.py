@@ -150,6 +150,14 @@ class ColorManager:
         chosen = _pick(display, list(known), self._config.getDefaultDisplay(), "display")
         return chosen, _pick(view, list(known[chosen]), self._config.getDefaultView(chosen), f"view of {chosen}")
 
+    def natural_view(self, space: str, display: str | None = None) -> str:
+        """The view that shows pictures made in `space` as people know them: without a tone scale where they were made for a
+        display (their own is in them already), the display's default view otherwise."""
+        chosen, default = self.display_view(display)
+        plain_view = "Un-tone-mapped"
+        made_for_display = self._config.getColorSpace(self.space(space)).getEncoding() in ("sdr-video", "hdr-video")
+        return plain_view if made_for_display and plain_view in self.displays()[chosen] else default
+
     def display_rgb8(self, rgb: Image, display: str | None = None, view: str | None = None) -> NDArray[np.uint8]:
         """Working-space float32 [H, W, 3] as seen: uint8 [H, W, 3], rounded, clipped to the display. NaN is shown black."""
         shown = self._apply(np.nan_to_num(rgb, nan=0.0, posinf=65504.0, neginf=0.0), self._view(*self.display_view(display, view)))

@@ -31,7 +31,7 @@ class Slate:
     """What every frame of a delivery says about itself.
 
     colorspace: canonical name of the delivery space; chromaticities: its eight numbers. code_version: Muster's.
-    timecode: of THIS frame, HH:MM:SS:FF. extra: further string attributes, written as `muster:<key>`.
+    timecode: of THIS frame, HH:MM:SS:FF. display, view: how it is meant to be looked at (OCIO names). extra: further string attributes, written as `muster:<key>`.
     """
 
     shot: str
@@ -43,6 +43,8 @@ class Slate:
     chromaticities: tuple[float, ...] | None
     seed: int
     code_version: str
+    display: str
+    view: str
     compression: str = "zip"
     parts: Sequence[str] = PARTS
     extra: Mapping[str, str] | None = None
@@ -72,6 +74,8 @@ def _header(frame: Frame, view: View, slate: Slate) -> dict[str, object]:
         "muster:seed": str(slate.seed),
         "muster:code_version": slate.code_version,
         "muster:colorspace": slate.colorspace,
+        "muster:display": slate.display,
+        "muster:view": slate.view,
         "muster:untouched_sha256": frame.untouched_sha256,
     }
     if slate.chromaticities:

@@ -29,8 +29,6 @@ def write_proxy(
     slate: Slate,
     first_frame: int,
     color: ColorManager,
-    display: str | None = None,
-    view: str | None = None,
 ) -> Path | None:
     """Encode every frame that lies in `delivery`/exr, in order; None where there is none.
 
@@ -44,7 +42,7 @@ def write_proxy(
         for path in files:
             number = frame_number(path)
             code = add_frames(slate.timecode, number - first_frame, slate.frame_rate) if slate.timecode else ""
-            rgb = display_picture(path, slate, color, WIDTH_PX, display, view)
+            rgb = display_picture(path, slate, color, WIDTH_PX)
             yield burn_in(rgb, f"{slate.shot}  {slate.version}", f"{number}  {code}".rstrip())
 
     path = proxy_path(delivery, slate)
@@ -61,14 +59,12 @@ def frame_number(path: Path) -> int:
     return int(path.stem.rsplit(".", 1)[1])
 
 
-def display_picture(
-    path: Path, slate: Slate, color: ColorManager, width_px: int, display: str | None = None, view: str | None = None
-) -> U8:
+def display_picture(path: Path, slate: Slate, color: ColorManager, width_px: int) -> U8:
     """The composite of one delivered EXR, uint8 [h, w, 3], scaled in linear light to at most `width_px` wide and to square
     pixels."""
     planes = read_channels(path, ["rgba.R", "rgba.G", "rgba.B"])
     rgb = np.stack([planes[f"rgba.{c}"] for c in "RGB"], axis=-1)
-    return to_display(rgb, slate.colorspace, slate.pixel_aspect, color, width_px, display, view)
+    return to_display(rgb, slate.colorspace, slate.pixel_aspect, color, width_px, slate.display, slate.view)
 
 
 def to_display(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def contact_sheet(path: Path, color: ColorManager, width_px: int = 1920) -> U8:
     parts = {p.name: p for p in read_exr_parts(path)}
     head = parts["rgba"].attributes
     size = _size(parts["rgba"])
-    show = _Show(color, str(head.get("muster:colorspace", "ACEScg")), _aspect(head), size)
+    show = _Show(color, head, size)
     inner = width_px - 2 * GAP
     title = f"{head.get('muster:shot', path.stem)}  {head.get('muster:version', '')}  frame {head.get('muster:frame', '')}"
     big = Tile(title, "composite, through the display transform", show.colour(show.planes(parts["rgba"], "RGB"), inner))
@@ -69,8 +69,11 @@ def write_sheet(target: Path, sheet: U8) -> None:
 class _Show:
     """How each part is made visible."""
 
-    def __init__(self, color: ColorManager, colorspace: str, pixel_aspect: float, size_px: tuple[int, int]) -> None:
-        self.color, self.colorspace, self.pixel_aspect, self.size_px = color, colorspace, pixel_aspect, size_px
+    def __init__(self, color: ColorManager, head: Mapping[str, object], size_px: tuple[int, int]) -> None:
+        self.color, self.size_px = color, size_px
+        self.colorspace = str(head.get("muster:colorspace", "ACEScg"))
+        self.display, self.view = (head.get(f"muster:{k}") for k in ("display", "view"))
+        self.pixel_aspect = float(str(head.get("pixelAspectRatio", 1.0)))
 
     def planes(self, part: ExrPart, names: str | tuple[str, ...]) -> F32:
         """Channels of a part over the whole display window, float32 [H, W, C]; 0 outside its own window."""
@@ -85,7 +88,7 @@ class _Show:
         return out
 
     def colour(self, rgb: F32, width: int) -> U8:
-        return to_display(rgb, self.colorspace, self.pixel_aspect, self.color, width)
+        return to_display(rgb, self.colorspace, self.pixel_aspect, self.color, width, self.display, self.view)
 
     def fit(self, picture: U8, width: int) -> U8:
         h = round(width * self.size_px[1] / (self.size_px[0] * self.pixel_aspect))
@@ -191,7 +194,3 @@ def _size(part: ExrPart) -> tuple[int, int]:
     h, w = part.channels["R"].shape
     return w, h
 
-
-def _aspect(head: object) -> float:
-    value = head.get("pixelAspectRatio", 1.0) if hasattr(head, "get") else 1.0
-    return float(value)

@@ -182,8 +182,7 @@ def _write(job: Job, frame: Frame, key: str, watch: Stopwatch) -> FrameRecord:
 
 def _proxy(job: Job) -> Path | None:
     stage, slate = job.scene.stage, slate_of(job)
-    look = stage.shot.color
-    return write_proxy(job.delivery, slate, stage.plate.frames[0], stage.color, look.display, look.view)
+    return write_proxy(job.delivery, slate, stage.plate.frames[0], stage.color)
 
 
 def slate_of(job: Job) -> Slate:
@@ -200,6 +199,8 @@ def slate_of(job: Job) -> Slate:
         chromaticities=stage.color.chromaticities(plate.delivery_colorspace),
         seed=shot.crowd.seed,
         code_version=composer.__version__,
+        display=stage.color.display_view(shot.color.display, shot.color.view)[0],
+        view=shot.color.view or stage.color.natural_view(plate.colorspace, shot.color.display),
         compression=shot.delivery.compression,
         extra={"quality": job.quality.name, "soldiers": str(len(job.scene.layout))},
     )

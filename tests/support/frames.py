@@ -35,6 +35,8 @@ def slate(**changes: object) -> Slate:
         "chromaticities": (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767),
         "seed": 7,
         "code_version": "0.1.0",
+        "display": "sRGB - Display",
+        "view": "Un-tone-mapped",
         "extra": {"quality": "preview"},
     }
     return Slate(**{**values, **changes})
