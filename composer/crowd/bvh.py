@@ -26,8 +26,8 @@ _SHIFTS = {"Xposition": 0, "Yposition": 1, "Zposition": 2}
 class Bvh:
     """J joints, parents first, and F frames.
 
-    parent: int64 [J], -1 for the root. offset: float64 [J, 3], from the parent at rest, in the file's units. channels: for
-    each joint its channel names in the file's order (rotations are applied in that order, each about the turned axes).
+    parent: int64 [J], -1 for the root. offset: float64 [J, 3], from the parent at rest, in the file's units. channels:
+    for each joint its channel names in the file's order (rotations are applied in that order, each about turned axes).
     motion: float64 [F, C], degrees and the file's units, C channels of all joints one after the other.
     """
 
@@ -79,8 +79,8 @@ def _about(axis: int, angle: F64) -> F64:
 def read_bvh(path: str | Path) -> Bvh:
     """Read a BVH file: any channel order, joints with three or six channels (or none), end sites.
 
-    Raises InputError with file and line for anything else: another format, a joint given twice, a number that is none, a
-    frame with too few numbers, fewer frames than the file announces (it was cut).
+    Raises InputError with file and line for anything else: another format, a joint given twice, a number that is none,
+    a frame with too few numbers, fewer frames than the file announces (it was cut).
     """
     path = Path(path)
     try:
@@ -150,7 +150,8 @@ class _Reader:
         if frames * width > 200_000_000:
             raise self.wrong("too much motion", got=f"{frames} frames x {width} channels")
         rows: list[list[float]] = []
-        for self.number, tokens in self.lines:
+        for number, tokens in self.lines:
+            self.number = number
             if len(rows) == frames:
                 raise self.wrong("more motion than announced", expected=f"{frames} frames")
             rows.append(self.numbers(tokens, width, f"frame {len(rows) + 1}"))

@@ -86,8 +86,8 @@ _CC_LEFT: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]
 class SourceRig:
     """A file's skeleton in our terms. Keys are our joints ("hips", "l_thigh", ...).
 
-    joint: the file's joint number. rest: float64 [3, 3], the joint's rotation in a T pose, from its own axes to rest axes
-    (left, up, forward). direction: float64 [3], unit, of each limb in that pose, rest axes. family: for notes.
+    joint: the file's joint number. rest: float64 [3, 3], the joint's rotation in a T pose, from its own axes to rest
+    axes (left, up, forward). direction: float64 [3], unit, of each limb in that pose, rest axes. family: for notes.
     leg: thigh and shin together, in the file's units.
     """
 

@@ -50,6 +50,11 @@ class Site:
     def position_m(self) -> F64:
         return self._places.position_m
 
+    @property
+    def clearance_m(self) -> float:
+        """How far people of larger regions keep from this one's places: its ranks stay its own."""
+        return max(NEAREST_M, 0.7 * min(self.spec.spacing_m))
+
     def first(self, number: int) -> I64:
         """The numbers of the first `number` places on which a person can stand; fewer if there are no more."""
         wanted = number
@@ -77,7 +82,7 @@ class Site:
             notes.append(f"{self._no_ground:,} places have no ground or a slope above {STEEPEST_DEG:g} deg: left empty")
         if self._crowded:
             others = ", ".join(n.spec.name for n in self._neighbours)
-            notes.append(f"{self._crowded:,} places lie within {NEAREST_M:g} m of {others}: left empty")
+            notes.append(f"{self._crowded:,} places lie too near to those of {others}: left empty")
         return tuple(f"{self.spec.name}: {n}" for n in notes)
 
     def _make(self, wanted: int) -> None:
@@ -106,7 +111,7 @@ class Site:
         self._standable = np.concatenate([self._standable, solid & clear])
 
     def crowds(self, points: F64) -> NDArray[np.bool_]:
-        """Which points [N, 2] lie within `NEAREST_M` of a place of this region, taken or not."""
+        """Which points [N, 2] lie within arm's length of a place of this region, taken or not."""
         if self._tree is None:
             from scipy.spatial import cKDTree
 
@@ -114,7 +119,7 @@ class Site:
             self._tree = cKDTree(self.position_m[standing])
         if not self._tree.n:
             return np.zeros(len(points), dtype=bool)
-        distance, _ = self._tree.query(points, distance_upper_bound=NEAREST_M)
+        distance, _ = self._tree.query(points, distance_upper_bound=self.clearance_m)
         return np.isfinite(distance)
 
 
