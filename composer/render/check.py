@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from composer.crowd.cast import KITS, default_cast
-from composer.crowd.layout import layout
+from composer.crowd.people import people_of
 from composer.errors import InputErrors, MusterError
 from composer.shot.check import check
 from composer.shot.load import load_shot
@@ -30,15 +30,7 @@ def check_shot(path: Path) -> CheckReport:
     try:
         shot = load_shot(path)
         stage = prepare(shot)
-        people = layout(
-            shot.crowd,
-            cast,
-            stage.ground,
-            stage.camera.view,
-            shot.sides,
-            frame_rate=stage.plate.frame_rate,
-            first_frame=stage.plate.frames[0],
-        )
+        people = people_of(shot, stage.ground, stage.camera.view, stage.plate.frame_rate, stage.plate.frames[0])
     except InputErrors as error:
         return CheckReport(error.errors, ())
     except MusterError as error:

@@ -33,7 +33,7 @@ def frame_key(scene: Scene, slate: Slate, number: int) -> str:
         scene.samples,
         scene.device,
         [stage.camera.view(n) for n in near],
-        scene.layout.at(near),
+        scene.people.layout.at(near),
         stage.light,
     ):
         _feed(total, value)
@@ -45,10 +45,10 @@ def frame_key(scene: Scene, slate: Slate, number: int) -> str:
 
 def _shared(scene: Scene) -> str:
     """Digest of what every frame shares and that is costly to digest: the cast and the ground."""
-    key = (id(scene.cast), id(scene.stage.ground))
+    key = (id(scene.people.cast), id(scene.stage.ground))
     if key not in _SHARED:
         total = hashlib.sha256()
-        _feed(total, scene.cast)
+        _feed(total, scene.people.cast)
         _feed(total, scene.stage.ground)
         _SHARED[key] = (total.hexdigest(), scene)  # the scene is kept so that the ids stay its own
     return _SHARED[key][0]

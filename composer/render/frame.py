@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +11,7 @@ import numpy as np
 from composer.comp.composite import composite
 from composer.comp.layer import F32, Frame
 from composer.comp.shadow import shadow_alpha
-from composer.crowd.agents import Cast
-from composer.crowd.layout import Layout
+from composer.crowd.people import People
 from composer.guides.ground import ground_depth
 from composer.guides.passes import GuidePasses, Holdout, Light
 from composer.guides.pose import pose_picture
@@ -23,12 +22,10 @@ from composer.shot.stage import Stage
 
 @dataclass(frozen=True)
 class Scene:
-    """A shot that is ready to render: the stage, who is on it, what each is called, and how well it is to be drawn."""
+    """A shot that is ready to render: the stage, who is on it, and how well it is to be drawn."""
 
     stage: Stage
-    cast: Cast
-    layout: Layout
-    names: Mapping[int, str]
+    people: People
     samples: int
     device: str
 
@@ -74,13 +71,13 @@ def render_frame(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -
     stage, number = scene.stage, inputs.number
     numbers = (number - 1, number, number + 1)
     views = tuple(stage.camera.view(n) for n in numbers)
-    agents = scene.layout.at(numbers)
+    agents = scene.people.layout.at(numbers)
     watch.lap("layout")
     ground_m = ground_depth(stage.ground, views[1])
     holdouts = guide_holdouts(inputs.holdouts)
     watch.lap("ground")
     guides = render_guides(
-        agents, scene.cast, views, ground_m, holdouts, scene.light, samples=scene.samples, device=scene.device
+        agents, scene.people.cast, views, ground_m, holdouts, scene.light, samples=scene.samples, device=scene.device
     )
     watch.lap("guides")
     pose = pose_picture(guides, views[1].size_px)

@@ -16,9 +16,7 @@ from pathlib import Path
 
 import composer
 from composer.comp.layer import Frame
-from composer.crowd.cast import default_cast
-from composer.crowd.layout import layout
-from composer.crowd.names import agent_names
+from composer.crowd.people import people_of
 from composer.deliver.exr import Slate, write_frame
 from composer.deliver.proxy import write_proxy
 from composer.errors import InputError, Where
@@ -78,21 +76,13 @@ def prepare_job(
         raise InputError(
             "the plate has no such frames", where=Where(field="--frames"), expected=f"{first}-{last}", got=_ranges(absent)
         )
-    cast = default_cast()
-    people = layout(
-        shot.crowd,
-        cast,
-        stage.ground,
-        stage.camera.view,
-        shot.sides,
-        frame_rate=stage.plate.frame_rate,
-        first_frame=stage.plate.frames[0],
-        count=count,
+    people = people_of(
+        shot, stage.ground, stage.camera.view, stage.plate.frame_rate, stage.plate.frames[0], count
     )
     notes = (*stage.notes, *people.notes)
     if quality.name != "preview":
         notes += (f"quality {quality.name}: no diffusion model is used yet, the guide render is delivered",)
-    scene = Scene(stage, cast, people, agent_names(people), quality.samples, device)
+    scene = Scene(stage, people, quality.samples, device)
     return Job(scene, chosen, out / shot.shot / shot.version, quality, notes)
 
 
@@ -118,7 +108,7 @@ def run_job(job: Job, progress: Progress | None = None) -> JobResult:
         job.delivery,
         wanted,
         skipped,
-        len(job.scene.layout),
+        len(job.scene.people.layout),
         time.perf_counter() - begin,
         peak_memory_mib(),
         job.notes,
@@ -160,7 +150,7 @@ def _write(job: Job, frame: Frame, key: str, watch: Stopwatch) -> FrameRecord:
     if slate.timecode:
         offset = frame.number - stage.plate.frames[0]
         slate = replace(slate, timecode=add_frames(slate.timecode, offset, slate.frame_rate))
-    parts = write_frame(path, frame, stage.camera.view(frame.number), slate, job.scene.names)
+    parts = write_frame(path, frame, stage.camera.view(frame.number), slate, job.scene.people.names)
     seconds = {**watch.seconds, "write": time.perf_counter() - begin}
     record = FrameRecord(
         frame=frame.number,
@@ -202,7 +192,7 @@ def slate_of(job: Job) -> Slate:
         display=stage.color.display_view(shot.color.display, shot.color.view)[0],
         view=shot.color.view or stage.color.natural_view(plate.colorspace, shot.color.display),
         compression=shot.delivery.compression,
-        extra={"quality": job.quality.name, "soldiers": str(len(job.scene.layout))},
+        extra={"quality": job.quality.name, "soldiers": str(len(job.scene.people.layout))},
     )
 
 
@@ -219,7 +209,7 @@ def _head(job: Job) -> dict[str, object]:
         "shot": stage.shot.shot,
         "version": stage.shot.version,
         "quality": job.quality.name,
-        "soldiers": len(job.scene.layout),
+        "soldiers": len(job.scene.people.layout),
         "seed": stage.shot.crowd.seed,
         "device": job.scene.device,
         "machine": f"{platform.system()} {platform.machine()}",

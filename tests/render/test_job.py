@@ -143,8 +143,8 @@ def test_stopping_leaves_whole_files_and_the_next_run_goes_on(
 
 
 def test_a_smaller_count_is_part_of_a_larger_one(make_shot: MakeShot, tmp_path: Path) -> None:
-    few = _job(make_shot(), tmp_path / "out", count=10).scene.layout
-    many = _job(make_shot(), tmp_path / "out", count=60).scene.layout
+    few = _job(make_shot(), tmp_path / "out", count=10).scene.people.layout
+    many = _job(make_shot(), tmp_path / "out", count=60).scene.people.layout
     assert len(few) == 10 and len(many) == 60
     assert set(few.agent_id.tolist()) < set(many.agent_id.tolist())
     assert np.isin(few.agent_id, many.agent_id).all()
