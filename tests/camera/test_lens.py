@@ -326,3 +326,16 @@ def test_st_map_holes_are_holes():
             STMap.from_uv(distort=bad.astype(np.float32))
     with pytest.raises(InputError):
         STMap.from_uv()
+
+
+def test_st_maps_load_through_the_image_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import sys
+    from types import ModuleType
+
+    uv = _uv(Brown(k1=-0.1), _camera().view(1), (96, 54), "distort")
+    image = ModuleType("composer.io.image")
+    image.read_image = lambda path: (uv if path.name == "d.exr" else uv[..., :1], None)
+    monkeypatch.setitem(sys.modules, "composer.io.image", image)
+    assert np.array_equal(STMap.load(distort=Path("d.exr")).distort_map, STMap.from_uv(distort=uv).distort_map)
+    with pytest.raises(InputError, match="two channels"):
+        STMap.load(undistort=Path("u.exr"))

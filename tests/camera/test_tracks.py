@@ -171,7 +171,8 @@ def test_scale_up_offset(shared_data: Path):
     [
         ({"scale": 0}, "camera.scale"), ({"scale": float("nan")}, "camera.scale"), ({"up": "w"}, "camera.up"),
         ({"rotation_order": "xxy"}, "camera.rotation_order"), ({"filmback_mm": (0, 1)}, "camera.filmback_mm"),
-        ({"size_px": (0, 1)}, "camera.size_px"), ({"format": "maya"}, "unknown camera format"), ({"node": "x"}, "no camera named x"),
+        ({"size_px": (0, 1)}, "camera.size_px"), ({"format": "maya"}, "unknown camera format"),
+        ({"node": "x"}, "no camera named x"),
         ({"size_px": None}, "no picture size"),
     ],
 )  # fmt: skip

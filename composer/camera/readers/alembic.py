@@ -15,6 +15,7 @@ import numpy as np
 
 from composer.camera.camera import Array
 from composer.camera.readers.common import MAX_FRAMES, CameraTrack, Raw, Request, conform, finish
+from composer.camera.readers.guard import survives
 from composer.errors import InputError, Where
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ class _Found:
 
 
 def read(request: Request) -> CameraTrack:
+    survives(request, __name__)
+    return finish(load(request), request)
+
+
+def load(request: Request) -> Raw:
+    """The camera as the file has it."""
     try:
         from alembic3d import Abc
     except ImportError as e:
@@ -51,12 +58,10 @@ def read(request: Request) -> CameraTrack:
             )
     try:
         archive = Abc.IArchive(str(request.path))
-        found = _choose(request, list(_cameras(archive.getTop(), "", (), 0)))
-        raw = _raw(request, found)
+        return _raw(request, _choose(request, list(_cameras(archive.getTop(), "", (), 0))))
     except (RuntimeError, ValueError, OverflowError, MemoryError) as e:
         said = " ".join(str(e).split())
         raise InputError("the Alembic file is cut or damaged", where=Where(file=request.path), got=said[-160:]) from e
-    return finish(raw, request)
 
 
 def _cameras(node: IObject, path: str, xforms: tuple[IXformSchema, ...], depth: int) -> Iterator[_Found]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from composer.camera.readers.common import MAX_FRAMES, CameraTrack, Raw, Request, conform, finish
+from composer.camera.readers.guard import survives
 from composer.errors import InputError, Where
 
 if TYPE_CHECKING:
@@ -23,6 +24,14 @@ _FILMBACK_MM = (3.0, 120.0)
 
 
 def read(request: Request) -> CameraTrack:
+    with request.path.open("rb") as f:
+        if f.read(8) == b"PXR-USDC" or request.path.suffix.lower() in (".usdc", ".usdz"):
+            survives(request, __name__)
+    return finish(load(request), request)
+
+
+def load(request: Request) -> Raw:
+    """The camera as the file has it."""
     from pxr import Tf, Usd, UsdGeom, UsdUtils
 
     hush = UsdUtils.CoalescingDiagnosticDelegate()
@@ -31,7 +40,7 @@ def read(request: Request) -> CameraTrack:
         if stage is None:
             raise InputError("not a USD stage", where=Where(file=request.path))
         cameras = [UsdGeom.Camera(p) for p in stage.Traverse(Usd.PrimDefaultPredicate) if p.IsA(UsdGeom.Camera)]
-        return finish(_raw(request, stage, _choose(request, cameras)), request)
+        return _raw(request, stage, _choose(request, cameras))
     except (Tf.ErrorException, UnicodeDecodeError) as e:
         said, line = _said(e)
         raise InputError("OpenUSD cannot read the file", where=Where(file=request.path, line=line), got=said) from e
