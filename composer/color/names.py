@@ -73,7 +73,6 @@ PRIMARIES: dict[str, Primaries] = {
     "lin_vgamut": (0.730, 0.280, 0.165, 0.840, 0.100, -0.030, *_D65),
     "lin_bmd_widegamut_gen5": (0.7177215, 0.3171181, 0.2280410, 0.8615690, 0.1005841, -0.0820452, *_D65),
     "lin_davinci_widegamut": (0.8000, 0.3130, 0.1682, 0.9877, 0.0790, -0.1155, *_D65),
-    "lin_cinemagamut_d55": (0.740, 0.270, 0.170, 1.140, 0.080, -0.100, 0.33243, 0.34744),
 }
 """xy of red, green, blue and white as the makers publish them, by an alias that OCIO's own configs know."""
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from composer.color.baked import bake
 from composer.color.names import COMMON_NAMES, PRIMARIES, Primaries, plain
 from composer.errors import InputError, Where
 
@@ -59,7 +60,7 @@ class ColorManager:
         loaded = _load(config, base)
         try:
             loaded.validate()
-        except _ocio().Exception as error:
+        except _failures() as error:
             raise InputError("colour config is not valid", where=_where(config), got=_first_line(error)) from None
         loaded, working, notes = _with_working_space(loaded)
         name = loaded.getName() or str(config or DEFAULT_CONFIG)
@@ -150,12 +151,25 @@ class ColorManager:
         chosen = _pick(display, list(known), self._config.getDefaultDisplay(), "display")
         return chosen, _pick(view, list(known[chosen]), self._config.getDefaultView(chosen), f"view of {chosen}")
 
-    def display_rgb8(self, rgb: Image, display: str | None = None, view: str | None = None) -> NDArray[np.uint8]:
-        """Working-space float32 [H, W, 3] as seen: uint8 [H, W, 3], rounded, clipped to the display. NaN is shown black."""
-        shown = self._apply(np.nan_to_num(rgb, nan=0.0, posinf=65504.0, neginf=0.0), self._view(*self.display_view(display, view)))
+    def display_rgb8(
+        self, rgb: Image, display: str | None = None, view: str | None = None, *, exact: bool = True
+    ) -> NDArray[np.uint8]:
+        """Working-space float32 [H, W, 3] as seen: uint8 [H, W, 3], rounded, clipped to the display. NaN is shown black.
+
+        exact False goes through a table (see `baked`): for proxies, where speed counts.
+        """
+        chosen = self.display_view(display, view)
+        finite = np.nan_to_num(rgb, nan=0.0, posinf=65504.0, neginf=0.0)
+        shown = self._apply(finite, self._view(*chosen) if exact else self._baked(*chosen))
         np.multiply(shown, np.float32(255), out=shown)
         np.rint(np.clip(shown, 0, 255, out=shown), out=shown)
         return shown.astype(np.uint8)
+
+    def _baked(self, display: str, view: str) -> ocio.CPUProcessor:
+        key = (self.working, display, view, "baked")
+        if key not in self._processors:
+            self._processors[key] = bake(lambda rgb: self._apply(rgb, self._view(display, view)))
+        return self._processors[key]
 
     def _processor(self, source: str, target: str) -> ocio.CPUProcessor | None:
         if source == target:
@@ -164,7 +178,7 @@ class ColorManager:
         if key not in self._processors:
             try:
                 self._processors[key] = self._config.getProcessor(self._context, source, target).getDefaultCPUProcessor()
-            except _ocio().Exception as error:
+            except _failures() as error:
                 raise InputError(f"no transform from {source} to {target}", got=_first_line(error)) from None
         return self._processors[key]
 
@@ -174,7 +188,7 @@ class ColorManager:
             try:
                 transform = _ocio().DisplayViewTransform(src=self.working, display=display, view=view)
                 self._processors[key] = self._config.getProcessor(self._context, transform, _ocio().TRANSFORM_DIR_FORWARD).getDefaultCPUProcessor()
-            except _ocio().Exception as error:
+            except _failures() as error:
                 raise InputError(f"no transform for {display}, {view}", got=_first_line(error)) from None
         return self._processors[key]
 
@@ -204,6 +218,10 @@ def _ocio():  # type: ignore[no-untyped-def]
     return PyOpenColorIO
 
 
+def _failures() -> tuple[type[Exception], ...]:
+    return (_ocio().Exception, _ocio().ExceptionMissingFile)
+
+
 def _where(config: str | Path | None) -> Where:
     return Where(file=config or DEFAULT_CONFIG)
 
@@ -228,7 +246,7 @@ def _load(config: str | Path | None, base: Path) -> ocio.Config:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise InputError("colour config too large", where=Where(file=path), expected=f"{MAX_CONFIG_BYTES} bytes")
         return _ocio().Config.CreateFromFile(str(path))
-    except _ocio().Exception as error:
+    except _failures() as error:
         raise InputError("colour config cannot be read", where=Where(file=path), got=_first_line(error)) from None
 
 

@@ -12,13 +12,14 @@ _DPX_BITS = (1, 8, 10, 12, 16, 32, 64)
 _UNDEFINED = 0xFFFFFFFF
 
 
-def line_bytes(samples: int, bits: int, packing: int) -> int:
-    """Bytes of a line, padded to 32 bits: packed (0), or filled (10 bits: three to a word; 12: two bytes each)."""
-    if bits == 10 and packing:
+def least_bytes(samples: int, bits: int, filled: bool) -> int:
+    """The fewest bytes that hold so many samples: filled means three 10-bit samples to a 32-bit word, 12 bits in 16. Lines
+    may be padded beyond that; writers differ."""
+    if bits == 10 and filled:
         return -(-samples // 3) * 4
-    if bits == 12 and packing:
-        return -(-samples // 2) * 4
-    return -(-samples * bits // 32) * 4
+    if bits == 12 and filled:
+        return samples * 2
+    return -(-samples * bits // 8)
 
 
 def check_dpx(data: memoryview, path: Path) -> None:
@@ -35,7 +36,7 @@ def check_dpx(data: memoryview, path: Path) -> None:
     if not 1 <= elements <= 8:
         raise damaged(path, "number of image elements", expected="1 to 8", got=str(elements))
     check_size(path, width, height)
-    descriptor, bits, packing, encoding, offset, padding = struct.unpack_from(order + "B2xBHHII", data, 800)
+    descriptor, bits, packing, encoding, offset = struct.unpack_from(order + "B2xBHHI", data, 800)
     if descriptor not in _DPX_SAMPLES or bits not in _DPX_BITS or packing > 2 or encoding > 1:
         raise damaged(path, "image element", got=f"descriptor {descriptor}, {bits} bits, packing {packing}, encoding {encoding}")
     begin = start if offset in (0, _UNDEFINED) else offset
@@ -43,10 +44,7 @@ def check_dpx(data: memoryview, path: Path) -> None:
         raise damaged(path, "picture outside the file", got=f"at {begin} of {len(data)} bytes")
     if encoding:
         return
-    line = line_bytes(width * _DPX_SAMPLES[descriptor], bits, packing)
-    line += padding if padding not in (_UNDEFINED,) and padding < 1 << 16 else 0
-    packed = -(-width * height * _DPX_SAMPLES[descriptor] * bits // 8)
-    needed = begin + (line * height if packing else min(packed, line * height))
+    needed = begin + least_bytes(width * height * _DPX_SAMPLES[descriptor], bits, packing > 0)
     if needed > len(data):
         raise damaged(path, "cut off", expected=f"{needed} bytes", got=str(len(data)))
 
@@ -65,6 +63,6 @@ def check_cineon(data: memoryview, path: Path) -> None:
     if any(e != elements[0] for e in elements) or bits not in (8, 10, 12, 16):
         raise damaged(path, "channels", expected="one size, of 8, 10, 12 or 16 bits", got=str(elements)[:80])
     check_size(path, width, height)
-    needed = start + -(-width * height * channels * bits // 8)
+    needed = start + least_bytes(width * height * channels, bits, data[681] > 0)
     if start < 1024 or needed > len(data):
         raise damaged(path, "cut off", expected=f"{needed} bytes", got=str(len(data)))

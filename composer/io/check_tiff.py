@@ -50,7 +50,7 @@ def read_directory(data: memoryview, at: int, order: str, big: bool, path: Path)
         raise damaged(path, "directory outside the file", got=f"at {at} of {len(data)} bytes")
     (count,) = struct.unpack_from(order + head, data, at)
     end = at + lead + count * step
-    if not 1 <= count <= _MAX_ENTRIES or end + struct.calcsize("=" + last) > len(data):
+    if count > _MAX_ENTRIES or end + struct.calcsize("=" + last) > len(data):
         raise damaged(path, "directory runs past the end", got=f"{count} entries")
     entries: dict[int, tuple[int, int, int]] = {}
     for k in range(count):

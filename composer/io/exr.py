@@ -189,6 +189,9 @@ def _header(
     if part.compression not in WRITABLE:
         raise InputError("compression", where=where, expected=", ".join(WRITABLE), got=part.compression)
     window = part.window or Window(0, 0, *size_px)
+    taken = exr_header.RESERVED & set(attributes)
+    if taken:
+        raise InputError("attribute names that belong to the file", where=where, got=", ".join(sorted(taken)))
     header = {name: _attribute(name, value, where) for name, value in attributes.items()}
     header |= {
         "compression": getattr(OpenEXR, WRITABLE[part.compression] + "_COMPRESSION"),
@@ -210,7 +213,10 @@ def _attribute(name: str, value: object, where: Where) -> object:
     if isinstance(value, Chromaticities):
         return value.values()
     if isinstance(value, Timecode):
-        return OpenEXR.TimeCode(value.hours, value.minutes, value.seconds, value.frames, value.drop)
+        if value.frames > 39:
+            raise InputError(f"attribute {name!r}", where=where, expected="a time code of up to 39 frames a second", got=str(value))
+        flags = [int(value.drop)] + [0] * 13  # drop frame; colour frame, field, groups and user bits unused
+        return OpenEXR.TimeCode(value.hours, value.minutes, value.seconds, value.frames, *flags)
     if isinstance(value, np.ndarray) and value.shape in ((3, 3), (4, 4)):
         return np.ascontiguousarray(value, dtype=np.float32)
     if isinstance(value, tuple) and len(value) in (2, 3) and all(isinstance(v, int | float) for v in value):

@@ -47,7 +47,8 @@ _TYPES = {
     "type": "string",
     "chunkCount": "int",
 }
-_STRUCTURE = frozenset(_TYPES) | {"version"}
+RESERVED = frozenset(_TYPES) | {"version"}
+"""What a header says about its own structure; everything else is an attribute."""
 PART_TYPES = ("scanlineimage", "tiledimage", "deepscanline", "deeptile")
 
 
@@ -220,7 +221,7 @@ def _part(attributes: dict[str, tuple[str, object]], flags: int, path: Path) -> 
         tiles=tiles,
         chunk_count=value["chunkCount"] if multi else None,  # type: ignore[arg-type]
         pixel_aspect=float(value["pixelAspectRatio"]),  # type: ignore[arg-type]
-        attributes={n: v for n, v in value.items() if n not in _STRUCTURE},
+        attributes={n: v for n, v in value.items() if n not in RESERVED},
     )
     _check_part(part, value, path)
     return part

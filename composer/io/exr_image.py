@@ -32,14 +32,22 @@ _KNOWN_PRIMARIES = {
 def info(path: Path) -> ImageInfo:
     """The header of a checked file, with the notes that reading will bring (but for pixel values)."""
     header = read_header(path)
-    part, names, notes = _choose(header, path)
+    part, names, notes = _choose(header)
     return _info(path, header, part, names, notes)
 
 
 def read(path: Path) -> tuple[Image, ImageInfo]:
     """The picture as float32 [H, W, 3 or 4] over the display window."""
     header = read_header(path)
-    part, names, notes = _choose(header, path)
+    part, names, notes = _choose(header)
+    if not names:
+        raise InputError(
+            "no picture in this EXR",
+            where=Where(file=path),
+            expected="R, G, B or Y",
+            got=", ".join(_full_names(header)[:12]),
+            hint="name the channels to read",
+        )
     found = _info(path, header, part, names, notes)
     pixels = decode_parts(path, header)[header.parts.index(part)].channels
     if names == ("Y", "RY", "BY") or names == ("Y", "RY", "BY", "A"):
@@ -87,8 +95,8 @@ def _find(header: FileHeader, name: str, path: Path) -> tuple[int, str]:
     raise no_channel(path, name, _full_names(header))
 
 
-def _choose(header: FileHeader, path: Path) -> tuple[PartHeader, tuple[str, ...], list[str]]:
-    """The part and channels that are the picture. Names missing in the part stand for zeros."""
+def _choose(header: FileHeader) -> tuple[PartHeader, tuple[str, ...], list[str]]:
+    """The part and channels that are the picture; no names where none is. Names missing in the part stand for zeros."""
     for part in header.parts:
         own = {c.name for c in part.channels}
         alpha = ("A",) if "A" in own else ()
@@ -111,13 +119,7 @@ def _choose(header: FileHeader, path: Path) -> tuple[PartHeader, tuple[str, ...]
         some = [n for n in "RGB" if n in own]
         if some:
             return part, ("R", "G", "B"), [f"only {', '.join(some)} stored, the other colours are 0"]
-    raise InputError(
-        "no picture in this EXR",
-        where=Where(file=path),
-        expected="R, G, B or Y",
-        got=", ".join(_full_names(header)[:12]),
-        hint="name the channels to read",
-    )
+    return header.parts[0], (), ["no colour channels"]
 
 
 def _windows(part: PartHeader) -> tuple[Window, tuple[int, int]]:
@@ -141,7 +143,7 @@ def _info(path: Path, header: FileHeader, part: PartHeader, names: tuple[str, ..
         notes.append(f"several views, {view[0]!r} read" if several and isinstance(view, tuple) else f"view {view!r} read")
     stored = {c.name: c for c in part.channels}
     rate, timecode = part.attributes.get("framesPerSecond"), part.attributes.get("timeCode")
-    first = next(n for n in names if n in stored)
+    first = next((n for n in names if n in stored), part.channels[0].name)
     return ImageInfo(
         path=path,
         size_px=size,

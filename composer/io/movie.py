@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -146,6 +147,7 @@ def _index(path: Path, container: av.container.InputContainer) -> Movie:
     if len(times) < 2:
         raise InputError("a movie of one frame", where=Where(file=path), expected="at least 2 frames", hint="use a picture for a still")
     rate = _rate(path, stream, times)
+    _check_length(path, stream, times, rate)
     container.seek(min(times[0], 0), stream=stream, backward=True)
     first = next(iter(container.decode(stream)), None)
     if first is None or first.is_corrupt:
@@ -219,6 +221,17 @@ def _rate(path: Path, stream: av.VideoStream, times: list[int]) -> Fraction:
     if not said or not 1 <= said <= 1000:
         raise damaged(path, "no usable frame rate", got=str(said))
     return frame_rate(Fraction(said))
+
+
+def _check_length(path: Path, stream: av.VideoStream, times: list[int], rate: Fraction) -> None:
+    """Matroska has no table of frames; its DURATION tag tells a file that was cut off."""
+    match = re.match(r"^(\d+):(\d\d):(\d\d(?:\.\d+)?)$", stream.metadata.get("DURATION", ""))
+    if not match:
+        return
+    said = int(match.group(1)) * 3600 + int(match.group(2)) * 60 + float(match.group(3))
+    end = float(times[-1] * (stream.time_base or 0)) + float(1 / rate)
+    if end < said - 0.75 / float(rate):
+        raise damaged(path, "cut off", expected=f"{said:.3f} s", got=f"{end:.3f} s")
 
 
 def _timing_notes(stream: av.VideoStream, times: list[int], rate: Fraction) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-_ANGLES = 180
-_RADII = 2000
+_ANGLES = 120
+_RADII = 500
 _TOLERANCE = 1e-12
 _STEPS = 60
 _HALVINGS = 10

@@ -15,6 +15,7 @@ import numpy as np
 
 from composer.camera.camera import Array
 from composer.camera.readers.common import MAX_FRAMES, CameraTrack, Raw, Request, conform, finish
+from composer.camera.readers.guard import survives
 from composer.errors import InputError, Where
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ class _Found:
 
 
 def read(request: Request) -> CameraTrack:
+    survives(request, __name__)
+    return finish(load(request), request)
+
+
+def load(request: Request) -> Raw:
+    """The camera as the file has it."""
     try:
         from alembic3d import Abc
     except ImportError as e:
@@ -51,12 +58,10 @@ def read(request: Request) -> CameraTrack:
             )
     try:
         archive = Abc.IArchive(str(request.path))
-        found = _choose(request, list(_cameras(archive.getTop(), "", (), 0)))
-        raw = _raw(request, found)
+        return _raw(request, _choose(request, list(_cameras(archive.getTop(), "", (), 0))))
     except (RuntimeError, ValueError, OverflowError, MemoryError) as e:
         said = " ".join(str(e).split())
         raise InputError("the Alembic file is cut or damaged", where=Where(file=request.path), got=said[-160:]) from e
-    return finish(raw, request)
 
 
 def _cameras(node: IObject, path: str, xforms: tuple[IXformSchema, ...], depth: int) -> Iterator[_Found]:
@@ -180,8 +185,9 @@ def _locals(request: Request, schema: IXformSchema, frames: list[int], rate: flo
     from alembic3d.Abc import ISampleSelector
 
     cache: dict[int, Array] = {}
-    for k in set(rows := _indices(request, _times(schema), frames, rate)):
-        m = schema.getValue(ISampleSelector(k)).getMatrix()
+    times = _times(schema) or [0.0]
+    for k in set(rows := _indices(request, times, frames, rate)):
+        m = schema.getValue(ISampleSelector(times[k])).getMatrix()  # a whole number would be taken as seconds too
         cache[k] = np.array([[m[i][j] for j in range(4)] for i in range(4)], dtype=np.float64).T
     return np.stack([cache[k] for k in rows])
 
@@ -191,8 +197,9 @@ def _lens(request: Request, found: _Found, frames: list[int], rate: float) -> Ar
     from alembic3d.Abc import ISampleSelector
 
     cache: dict[int, tuple[float, ...]] = {}
-    for k in set(rows := _indices(request, _times(found.camera), frames, rate)):
-        s = found.camera.getValue(ISampleSelector(k))
+    times = _times(found.camera) or [0.0]
+    for k in set(rows := _indices(request, times, frames, rate)):
+        s = found.camera.getValue(ISampleSelector(times[k]))
         over = (s.getOverScanLeft(), s.getOverScanRight(), s.getOverScanTop(), s.getOverScanBottom())
         if s.getNumOps() or any(over):
             raise InputError(

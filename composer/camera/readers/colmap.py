@@ -40,6 +40,8 @@ def read(request: Request) -> CameraTrack:
     images = read_images(images_file)
     points_file = folder / f"points3D.{ext}"
     points = read_points(points_file) if points_file.is_file() else None
+    if points is not None and not len(points.ids) and any(len(i.point) for i in images):
+        raise InputError("the pictures see points, but the file holds none: it is cut", where=Where(file=points_file))
     if request.node is not None:
         images = [i for i in images if str(i.camera) == request.node]
         if not images:

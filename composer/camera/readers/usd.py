@@ -6,12 +6,14 @@ Source: OpenUSD's documentation of UsdGeomCamera and GfCamera.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from composer.camera.readers.common import MAX_FRAMES, CameraTrack, Raw, Request, conform, finish
+from composer.camera.readers.guard import survives
 from composer.errors import InputError, Where
 
 if TYPE_CHECKING:
@@ -22,6 +24,14 @@ _FILMBACK_MM = (3.0, 120.0)
 
 
 def read(request: Request) -> CameraTrack:
+    with request.path.open("rb") as f:
+        if f.read(8) == b"PXR-USDC" or request.path.suffix.lower() in (".usdc", ".usdz"):
+            survives(request, __name__)
+    return finish(load(request), request)
+
+
+def load(request: Request) -> Raw:
+    """The camera as the file has it."""
     from pxr import Tf, Usd, UsdGeom, UsdUtils
 
     hush = UsdUtils.CoalescingDiagnosticDelegate()
@@ -30,20 +40,24 @@ def read(request: Request) -> CameraTrack:
         if stage is None:
             raise InputError("not a USD stage", where=Where(file=request.path))
         cameras = [UsdGeom.Camera(p) for p in stage.Traverse(Usd.PrimDefaultPredicate) if p.IsA(UsdGeom.Camera)]
-        return finish(_raw(request, stage, _choose(request, cameras)), request)
+        return _raw(request, stage, _choose(request, cameras))
     except (Tf.ErrorException, UnicodeDecodeError) as e:
-        raise InputError("OpenUSD cannot read the file", where=Where(file=request.path), got=_said(e)) from e
+        said, line = _said(e)
+        raise InputError("OpenUSD cannot read the file", where=Where(file=request.path, line=line), got=said) from e
     finally:
         hush.TakeUncoalescedDiagnostics()
         del hush
 
 
-def _said(error: Exception) -> str:
-    """The last of OpenUSD's message, which is not always text."""
+def _said(error: Exception) -> tuple[str, int | None]:
+    """The first of OpenUSD's messages, which are not always text, and the line that it names."""
     try:
-        return " ".join(str(error).split())[-160:]
+        first = str(error).split("Error in")[1:2] or [str(error)]
     except UnicodeDecodeError:
-        return "a message that is not text"
+        return "a message that is not text", None
+    said = " ".join(first[0].split(" : '", 1)[-1].rstrip(" \n\t'").split())
+    place = re.search(r":(\d+):\d+: ", said)
+    return (said[place.end() :] if place else said)[:160], int(place[1]) if place else None
 
 
 def _choose(request: Request, cameras: list[UsdGeom.Camera]) -> UsdGeom.Camera:
