@@ -29,6 +29,8 @@ Mask = NDArray[np.bool_]
 SHADOW = 0.55
 #: Colours of front and clean plate that differ by less than this (encoded) do not decide an edge.
 ALIKE = 0.12
+#: What is darker than this (encoded) may be front even where it equals the clean plate.
+DARK = 0.2
 CACHE = 4
 #: GrabCut works on a picture this long.
 CUT_SIDE_PX = 800
@@ -92,9 +94,11 @@ class DifferenceMatte:
 def _score(rgb: F32, clean: CleanPlate, threshold: float) -> F32:
     """float32 [H, W], 1 at the limit; light smoothing keeps grain out."""
     here, there = cv2.GaussianBlur(encode(rgb), (0, 0), 0.8), cv2.GaussianBlur(encode(clean.rgb), (0, 0), 0.8)
-    limit = np.maximum(threshold, np.minimum(3.5 * cv2.blur(cv2.dilate(clean.noise, _disc(5)), (5, 5)), 0.3))
-    away = np.abs(here - there)
-    score = away.max(axis=-1) / limit
+    noise = np.minimum(cv2.blur(cv2.dilate(clean.noise, _disc(5)), (5, 5)), 0.1)
+    away = np.abs(here - there).max(axis=-1)
+    # A little difference over a neighbourhood (dark hair before dark leaves) counts as much as a big one at one pixel.
+    around = cv2.GaussianBlur(away, (0, 0), 2.5 * max(1.0, max(away.shape) / 1280))
+    score = np.maximum(away / np.maximum(threshold, 3.5 * noise), around / np.maximum(0.5 * threshold, 2.0 * noise))
     light, was = here.mean(axis=-1), there.mean(axis=-1)
     ratio = (light + 0.02) / (was + 0.02)
     chroma = np.abs((here + 0.02) / (light + 0.02)[..., None] - (there + 0.02) / (was + 0.02)[..., None]).max(axis=-1)
@@ -119,7 +123,11 @@ def _shape(score: F32, encoded: F32, known: Mask, unit: float) -> NDArray[np.uin
     labels = np.full(score.shape, cv2.GC_BGD, dtype=np.uint8)
     labels[cv2.dilate(start, _disc(2 * round(16 * unit) + 1)) > 0] = cv2.GC_PR_BGD
     labels[start > 0] = cv2.GC_PR_FGD
-    labels[(start > 0) & known & (score > 3)] = cv2.GC_FGD
+    labels[(start > 0) & known & (score > 2)] = cv2.GC_FGD
+    dark = cv2.blur(encoded.max(axis=-1), (5, 5)) < DARK
+    labels[known & (score < 0.6) & ~dark] = cv2.GC_BGD
+    nearby = cv2.morphologyEx(start, cv2.MORPH_CLOSE, _disc(2 * round(18 * unit) + 1), borderType=cv2.BORDER_REPLICATE)
+    labels[(nearby > 0) & dark & (labels == cv2.GC_PR_BGD)] = cv2.GC_PR_FGD
     shape = grab(encoded, labels, CUT_SIDE_PX)
     shape = keep_large(shape, round(200 * unit * unit))
     inside = fill_holes(shape)

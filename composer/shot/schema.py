@@ -138,8 +138,7 @@ class LensStMap(Part):
 
 
 class Lens3de(Part):
-    """A 3DEqualizer lens written by hand: the tracker's own parameter names with _ for spaces (`distortion`,
-    `anamorphic_squeeze`, `distortion_degree_2`, `cx02_degree_2` ...)."""
+    """A 3DEqualizer lens written by hand; the parameters are the fields of `composer.camera.lens.tde4`."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="allow", allow_inf_nan=False)
     __pydantic_extra__: dict[str, float] = Field(init=False)

@@ -53,10 +53,12 @@ def open_track(shot: ShotFile, plate: Plate) -> CameraTrack:
     if camera.size_px != plate.size_px:
         camera = camera.resized(plate.size_px)
     if spec.lens is not None:
-        from composer.shot.lens import lens_of
+        from composer.shot.lens import with_shot_lens
 
+        before = len(camera.notes)
         with located(shot, "camera", "lens"):
-            camera = replace(camera, lens=lens_of(shot, spec.lens, camera))
+            camera = with_shot_lens(shot, spec.lens, camera)
+        track = replace(track, notes=(*track.notes, *camera.notes[before:]))
     uncovered = tuple(f for f in plate.frames if not camera.covers(f))
     if uncovered:
         raise InputError("the camera is too short", where=shot.where("camera"), expected=f"frames {first}-{last}",
