@@ -113,7 +113,7 @@ KITS: dict[str, Callable[[Build], list[Mesh]]] = {
 
 
 #: Parts smaller than this (metres, longest side) are left out of each level.
-_SMALLEST_M = (0.0, 0.085, 0.23, 0.30)
+_SMALLEST_M = (0.0, 0.085, 0.23, 0.25)
 
 
 def figure(kit: str, build: Build) -> Figure:

@@ -221,7 +221,8 @@ def _fewer(paint: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.i
         exact = float(np.mean(full == colours[1])) * len(row) + owed
         want = int(np.clip(round(exact), 0, len(row)))
         owed = exact - want
-        order = np.argsort(row != colours[1], kind="stable")
+        spread = np.mod(np.arange(len(row)) * 0.618034, 1.0)
+        order = np.argsort(2.0 * (row != colours[1]) + spread)
         row[order[:want]], row[order[want:]] = colours[1], colours[0]
     return out
 
