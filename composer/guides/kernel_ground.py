@@ -94,9 +94,9 @@ def ground_depth_kernel(
                         if d > 0.0 and d < best:
                             best = d
         if nearest != NOTHING and not (best < wp.inf):
-            # the pixel's own triangle: the ray may pass its edge by a hair
+            # triangles thinner than a pixel: the plane of the one beside the ray
             v = triangle[int(nearest & wp.uint64(0xFFFFFFFF))]
-            d = plane_depth(cam[v[0]], cam[v[1]], cam[v[2]], ray, 1.0)
+            d = plane_depth(cam[v[0]], cam[v[1]], cam[v[2]], ray, 1.0e9)
             seen = wp.cast(wp.uint32(nearest >> wp.uint64(32)), wp.float32)
             best = seen
             if d > 0.5 * seen and d < 2.0 * seen:

@@ -123,7 +123,8 @@ def _make(view: View) -> LensTables:
     def distort(ideal: F64) -> F64:
         return (lens.distort(ideal, frame) - ideal) * focal
 
-    pad = np.maximum(4.0, size / 64.0)
+    # more than a cell of the coarsest table, so that its border cells lie outside the picture
+    pad = np.full(2, max(8.0, float(size.max()) / 24.0))
 
     def in_picture(px: F64) -> NDArray[np.bool_]:
         return ((px > -1.0) & (px < size + 1.0)).all(-1)
