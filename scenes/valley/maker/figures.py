@@ -12,9 +12,8 @@ from . import meshes, sdf, world
 from .meshes import BANNER, CLOTH, FUR, METAL, PLAIN, Mesh
 
 F32 = NDArray[np.float32]
-STEP_M = 0.0085
+STEP_M = 0.0072
 COARSER = 4
-HAIR = sdf.BOOT + 100
 
 #: (kind, x, z, heading in degrees (positive turns left), height over 1.80 m, cloak, tunic, shield), ACEScg reflectance
 PLACES = (
@@ -33,7 +32,8 @@ PALETTE: dict[int, tuple[tuple[float, float, float], int]] = {
     sdf.BELT: ((0.085, 0.050, 0.028), PLAIN),
     sdf.HOSE: ((0.080, 0.068, 0.052), CLOTH),
     sdf.IRON: ((0.20, 0.195, 0.19), METAL),
-    HAIR: ((0.055, 0.034, 0.020), PLAIN),
+    sdf.HAIR: ((0.075, 0.046, 0.026), PLAIN),
+    sdf.GOLD: ((0.34, 0.24, 0.10), METAL),
 }
 BANNER_SIZE_M = (1.55, 0.98)
 

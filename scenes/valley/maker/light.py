@@ -12,10 +12,10 @@ import warp as wp
 
 SUN_ELEVATION_DEG = 15.0
 SUN_AZIMUTH_DEG = 298.0
-SUN_COLOUR = (1.0, 0.77, 0.50)
-SUN_STRENGTH = 3.4
+SUN_COLOUR = (1.0, 0.75, 0.46)
+SUN_STRENGTH = 4.2
 SKY_COLOUR = (0.52, 0.66, 0.92)
-SKY_STRENGTH = 0.50
+SKY_STRENGTH = 0.55
 BOUNCE_COLOUR = (0.95, 0.86, 0.48)
 BOUNCE_STRENGTH = 0.13
 
@@ -50,9 +50,9 @@ def air(direction: wp.vec3) -> wp.vec3:
     """Radiance of an endless path of low air in that direction: cool away from the sun, gold towards it."""
     flat = wp.normalize(wp.vec3(direction[0], wp.max(direction[1], 0.0), direction[2]))
     mu = wp.dot(flat, SUN_V)
-    base = wp.vec3(0.50, 0.57, 0.68)
-    glow = wp.vec3(1.0, 0.70, 0.40)
-    return base * 0.80 + glow * (0.120 * phase(mu, 0.62) + 0.016 * phase(mu, 0.85))
+    base = wp.vec3(0.43, 0.56, 0.76)
+    glow = wp.vec3(1.0, 0.63, 0.27)
+    return base * 0.80 + glow * (0.150 * phase(mu, 0.62) + 0.016 * phase(mu, 0.85))
 
 
 @wp.func

@@ -258,6 +258,7 @@ def draw_cards(cam: Lens, card: wp.array(dtype=Card), vis: wp.array2d(dtype=wp.u
             ey = (float(y) - p[1]) / r
             u = ca * ex + sa * ey
             v = (ca * ey - sa * ex) * 1.5
-            edge = 0.62 + 0.38 * wp.cos(lobes * wp.atan2(v, u) + c.seed * 50.0)
+            turn = wp.atan2(v, u)
+            edge = 0.66 + 0.20 * wp.cos(lobes * turn + c.seed * 50.0) + 0.14 * wp.cos(7.0 * turn + c.seed * 91.0)
             if u * u + v * v <= edge * edge:
                 put(vis, x, y, p[2] - 0.4 * c.size * (1.0 - u * u - v * v), payload)

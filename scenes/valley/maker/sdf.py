@@ -9,7 +9,7 @@ import warp as wp
 
 COMMANDER, BEARER, HOODED, POINTING = 0, 1, 2, 3
 # parts; `figures.PALETTE` says what each is made of
-CLOAK, TUNIC, HEAD, HELM, MAIL, FURS, BOOT, WOOD, SHIELD, BELT, HOSE, IRON = range(12)
+CLOAK, TUNIC, HEAD, HELM, MAIL, FURS, BOOT, WOOD, SHIELD, BELT, HOSE, IRON, HAIR, GOLD = range(14)
 
 
 @wp.func
@@ -186,11 +186,13 @@ def solid(p_in: wp.vec3, kind: int) -> wp.vec2:
         # bare head turned to the left, hair to the collar
         h = q - wp.vec3(0.0, 1.70, -0.015)
         s = add(s, ellipsoid(h, wp.vec3(0.0, 0.0, -0.012), wp.vec3(0.078, 0.112, 0.096)), HEAD)
-        strand = 0.007 * wp.sin(wp.atan2(h[0], h[2]) * 26.0 + 4.0 * nz(75, h * 12.0) + h[1] * 8.0)
-        hair = smin(ellipsoid(h, wp.vec3(0.0, 0.022, 0.018), wp.vec3(0.090, 0.112, 0.105)), ellipsoid(h, wp.vec3(0.01, -0.10, 0.055), wp.vec3(0.085, 0.13, 0.060)), 0.06)
-        s = add(s, wp.max(hair - strand, -0.072 - h[2] + 0.15 * wp.max(-h[1], 0.0)), BOOT + 100)
-        circlet = wp.vec2(wp.length(wp.vec2(h[0] * 1.06, h[2] - 0.008)) - 0.104, h[1] - 0.035)
-        s = add(s, wp.length(circlet) - 0.0075, IRON)
+        around = wp.atan2(h[0], h[2])
+        strand = 0.006 * wp.sin(around * 17.0 + 5.0 * nz(75, h * 9.0) + h[1] * 14.0) + 0.010 * nz(76, wp.vec3(around * 2.0, h[1] * 7.0, 0.0))
+        hair = smin(ellipsoid(h, wp.vec3(0.0, 0.018, 0.014), wp.vec3(0.094, 0.116, 0.112)), ellipsoid(h, wp.vec3(0.0, -0.075, 0.060), wp.vec3(0.105, 0.120, 0.062)), 0.08)
+        hair = smin(hair, ellipsoid(h, wp.vec3(0.012, -0.19, 0.082), wp.vec3(0.070, 0.100, 0.046)), 0.07)
+        s = add(s, wp.max(hair - strand, -0.062 - h[2] + 0.25 * wp.max(-h[1], 0.0)), HAIR)
+        circlet = wp.vec2(wp.length(wp.vec2(h[0] * 1.06, h[2] - 0.010)) - 0.108, h[1] - 0.045 + 0.10 * h[2])
+        s = add(s, wp.length(circlet) - 0.0095, GOLD)
     elif kind == BEARER:
         s = legs(s, p, 0.06)
         s = trunk(s, p)
@@ -207,9 +209,14 @@ def solid(p_in: wp.vec3, kind: int) -> wp.vec2:
         lean = wp.vec3(p[0] + 0.05 * (p[1] - 1.0), p[1], p[2] + 0.05 * (p[1] - 1.0))
         s = add(s, cloak(lean, 1.52, 0.09, 0.40, 0.12, 2), CLOAK)
         h = lean - wp.vec3(0.0, 1.67, 0.0)
-        crease = 0.010 * wp.sin(h[1] * 30.0 + 3.0 * nz(81, h * 8.0)) + 0.012 * nz(82, h * 10.0)
-        hood = smin(ellipsoid(h, wp.vec3(0.0, 0.015, 0.015), wp.vec3(0.128, 0.158, 0.150)), ellipsoid(h, wp.vec3(0.0, -0.02, 0.12), wp.vec3(0.060, 0.085, 0.095)), 0.10)
-        hood = smin(hood, ellipsoid(h, wp.vec3(0.0, -0.20, 0.03), wp.vec3(0.215, 0.105, 0.150)), 0.09)
+        crease = 0.006 * wp.sin(h[1] * 34.0 + 5.0 * nz(81, h * 7.0)) + 0.010 * nz(82, h * 9.0)
+        drape = wp.vec3(h[0], h[1], h[2] - 0.30 * wp.max(-h[1], 0.0) * 0.4)
+        hood = smin(ellipsoid(drape, wp.vec3(0.0, 0.012, 0.0), wp.vec3(0.122, 0.152, 0.142)), ellipsoid(drape, wp.vec3(0.0, 0.045, 0.10), wp.vec3(0.050, 0.070, 0.080)), 0.13)
+        hood = smin(hood, capsule(drape, wp.vec3(0.0, 0.02, 0.11), wp.vec3(0.012, -0.16, 0.155), 0.050, 0.022), 0.08)
+        flare = wp.clamp(-h[1] / 0.30, 0.0, 1.2)
+        skirt = wp.length(wp.vec2(h[0], (h[2] - 0.03) * 1.25)) - (0.105 + 0.125 * wp.pow(flare, 1.4)) - 0.012 * flare * folds(wp.atan2(h[0], h[2]), p[1], 5)
+        skirt = wp.max(wp.max(skirt * 0.8, h[1] + 0.02), -0.30 - h[1])
+        hood = smin(hood, skirt, 0.07)
         s = add(s, hood - crease, CLOAK)
         s = arm(s, p, wp.vec3(0.20, 1.41, 0.0), wp.vec3(0.36, 1.17, -0.12), wp.vec3(0.42, 1.33, -0.34), TUNIC)
         s = add(s, capsule(p, wp.vec3(0.50, 0.0, -0.30), wp.vec3(0.375, 2.30, -0.37), 0.017, 0.015), WOOD)

@@ -38,7 +38,7 @@ def _crown(rng: np.random.Generator, x: float, z: float, h: float, cards: int, k
     ground = float(world.height_m(np.float32(x), np.float32(z)))
     p[:, 1] = np.maximum(p[:, 1] + mid, 0.06 * h)
     centre = p + [x, ground, z]
-    leaf = h * (0.085 if cards > 150 else 0.14 if cards > 30 else 0.26) * rng.uniform(0.6, 1.3, cards)
+    leaf = h * (0.062 if cards > 250 else 0.085 if cards > 100 else 0.20) * rng.uniform(0.6, 1.3, cards)
     return centre, n, leaf, r
 
 
@@ -46,9 +46,9 @@ def cards() -> tuple[wp.array, wp.array]:
     """All leaf cards, and each card's colour (vec4: albedo, share of sky seen)."""
     rng = np.random.default_rng(4242)
     trees = [
-        (_stand(rng, 1500, 45, 330, 0.95), 240, 8.5),
-        (_stand(rng, 5200, 330, 900, 0.72), 90, 9.5),
-        (_stand(rng, 30000, 900, 3300, 0.62), 12, 12.0),
+        (_stand(rng, 1600, 45, 330, 0.95), 420, 8.5),
+        (_stand(rng, 5600, 330, 900, 0.72), 170, 9.5),
+        (_stand(rng, 30000, 900, 3300, 0.62), 20, 12.0),
     ]
     shrubs = _shrubs(rng)
     parts: list[tuple[np.ndarray, ...]] = []
@@ -63,7 +63,7 @@ def cards() -> tuple[wp.array, wp.array]:
     data = np.zeros(len(centre), dtype=Card.numpy_dtype())
     data["centre"], data["normal"], data["size"] = centre, normal, size
     data["seed"] = rng.random(len(centre))
-    colour = np.concatenate([tone * (0.55 + 0.45 * inner[:, None]), (0.35 + 0.65 * inner**2)[:, None]], 1)
+    colour = np.concatenate([tone * (0.45 + 0.55 * inner[:, None] ** 2), (0.35 + 0.65 * inner**2)[:, None]], 1)
     return wp.array(data, dtype=Card, device="cpu"), wp.array(colour.astype(np.float32), dtype=wp.vec4, device="cpu")
 
 
