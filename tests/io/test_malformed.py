@@ -26,11 +26,11 @@ for line in sys.stdin:
     path = Path(line.rstrip("\\n"))
     begin = time.perf_counter()
     said = []
-    for read in (lambda: FrameSequence.find(path, path.parent), lambda: FrameSequence.find(path, path.parent).read(FrameSequence.find(path, path.parent).first_frame)):
-        try:
-            read()
-        except InputError as error:
-            said.append(str(error))
+    try:
+        sequence = FrameSequence.find(path, path.parent)
+        sequence.read(sequence.first_frame)
+    except InputError as error:
+        said.append(str(error))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps([path.name, said, ready + time.perf_counter() - begin, peak]), flush=True)
 """
