@@ -26,8 +26,11 @@ from composer.shot.world import World, open_track, open_world
 T = TypeVar("T")
 
 
-def check(path: str | Path, *, known_clips: Collection[str] = (), known_kits: Collection[str] = ()) -> list[MusterError]:
-    """Every mistake in a shot and in the files that it names, in the order of the shot's lines; empty where it can be rendered.
+def check(
+    path: str | Path, *, known_clips: Collection[str] = (), known_kits: Collection[str] = ()
+) -> list[MusterError]:
+    """Every mistake in a shot and in the files that it names, in the order of the shot's lines; empty where it can be
+    rendered.
 
     known_clips, known_kits: the cast's names; clips of the shot's own are added. Left empty, names are not checked.
     """
@@ -59,8 +62,15 @@ class _Found:
     shot: ShotFile
     errors: list[MusterError] = field(default_factory=list)
 
-    def add(self, what: str, *loc: str | int, frame: int | None = None, expected: str | None = None, got: str | None = None,
-            hint: str | None = None) -> None:  # fmt: skip
+    def add(
+        self,
+        what: str,
+        *loc: str | int,
+        frame: int | None = None,
+        expected: str | None = None,
+        got: str | None = None,
+        hint: str | None = None,
+    ) -> None:
         where = self.shot.where(*loc, frame=frame)
         self.errors.append(InputError(what, where=where, expected=expected, got=got, hint=hint))
 
@@ -94,12 +104,24 @@ def _check_frames(found: _Found, plate: Plate) -> bool:
         with found.kept(), located(shot, "plate", "path"):
             info = sequence.info(frame)
             if info.size_px != plate.size_px:
-                found.add(f"{info.path}: the size changes", "plate", "path", frame=frame,
-                          expected=f"{plate.size_px[0]} x {plate.size_px[1]}", got=f"{info.size_px[0]} x {info.size_px[1]}")  # fmt: skip
+                found.add(
+                    f"{info.path}: the size changes",
+                    "plate",
+                    "path",
+                    frame=frame,
+                    expected=f"{plate.size_px[0]} x {plate.size_px[1]}",
+                    got=f"{info.size_px[0]} x {info.size_px[1]}",
+                )
         sound &= len(found.errors) == before
     if sequence.extra:
         names = ", ".join(p.name for p in sequence.extra[:5])
-        found.add("extra files look like frames of the plate", "plate", "path", got=names, hint="move them away or rename them")
+        found.add(
+            "extra files look like frames of the plate",
+            "plate",
+            "path",
+            got=names,
+            hint="move them away or rename them",
+        )
     if shot.plate.frames is None and not sequence.is_still:
         return sound
     outside = tuple(f for f in sequence.missing if plate.frames[0] < f < plate.frames[-1] and f in set(plate.frames))
@@ -133,8 +155,13 @@ def _check_pictures(found: _Found, source: Pictures, plate: Plate, loc: tuple[st
         with found.kept(), located(found.shot, *loc):
             info = source.sequence.info(frame)
             if info.size_px != plate.size_px:
-                found.add(f"{info.path}: not the plate's size", *loc, frame=frame,
-                          expected=f"{plate.size_px[0]} x {plate.size_px[1]}", got=f"{info.size_px[0]} x {info.size_px[1]}")  # fmt: skip
+                found.add(
+                    f"{info.path}: not the plate's size",
+                    *loc,
+                    frame=frame,
+                    expected=f"{plate.size_px[0]} x {plate.size_px[1]}",
+                    got=f"{info.size_px[0]} x {info.size_px[1]}",
+                )
             if source.channel and source.channel not in info.channels:
                 found.add(f"{info.path}: no channel {source.channel}", *loc, frame=frame)
 
@@ -145,13 +172,24 @@ def _check_region(found: _Found, index: int, region: RegionSpec, plate: Plate, c
         loc: tuple[str | int, ...] = ("crowd", "regions", index, "polygon_px")
         frame = region.polygon_px.frame
         if not camera.covers(frame):
-            found.add("the camera has no such frame", *loc, "frame", expected=f"{camera.first_frame}-{camera.last_frame}", got=str(frame))
+            found.add(
+                "the camera has no such frame",
+                *loc,
+                "frame",
+                expected=f"{camera.first_frame}-{camera.last_frame}",
+                got=str(frame),
+            )
             return
         view = camera.view(frame)
         places = ground.intersect(view.position_m, view.rays(np.array(region.polygon_px.points)))
         off = ~np.isfinite(places).all(axis=1)
         if off.sum() > len(off) - 2:
-            found.add("the region does not come down on the ground", *loc, got="points above the horizon", hint="draw it on the ground")
+            found.add(
+                "the region does not come down on the ground",
+                *loc,
+                got="points above the horizon",
+                hint="draw it on the ground",
+            )
             return
         corners = places[~off]
     else:
@@ -173,7 +211,7 @@ def _check_region(found: _Found, index: int, region: RegionSpec, plate: Plate, c
 def _check_seen(found: _Found, loc: tuple[str | int, ...], corners: np.ndarray, plate: Plate, camera: Camera) -> None:
     """An error if a region is behind the camera, or beside the picture, in every frame."""
     picked = sorted({plate.frames[i] for i in np.linspace(0, len(plate.frames) - 1, 9).astype(int)})
-    heads = np.concatenate([corners, corners + [0, 1.8, 0]])
+    heads = np.concatenate([corners, corners + np.array([0, 1.8, 0])])
     ahead = seen = False
     for frame in picked:
         pixels, depth = camera.view(frame).project(heads)

@@ -1,13 +1,15 @@
 """A matte of whatever differs from the clean plate, for locked-off shots.
 
 1. Score: how far the frame is from the clean plate in `encode`d values, over a limit that grows with how much the place
-   flickers by itself (leaves, grain). A mere darkening or lightening that keeps colour and ratio over a neighbourhood (a shadow)
+   flickers by itself (leaves, grain). A mere darkening or lightening that keeps colour and ratio over a neighbourhood
+   (a shadow)
    counts less. Scores near the limit are averaged with the frames beside it, so that the decision does not flicker.
-2. Shape: what is well over the limit, with what touches it (hysteresis); from there GrabCut decides where front and clean
-   plate are too alike (dark hair before a dark tree); holes filled, specks dropped.
-3. Edge: in a band round the shape's border the share of foreground is solved from frame = a * front + (1 - a) * clean in
-   linear light, front being the colour next to it inside; where front and clean are too alike, a guided filter of the shape
-   decides. So hair, motion blur and half-covered pixels keep their softness.
+2. Shape: what is well over the limit, with what touches it (hysteresis); from there GrabCut decides where front and
+   clean plate are too alike (dark hair before a dark tree); holes filled, specks dropped.
+3. Edge: in a band round the shape's border the share of foreground is solved from frame = a * front + (1 - a) * clean
+   in
+   linear light, front being the colour next to it inside; where front and clean are too alike, a guided filter of the
+   shape decides. So hair, motion blur and half-covered pixels keep their softness.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ CUT_SIDE_PX = 800
 
 @dataclass
 class DifferenceMatte:
-    """read: a frame's float32 [H, W, 3] in the clean plate's space. frames: those that can be read. threshold: encoded values.
+    """read: a frame's float32 [H, W, 3] in the clean plate's space. frames: those that can be read. threshold:
+    encoded values.
 
     `alpha(frame)` depends on nothing but the frame and those beside it."""
 
@@ -87,7 +90,9 @@ class DifferenceMatte:
         pad = round(24 * unit)
         box = np.s_[max(0, y - pad) : y + h + pad, max(0, x - pad) : x + w + pad]
         alpha = np.zeros(shape.shape, dtype=np.float32)
-        alpha[box] = _band_alpha(rgb[box], self.clean.rgb[box], self.clean.known[box], shape[box], inner[box], outer[box], unit)
+        alpha[box] = _band_alpha(
+            rgb[box], self.clean.rgb[box], self.clean.known[box], shape[box], inner[box], outer[box], unit
+        )
         return alpha
 
 
@@ -102,7 +107,9 @@ def _score(rgb: F32, clean: CleanPlate, threshold: float) -> F32:
     light, was = here.mean(axis=-1), there.mean(axis=-1)
     ratio = (light + 0.02) / (was + 0.02)
     chroma = np.abs((here + 0.02) / (light + 0.02)[..., None] - (there + 0.02) / (was + 0.02)[..., None]).max(axis=-1)
-    even = cv2.blur(np.abs(ratio - cv2.blur(ratio, (9, 9))), (9, 9))  # a shadow keeps the texture, so its ratio is smooth
+    even = cv2.blur(
+        np.abs(ratio - cv2.blur(ratio, (9, 9))), (9, 9)
+    )  # a shadow keeps the texture, so its ratio is smooth
     shadow = (ratio > SHADOW) & (ratio < 1.25) & (chroma < 0.12) & (even < 0.05) & (was > 0.12)
     score = np.where(shadow, 0.45 * score, score)
     return np.where(clean.known, score, np.maximum(score, 3.0)).astype(np.float32)
@@ -131,7 +138,9 @@ def _shape(score: F32, encoded: F32, known: Mask, unit: float) -> NDArray[np.uin
     shape = grab(encoded, labels, CUT_SIDE_PX)
     shape = keep_large(shape, round(200 * unit * unit))
     inside = fill_holes(shape)
-    gaps = ((inside > 0) & (shape == 0)).astype(np.uint8)  # a large gap (between the legs) stays open where the place is seen
+    gaps = ((inside > 0) & (shape == 0)).astype(
+        np.uint8
+    )  # a large gap (between the legs) stays open where the place is seen
     seen = keep_large(gaps * (score < 1).astype(np.uint8), round(120 * unit * unit))
     return np.where(seen > 0, 0, inside).astype(np.uint8)
 

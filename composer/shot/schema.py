@@ -1,6 +1,7 @@
 """`shot.yaml` as types. `load_shot` fills them in; the names here are the names in the file.
 
-Lengths are metres, angles degrees, places on the plate pixels from the top left. Azimuth: 0 is -Z (into the picture of a
+Lengths are metres, angles degrees, places on the plate pixels from the top left. Azimuth: 0 is -Z (into the picture
+of a
 camera that has not been turned), clockwise seen from above, 90 is +X (right). Paths are relative to the file's folder.
 """
 
@@ -32,7 +33,8 @@ Loc = tuple[str | int, ...]
 
 
 def mistake(what: str, *, expected: str = "", got: str = "", hint: str = "", key: str = "") -> PydanticCustomError:
-    """A mistake that the schema finds by itself, in the parts of an `InputError`. `key`: the key of the block it is at."""
+    """A mistake that the schema finds by itself, in the parts of an `InputError`. `key`: the key of the block it is
+    at."""
     parts = {"what": what, "expected": expected, "got": got, "hint": hint, "key": key}
     return PydanticCustomError("shot", "{what}", parts)
 
@@ -47,7 +49,9 @@ class Part(BaseModel):
         given = [n for n in names if getattr(self, n) is not None]
         if len(given) != 1:
             raise mistake(
-                "just one of these keys is needed", expected=" or ".join(names), got=" and ".join(given) or "none of them"
+                "just one of these keys is needed",
+                expected=" or ".join(names),
+                got=" and ".join(given) or "none of them",
             )
         return given[0]
 
@@ -55,7 +59,9 @@ class Part(BaseModel):
         """A mistake if more than one of `names` is given."""
         given = [n for n in names if getattr(self, n) is not None]
         if len(given) > 1:
-            raise mistake("these keys exclude each other", expected=f"one of {', '.join(names)}", got=" and ".join(given))
+            raise mistake(
+                "these keys exclude each other", expected=f"one of {', '.join(names)}", got=" and ".join(given)
+            )
 
 
 def _frames(value: object) -> object:
@@ -201,7 +207,9 @@ class CameraSpec(Part):
         if self.exactly_one("path", "locked") == "locked":
             stray = sorted(self.model_fields_set - {"locked", "lens"})
             if stray:
-                raise mistake("only a track's path takes this", expected="locked and lens", got=", ".join(stray), key=stray[0])
+                raise mistake(
+                    "only a track's path takes this", expected="locked and lens", got=", ".join(stray), key=stray[0]
+                )
         return self
 
 
@@ -215,8 +223,12 @@ class PlaneSpec(Part):
     def _up(self) -> Self:
         length = sum(v * v for v in self.normal) ** 0.5
         if length == 0 or self.normal[1] / length < 0.5:
-            raise mistake("the ground must be within 60 degrees of level", expected="a normal like [0, 1, 0]",
-                          got=str(list(self.normal)), key="normal")  # fmt: skip
+            raise mistake(
+                "the ground must be within 60 degrees of level",
+                expected="a normal like [0, 1, 0]",
+                got=str(list(self.normal)),
+                key="normal",
+            )
         return self
 
 
@@ -229,7 +241,8 @@ class PicksSpec(Part):
 
 
 class HeightFieldSpec(Part):
-    """A picture of heights. Its first row is the far side (-Z). `size_m`: width (X) and depth (Z); `origin_m`: its middle."""
+    """A picture of heights. Its first row is the far side (-Z). `size_m`: width (X) and depth (Z); `origin_m`: its
+    middle."""
 
     path: Text
     size_m: PositivePair
@@ -277,8 +290,9 @@ class ScaleSpec(Part):
 
 
 class DifferenceSpec(Part):
-    """A matte of what differs from the clean plate (locked-off cameras only). `clean`: `auto`, a still, or a sequence or
-    movie from the same camera, out of which the clean plate is then made. `threshold`: the difference that counts, 0..1."""
+    """A matte of what differs from the clean plate (locked-off cameras only). `clean`: `auto`, a still, or a sequence
+    or movie from the same camera, out of which the clean plate is then made. `threshold`: the difference that counts,
+    0..1."""
 
     clean: Text = "auto"
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.05
@@ -286,7 +300,8 @@ class DifferenceSpec(Part):
 
 
 class HoldoutSpec(Part):
-    """Something on the plate that stands in front of the crowd: one of `matte`, `cryptomatte`, `depth`, `difference`."""
+    """Something on the plate that stands in front of the crowd: one of `matte`, `cryptomatte`, `depth`,
+    `difference`."""
 
     matte: Text | None = None
     cryptomatte: Text | None = None
@@ -310,7 +325,9 @@ class HoldoutSpec(Part):
         }[kind]
         stray = sorted(self.model_fields_set - takes - {kind})
         if stray:
-            raise mistake(f"a {kind} holdout does not take this", expected=", ".join(sorted(takes)), got=stray[0], key=stray[0])
+            raise mistake(
+                f"a {kind} holdout does not take this", expected=", ".join(sorted(takes)), got=stray[0], key=stray[0]
+            )
         if kind == "cryptomatte" and self.names is None:
             raise mistake("which objects?", expected="names: [object, ...]", got="no names")
         return self
@@ -372,7 +389,8 @@ class PolygonPx(Part):
 
 
 class RegionSpec(Part):
-    """People of one side on one piece of ground. `heading_deg` as in `Agents` (0 looks down -Z, positive to the left)."""
+    """People of one side on one piece of ground. `heading_deg` as in `Agents` (0 looks down -Z, positive to the
+    left)."""
 
     name: Name
     polygon_m: Annotated[tuple[Pair, ...], Field(min_length=3, max_length=1000)] | None = None
@@ -472,13 +490,22 @@ class ShotFile(Part):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.ground is None and self.camera.locked is None:
-            raise mistake("a tracked camera needs a ground", expected="ground: {fit: points}, plane, picks, mesh ...",
-                          got="no ground")  # fmt: skip
+            raise mistake(
+                "a tracked camera needs a ground",
+                expected="ground: {fit: points}, plane, picks, mesh ...",
+                got="no ground",
+            )
         if self.scale is not None and self.ground is not None and (self.ground.mesh or self.ground.height_field):
-            raise mistake("a mesh or height field is in metres already", expected="camera.scale", got="scale", key="scale")
+            raise mistake(
+                "a mesh or height field is in metres already", expected="camera.scale", got="scale", key="scale"
+            )
         if self.camera.locked is not None and self.ground is not None and (self.ground.fit or self.ground.picks):
-            raise mistake("a locked camera has no solve to find the ground in", expected="no ground, or ground.plane",
-                          got="ground.fit or ground.picks", key="ground")  # fmt: skip
+            raise mistake(
+                "a locked camera has no solve to find the ground in",
+                expected="no ground, or ground.plane",
+                got="ground.fit or ground.picks",
+                key="ground",
+            )
         return self
 
     @property
