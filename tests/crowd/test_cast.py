@@ -29,8 +29,26 @@ def test_skeleton_is_ordered_and_symmetric() -> None:
 
 def test_openpose_order() -> None:
     on = [SKELETON.names[j] for j in SKELETON.openpose]
-    assert on == ["head", "neck", "r_upper_arm", "r_forearm", "r_hand", "l_upper_arm", "l_forearm", "l_hand", "r_thigh", "r_shin", "r_foot",
-                  "l_thigh", "l_shin", "l_foot", "head", "head", "head", "head"]
+    assert on == [
+        "head",
+        "neck",
+        "r_upper_arm",
+        "r_forearm",
+        "r_hand",
+        "l_upper_arm",
+        "l_forearm",
+        "l_hand",
+        "r_thigh",
+        "r_shin",
+        "r_foot",
+        "l_thigh",
+        "l_shin",
+        "l_foot",
+        "head",
+        "head",
+        "head",
+        "head",
+    ]
     at = SKELETON.openpose_offset_m
     assert at.shape == (18, 3) and at.dtype == np.float32
     assert (at[[2, 3, 4, 8, 9, 10, 14, 16], 0] > 0).all() and (at[[5, 6, 7, 11, 12, 13, 15, 17], 0] < 0).all()

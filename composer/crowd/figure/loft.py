@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from functools import lru_cache, wraps
+from functools import cache, wraps
 from typing import ParamSpec
 
 import numpy as np
@@ -44,7 +44,7 @@ def coarseness(level: int) -> Iterator[None]:
 def shared(build: Callable[_P, list[Mesh]]) -> Callable[_P, list[Mesh]]:
     """Parts are built once for each set of arguments and level; kits and builds share them."""
 
-    @lru_cache(maxsize=None)
+    @cache
     def at_level(level: int, args: tuple[object, ...], named: tuple[tuple[str, object], ...]) -> tuple[Mesh, ...]:
         return tuple(build(*args, **dict(named)))
 
@@ -102,13 +102,25 @@ class Ring:
     material: str = ""
 
 
-def ring_points(ring: Ring, count: int, side: F64, front: F64, start: float = 0.0) -> F64:
-    """`count` points [count, 3] of a ring in the plane of unit `side` and `front`, as wide on average as the true curve."""
+@cache
+def _around(count: int, start: float, power: float) -> tuple[F64, F64]:
+    """Cosine and sine, squared off by `power`, of `count` steps round a circle."""
     angle = (np.arange(count) + start) / count * 2 * np.pi
     c, s = np.cos(angle), np.sin(angle)
-    if ring.power != 2.0:
-        c, s = (np.sign(v) * np.abs(v) ** (2.0 / ring.power) for v in (c, s))
-    wide = (np.pi / count) / np.sin(np.pi / count)
+    if power != 2.0:
+        c, s = (np.sign(v) * np.abs(v) ** (2.0 / power) for v in (c, s))
+    return c, s
+
+
+def _width(count: int) -> float:
+    """How much a polygon must grow to be as wide on average as its circle."""
+    return float((np.pi / count) / np.sin(np.pi / count))
+
+
+def ring_points(ring: Ring, count: int, side: F64, front: F64, start: float = 0.0) -> F64:
+    """`count` points [count, 3] of a ring in the plane of unit `side` and `front`, as wide on average as the true curve."""
+    c, s = _around(count, start, ring.power)
+    wide = _width(count)
     depth = np.where(s > 0, ring.front, ring.back)
     return np.array(ring.centre) + wide * (ring.side * c[:, None] * side + (depth * s)[:, None] * front)
 
@@ -136,8 +148,14 @@ def _cross(a: F64, b: F64) -> F64:
     return out
 
 
-def part(position: F64, triangle: NDArray[np.int64], material: NDArray[np.int64], skin: Skin,
-         hard: bool | NDArray[np.bool_] = False, lean: F64 | None = None) -> Mesh:
+def part(
+    position: F64,
+    triangle: NDArray[np.int64],
+    material: NDArray[np.int64],
+    skin: Skin,
+    hard: bool | NDArray[np.bool_] = False,
+    lean: F64 | None = None,
+) -> Mesh:
     """A part from points and triangles. hard: every edge (True), or per triangle: hard triangles keep their own normals.
     lean [V, 3] is added to the smooth normals.
 
@@ -170,23 +188,26 @@ def part(position: F64, triangle: NDArray[np.int64], material: NDArray[np.int64]
     position, normal = position[used], normal[used]
     joint, weight = skin(position)
     return Mesh(
-        position.astype(np.float32), normal.astype(np.float32), joint, weight.astype(np.float32),
-        index.reshape(-1, 3).astype(np.int32), material.astype(np.int16))
+        position.astype(np.float32),
+        normal.astype(np.float32),
+        joint,
+        weight.astype(np.float32),
+        index.reshape(-1, 3).astype(np.int32),
+        material.astype(np.int16),
+    )
 
 
 def merge(parts: Sequence[Mesh]) -> Mesh:
     """One mesh of many parts."""
     start = np.cumsum([0] + [len(p.position_m) for p in parts[:-1]])
     return Mesh(
-        np.concatenate([p.position_m for p in parts]), np.concatenate([p.normal for p in parts]),
-        np.concatenate([p.joint for p in parts]), np.concatenate([p.weight for p in parts]),
+        np.concatenate([p.position_m for p in parts]),
+        np.concatenate([p.normal for p in parts]),
+        np.concatenate([p.joint for p in parts]),
+        np.concatenate([p.weight for p in parts]),
         np.concatenate([p.triangle + np.int32(s) for p, s in zip(parts, start, strict=True)]),
-        np.concatenate([p.material for p in parts]))
-
-
-def _width(count: int) -> float:
-    """How much a polygon must grow to be as wide on average as its circle."""
-    return float((np.pi / count) / np.sin(np.pi / count))
+        np.concatenate([p.material for p in parts]),
+    )
 
 
 def _rows_to_keep(rows: F64, change: NDArray[np.bool_], tolerance_m: float) -> list[int]:
@@ -227,7 +248,9 @@ def _fewer(paint: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.i
     return out
 
 
-def _coarser(rows: F64, paint: NDArray[np.int64], creases: Sequence[int], level: int, grow: bool) -> tuple[F64, NDArray[np.int64], tuple[int, ...]]:
+def _coarser(
+    rows: F64, paint: NDArray[np.int64], creases: Sequence[int], level: int, grow: bool
+) -> tuple[F64, NDArray[np.int64], tuple[int, ...]]:
     """The same tube with fewer rows and columns; paint [R - 1, S]."""
     around = rows.shape[1]
     change = np.zeros(len(rows), bool)
@@ -235,7 +258,17 @@ def _coarser(rows: F64, paint: NDArray[np.int64], creases: Sequence[int], level:
     close = np.append(np.abs(np.diff(rows, axis=0)).max((1, 2)) < 0.02, False)
     change &= ~close if level >= 2 else level < 3
     keep = _rows_to_keep(rows, change, _ROW_TOLERANCE_M[level])
-    count = around if around <= 4 else max(4, round(around * 0.5)) if level == 1 else 5 if around >= 16 and level == 2 else 4 if around >= 10 else 3
+    count = (
+        around
+        if around <= 4
+        else max(4, round(around * 0.5))
+        if level == 1
+        else 5
+        if around >= 16 and level == 2
+        else 4
+        if around >= 10
+        else 3
+    )
     columns = np.round(np.arange(count) * around / count).astype(int)
     picked = rows[keep][:, columns]
     if grow:
@@ -246,9 +279,19 @@ def _coarser(rows: F64, paint: NDArray[np.int64], creases: Sequence[int], level:
     return picked, _fewer(paint[keep[:-1]], columns), tuple(new[r] for r in creases if r in new and level == 1)
 
 
-def tube(rows: F64, band: Sequence[str] | NDArray[np.int64], skin: Skin, *, caps: tuple[str, str] = ("flat", "flat"),
-         hard: bool = False, creases: Sequence[int] = (), cap_material: tuple[str, str] = ("", ""),
-         cap_lift: tuple[float, float] = (0.0, 0.0), roll: float = 0.0, grow: bool = True) -> Mesh:
+def tube(
+    rows: F64,
+    band: Sequence[str] | NDArray[np.int64],
+    skin: Skin,
+    *,
+    caps: tuple[str, str] = ("flat", "flat"),
+    hard: bool = False,
+    creases: Sequence[int] = (),
+    cap_material: tuple[str, str] = ("", ""),
+    cap_lift: tuple[float, float] = (0.0, 0.0),
+    roll: float = 0.0,
+    grow: bool = True,
+) -> Mesh:
     """A closed tube through rings `rows` [R, S, 3].
 
     band: the material of each of the R - 1 bands, or an array of material numbers [R - 1, S]. caps: per end 'flat' (hard
@@ -310,16 +353,38 @@ def tube(rows: F64, band: Sequence[str] | NDArray[np.int64], skin: Skin, *, caps
     return part(points, np.concatenate(triangles), np.concatenate(material), skin, np.concatenate(is_hard), lean)
 
 
-def loft(rings: Sequence[Ring], count: int, skin: Skin, *, side: tuple[float, float, float] = (1, 0, 0),
-         front: tuple[float, float, float] = (0, 0, -1), start: float = 0.0, caps: tuple[str, str] = ("flat", "flat"),
-         hard: bool = False, creases: Sequence[int] = (), cap_material: tuple[str, str] = ("", ""), roll: float = 0.0) -> Mesh:
+def loft(
+    rings: Sequence[Ring],
+    count: int,
+    skin: Skin,
+    *,
+    side: tuple[float, float, float] = (1, 0, 0),
+    front: tuple[float, float, float] = (0, 0, -1),
+    start: float = 0.0,
+    caps: tuple[str, str] = ("flat", "flat"),
+    hard: bool = False,
+    creases: Sequence[int] = (),
+    cap_material: tuple[str, str] = ("", ""),
+    roll: float = 0.0,
+) -> Mesh:
     """A tube through elliptical rings; each band has the material of the ring that it starts at."""
     s, f = np.array(side, np.float64), np.array(front, np.float64)
     rows = np.stack([ring_points(r, count, s, f, start) for r in rings])
-    return tube(rows, [r.material for r in rings[:-1]], skin, caps=caps, hard=hard, creases=creases, cap_material=cap_material, roll=roll)
+    return tube(
+        rows,
+        [r.material for r in rings[:-1]],
+        skin,
+        caps=caps,
+        hard=hard,
+        creases=creases,
+        cap_material=cap_material,
+        roll=roll,
+    )
 
 
-def sheet(grid: F64, material: str | NDArray[np.int64], skin: Skin, thickness_m: float = 0.012, outward: F64 | None = None) -> Mesh:
+def sheet(
+    grid: F64, material: str | NDArray[np.int64], skin: Skin, thickness_m: float = 0.012, outward: F64 | None = None
+) -> Mesh:
     """A thin closed sheet over `grid` [R, C, 3] with both sides; `outward` [3] tells which side is out (default: from
     the grid's own winding). Its border is sharp: both sides meet there."""
     if level := _LEVEL.get():
@@ -345,12 +410,23 @@ def sheet(grid: F64, material: str | NDArray[np.int64], skin: Skin, thickness_m:
     joint, weight = skin(position)
     triangle = np.concatenate([face, face[:, ::-1] + len(points)])
     return Mesh(
-        position.astype(np.float32), np.concatenate([normal, -normal]).astype(np.float32), joint,
-        weight.astype(np.float32), triangle.astype(np.int32), np.tile(number, 4).astype(np.int16))
+        position.astype(np.float32),
+        np.concatenate([normal, -normal]).astype(np.float32),
+        joint,
+        weight.astype(np.float32),
+        triangle.astype(np.int32),
+        np.tile(number, 4).astype(np.int16),
+    )
 
 
-def box(centre: Sequence[float], half: Sequence[float], material: str, skin: Skin, axes: F64 | None = None,
-        taper: float = 1.0) -> Mesh:
+def box(
+    centre: Sequence[float],
+    half: Sequence[float],
+    material: str,
+    skin: Skin,
+    axes: F64 | None = None,
+    taper: float = 1.0,
+) -> Mesh:
     """A box with hard edges, half sizes along `axes` rows [3, 3]; the end along the second axis is scaled by `taper`."""
     frame = np.eye(3) if axes is None else axes
     rows = []
@@ -376,5 +452,10 @@ def mirrored(mesh: Mesh) -> Mesh:
     swap = np.array([JOINT[mirrored_name(n)] for n in SKELETON.names], np.int16)
     flip = np.array([-1, 1, 1], np.float32)
     return Mesh(
-        mesh.position_m * flip, mesh.normal * flip, swap[mesh.joint], mesh.weight,
-        np.ascontiguousarray(mesh.triangle[:, ::-1]), mesh.material)
+        mesh.position_m * flip,
+        mesh.normal * flip,
+        swap[mesh.joint],
+        mesh.weight,
+        np.ascontiguousarray(mesh.triangle[:, ::-1]),
+        mesh.material,
+    )

@@ -181,8 +181,12 @@ def _cloak(pose: _Pose, tracks: Tracks) -> None:
         (JOINT[f"{s}_{joint}"], np.array(offset), gap)
         for s in ("r", "l")
         for joint, offset, gap in (
-            ("thigh", (0.0, -0.03, 0.125), 0.06), ("thigh", (0.0, -0.25, 0.10), 0.09),
-            ("shin", (0.0, 0.0, 0.075), 0.10), ("shin", (0.0, -0.12, 0.085), 0.11), ("foot", (0.0, 0.02, 0.08), 0.10))
+            ("thigh", (0.0, -0.03, 0.125), 0.06),
+            ("thigh", (0.0, -0.25, 0.10), 0.09),
+            ("shin", (0.0, 0.0, 0.075), 0.10),
+            ("shin", (0.0, -0.12, 0.085), 0.11),
+            ("foot", (0.0, 0.02, 0.08), 0.10),
+        )
     ]
     points = [(pose.place[:, j] + _to(pose.turn[:, j], o), gap) for j, o, gap in probes]
 
