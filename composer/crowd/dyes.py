@@ -96,7 +96,8 @@ def _weathered(colour: F32, seed: NDArray[np.uint32], what: str, *, fade: float,
 
 
 def palettes_with(own: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, Palette]:
-    """The built-in sides and the shot's own: side -> {tunic, cloak, shield, crest, trousers: ACEScg rgb}. What a side of the
+    """The built-in sides and the shot's own: side -> {tunic, cloak, shield, crest, trousers: ACEScg rgb}. What a
+    side of the
     shot leaves out comes from the built-in side of that name, or from 'levy'."""
     out = dict(SIDES)
     for name, colours in own.items():
@@ -129,7 +130,8 @@ def dyed(
     seed: NDArray[np.uint32],
     palettes: Mapping[str, Palette] | None = None,
 ) -> F32:
-    """Reflectances float32 [N, len(MATERIALS), 3] of N men. kit: each man's kit name. side: int [N], index into `names`."""
+    """Reflectances float32 [N, len(MATERIALS), 3] of N men. kit: each man's kit name. side: int [N], index into
+    `names`."""
     palettes = SIDES if palettes is None else palettes
     side = np.asarray(side).astype(np.int64)
     for name in names:

@@ -139,7 +139,7 @@ def test_own_sides_and_wrong_ones() -> None:
     own = palettes_with({"green": {"tunic": [0.05, 0.12, 0.04]}, "red": {"shield": [0.3, 0.02, 0.02]}})
     a = albedo_for(np.zeros(200, np.int16), ["green"] * 200, np.arange(200, dtype=np.uint32), palettes=own)
     assert (a[:, M["tunic"]].argmax(1) == 1).mean() > 0.95
-    with pytest.raises(InputError, match="gren.*green"):
+    with pytest.raises(InputError, match=r"gren.*green"):
         albedo_for(np.zeros(1, np.int16), ["gren"], np.zeros(1, np.uint32), palettes=own)
     with pytest.raises(InputError, match="tunik"):
         palettes_with({"red": {"tunik": [0.1, 0.1, 0.1]}})

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from composer.crowd.agents import Mesh
 from composer.crowd.figure.body import TRUNK, Build, arm_tube, trunk_ring
+from composer.crowd.figure.coarse import shared, shared_part
 from composer.crowd.figure.dress import skirt
-from composer.crowd.figure.loft import F64, Ring, box, chain, loft, mirrored, rigid, rumpled, shared, shared_part, tube
+from composer.crowd.figure.loft import F64, Ring, box, chain, loft, mirrored, rigid, rumpled, tube
 from composer.crowd.skeleton import JOINT
 
 _HEAD = rigid("head")

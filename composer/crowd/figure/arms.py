@@ -7,19 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from composer.crowd.agents import Mesh
-from composer.crowd.figure.loft import (
-    F64,
-    MATERIAL,
-    Ring,
-    box,
-    loft,
-    rigid,
-    ring_points,
-    shared,
-    shared_part,
-    sheet,
-    tube,
-)
+from composer.crowd.figure.coarse import shared, shared_part
+from composer.crowd.figure.loft import F64, MATERIAL, Ring, box, loft, rigid, ring_points, sheet, tube
 from composer.crowd.motion.rig import SPEAR_GRIP_M
 from composer.crowd.skeleton import JOINT, SKELETON
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from composer.crowd.agents import Mesh
+from composer.crowd.figure.coarse import shared, shared_part
 from composer.crowd.figure.loft import (
     F64,
     MATERIAL,
@@ -20,8 +22,6 @@ from composer.crowd.figure.loft import (
     part,
     rigid,
     ring_points,
-    shared,
-    shared_part,
     tube,
 )
 from composer.crowd.skeleton import JOINT, SKELETON
@@ -32,7 +32,8 @@ TRUNK: Skin = chain(("hips", "spine", "chest", "neck"), (1.06, 1.20, 1.475), (0,
 
 @dataclass(frozen=True)
 class Build:
-    """How a man is built: girth of trunk, limbs and belly relative to the middling man, and the breadth of his shoulders."""
+    """How a man is built: girth of trunk, limbs and belly relative to the middling man, and the breadth of his
+    shoulders."""
 
     name: str
     trunk: float = 1.0
@@ -62,10 +63,13 @@ _TRUNK_ROWS = (
 )
 
 
+_TRUNK = np.array(_TRUNK_ROWS).T
+
+
+@cache
 def trunk_ring(y: float, build: Build, out_m: float = 0.0, power: float = 2.3, material: str = "tunic") -> Ring:
     """The trunk's cross-section at height y, `out_m` further out."""
-    rows = np.array(_TRUNK_ROWS)
-    side, front, back, z = (float(np.interp(y, rows[:, 0], rows[:, k])) for k in range(1, 5))
+    side, front, back, z = (float(np.interp(y, _TRUNK[0], column)) for column in _TRUNK[1:])
     belly = build.belly_m * float(np.exp(-(((y - 1.08) / 0.11) ** 2)))
     slim = 1.0 + (build.trunk - 1.0) * float(np.clip((1.50 - y) / 0.10, 0.0, 1.0))
     return Ring((0.0, y, z), side * slim + out_m, front * slim + belly + out_m, back * slim + out_m, power, material)
@@ -123,6 +127,7 @@ _ARM_ROWS = (
 )
 
 
+@cache
 def arm_ring(reach_m: float, build: Build, out_m: float = 0.0, material: str = "skin") -> Ring:
     """The right arm's cross-section at a reach beyond the shoulder."""
     rows = np.array(_ARM_ROWS)
@@ -201,7 +206,8 @@ def hand(build: Build) -> Mesh:
 def leg(
     build: Build, *, to_y: float, upper: str = "trousers", lower: str = "leather", lower_out_m: float = 0.008
 ) -> Mesh:
-    """The right leg from under the tunic to the ankle: `upper` down to `to_y`, then `lower` (boot or wraps), a little thicker."""
+    """The right leg from under the tunic to the ankle: `upper` down to `to_y`, then `lower` (boot or wraps), a
+    little thicker."""
     table = np.array(
         (
             (0.860, 0.090, 0.084, 0.092, 0.102, 0.000),

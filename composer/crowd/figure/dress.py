@@ -7,20 +7,8 @@ from numpy.typing import NDArray
 
 from composer.crowd.agents import Mesh
 from composer.crowd.figure.body import Build, trunk_ring
-from composer.crowd.figure.loft import (
-    F64,
-    MATERIAL,
-    Ring,
-    Skin,
-    box,
-    loft,
-    rigid,
-    ring_points,
-    shared,
-    shared_part,
-    sheet,
-    tube,
-)
+from composer.crowd.figure.coarse import shared, shared_part
+from composer.crowd.figure.loft import F64, MATERIAL, Ring, Skin, box, loft, rigid, ring_points, sheet, tube
 from composer.crowd.skeleton import JOINT
 
 
@@ -57,7 +45,8 @@ def skirt(
     dagged_m: float = 0.0,
     from_y: float = 2.0,
 ) -> Mesh:
-    """A skirt from the belt to `hem_y`, pleated towards the hem, closed underneath; `dagged_m`: the hem's points; `from_y`: what lies
+    """A skirt from the belt to `hem_y`, pleated towards the hem, closed underneath; `dagged_m`: the hem's points;
+    `from_y`: what lies
     above is hidden under other dress and left out."""
     count = 3 * pleats
     fold, dag = np.tile((1.0, 0.15, -1.0), pleats), np.tile((0.0, 0.5, 1.0), pleats)

@@ -1,4 +1,5 @@
-"""The kits: who wears what. One figure a kit and build, the full mesh first; builds of one kit differ in details too."""
+"""The kits: who wears what. One figure a kit and build, the full mesh first; builds of one kit differ in details
+too."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ import numpy as np
 from composer.crowd.agents import Figure, Mesh
 from composer.crowd.figure import armour, arms, body, dress
 from composer.crowd.figure.body import BUILDS, Build
-from composer.crowd.figure.loft import MATERIAL, coarseness, merge, mirrored, rumpled
+from composer.crowd.figure.coarse import coarseness
+from composer.crowd.figure.loft import MATERIAL, merge, mirrored, rumpled
 
 
 def _both(mesh: Mesh) -> list[Mesh]:
@@ -48,7 +50,7 @@ def spearman(build: Build) -> list[Mesh]:
 def swordsman(build: Build) -> list[Mesh]:
     """Padded coat, kettle hat, sword, long oval or kite shield."""
     parts = body.head(covered=True) + body.beard(build.beard) + armour.kettle_hat() + [armour.aventail(build)]
-    parts += [body.trunk(build, out_m=0.014, from_y=1.0)] + dress.belt(build, out_m=0.014) + arms.scabbard(0.215)
+    parts += [body.trunk(build, out_m=0.014, from_y=1.0), *dress.belt(build, out_m=0.014), *arms.scabbard(0.215)]
     parts += [dress.skirt(build, hem_y=0.62, material="tunic", out_m=0.012, trim="leather", depth=0.035)]
     parts += _limbs(build, sleeve_m=0.40, bracer="leather", boots_y=0.40)
     tail = 0.0 if build.name == "broad" else 1.0
@@ -67,10 +69,12 @@ def swordsman(build: Build) -> list[Mesh]:
 def heavy(build: Build) -> list[Mesh]:
     """Cuirass with straps, crested helmet, greaves, big oval shield, spear, short cloak."""
     parts = body.head(covered=True) + body.beard(build.beard) + armour.crested_helmet("along")
-    parts += [body.trunk(build, from_y=1.30)] + armour.cuirass(build) + armour.shoulder_flaps(build)
-    parts += [dress.skirt(build, hem_y=0.63, material="tunic", from_y=0.84), dress.strips(build)] + dress.belt(
-        build, out_m=0.030, buckle=False
-    )
+    parts += [body.trunk(build, from_y=1.3), *armour.cuirass(build), *armour.shoulder_flaps(build)]
+    parts += [
+        dress.skirt(build, hem_y=0.63, material="tunic", from_y=0.84),
+        dress.strips(build),
+        *dress.belt(build, out_m=0.03, buckle=False),
+    ]
     parts += _limbs(
         build, sleeve_m=0.21, bracer="leather", arm_from_m=0.04, boots_y=0.16, legs="skin"
     ) + armour.greaves(build)
@@ -83,7 +87,7 @@ def heavy(build: Build) -> list[Mesh]:
         rim="metal",
         power=2.3,
     )
-    parts += arms.spear() + [board]
+    parts += [*arms.spear(), board]
     return parts + ([dress.cloak(build, hem_y=0.62, columns=11)] if build.name != "broad" else [])
 
 
@@ -93,9 +97,11 @@ def levy(build: Build) -> list[Mesh]:
         build.name if build in BUILDS else "sturdy"
     ]
     parts = body.head() + body.beard("full" if build.name == "lean" else build.beard) + cover
-    parts += [body.trunk(build, from_y=1.0), dress.skirt(build, hem_y=0.56, material="tunic", depth=0.06)] + dress.belt(
-        build, out_m=0.006, buckle=False, half_m=0.016
-    )
+    parts += [
+        body.trunk(build, from_y=1.0),
+        dress.skirt(build, hem_y=0.56, material="tunic", depth=0.06),
+        *dress.belt(build, out_m=0.006, buckle=False, half_m=0.016),
+    ]
     parts += _limbs(build, sleeve_m=0.34 if build.name == "broad" else 0.50, boots_y=0.17, shins="leather")
     return (
         parts
@@ -119,9 +125,10 @@ def archer(build: Build) -> list[Mesh]:
     )
     parts = body.head() + body.beard(build.beard) + cover
     parts += [
-        body.trunk(build, upper="leather", out_m=0.010, from_y=1.0),
+        body.trunk(build, upper="leather", out_m=0.01, from_y=1.0),
         dress.skirt(build, hem_y=0.68, material="tunic"),
-    ] + dress.belt(build, out_m=0.012)
+        *dress.belt(build, out_m=0.012),
+    ]
     parts += _limbs(build, sleeve_m=0.40, bracer="leather", boots_y=0.30)
     return parts + arms.bow() + [arms.quiver()]
 
@@ -129,7 +136,7 @@ def archer(build: Build) -> list[Mesh]:
 def officer(build: Build) -> list[Mesh]:
     """Cuirass, straps, crest across, long cloak, sword."""
     parts = body.head(covered=True) + body.beard(build.beard) + armour.crested_helmet("across")
-    parts += [body.trunk(build, from_y=1.30)] + armour.cuirass(build) + armour.shoulder_flaps(build)
+    parts += [body.trunk(build, from_y=1.3), *armour.cuirass(build), *armour.shoulder_flaps(build)]
     parts += [
         dress.skirt(build, hem_y=0.60, material="tunic", trim="crest", from_y=0.84),
         dress.strips(build, colours=("leather", "crest")),
