@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from composer.crowd.agents import Mesh
 from composer.crowd.figure.body import TRUNK, Build, arm_tube, trunk_ring
 from composer.crowd.figure.dress import skirt
-from composer.crowd.figure.loft import F64, Ring, box, chain, loft, mirrored, rigid, rumpled, tube
+from composer.crowd.figure.loft import F64, Ring, box, chain, loft, mirrored, rigid, rumpled, shared, shared_part, tube
 from composer.crowd.skeleton import JOINT
 
 _HEAD = rigid("head")
@@ -19,6 +19,7 @@ def _dome(rows: tuple[tuple[float, float, float, float, float], ...], material: 
     return loft(rings, count, _HEAD, caps=("flat", "round"), creases=creases)
 
 
+@shared
 def conical_helmet() -> list[Mesh]:
     """A spangenhelm: rim band, tapering bowl, a knob, and a nasal down to the tip of the nose."""
     bowl = _dome(((1.655, 0.098, 0.120, 0.127, 0.002), (1.684, 0.098, 0.119, 0.126, 0.002), (1.688, 0.093, 0.114, 0.121, 0.002),
@@ -28,6 +29,7 @@ def conical_helmet() -> list[Mesh]:
     return [bowl, nasal]
 
 
+@shared
 def kettle_hat() -> list[Mesh]:
     """A brimmed iron hat."""
     return [_dome(((1.682, 0.088, 0.108, 0.114, 0.002), (1.655, 0.152, 0.178, 0.182, 0.000), (1.660, 0.154, 0.180, 0.184, 0.000), (1.700, 0.100, 0.120, 0.126, 0.002),
@@ -35,6 +37,7 @@ def kettle_hat() -> list[Mesh]:
             box((0.0, 1.782, 0.0), (0.006, 0.018, 0.085), "metal", _HEAD)]
 
 
+@shared
 def crested_helmet(crest: str = "along") -> list[Mesh]:
     """A close bowl with brow band, neck guard, cheek pieces and a horsehair crest: 'along', 'across' or 'none'."""
     bowl = _dome(((1.600, 0.080, -0.020, 0.150, 0.010), (1.640, 0.090, -0.010, 0.124, 0.004), (1.668, 0.094, 0.116, 0.124, 0.002), (1.676, 0.099, 0.123, 0.127, 0.002),
@@ -65,6 +68,7 @@ def _crest(way: str) -> Mesh:
     return tube(np.array(rows), ["crest"] * 8, _HEAD, hard=False, creases=())
 
 
+@shared_part
 def aventail(build: Build) -> Mesh:
     """A curtain of mail from the helmet over neck and shoulders; the face looks out."""
     rows = ((1.385, 0.222, 0.146, 0.156, 0.012), (1.425, 0.192, 0.122, 0.136, 0.015), (1.470, 0.124, 0.090, 0.102, 0.014), (1.520, 0.084, 0.055, 0.096, 0.008),
@@ -80,15 +84,17 @@ def aventail(build: Build) -> Mesh:
     return rumpled(loft(rings, 11, skin, creases=(1, 2, 3), roll=0.5), 0.20)
 
 
+@shared
 def mail_shirt(build: Build, *, hem_y: float = 0.74, sleeve_m: float = 0.20) -> list[Mesh]:
     """A mail shirt to the thigh with short wide sleeves and a pointed hem."""
     body = loft([trunk_ring(y, build, o, material="metal") for y, o in
-                 ((1.00, 0.020), (1.055, 0.014), (1.095, 0.028), (1.17, 0.026), (1.245, 0.022), (1.315, 0.018), (1.375, 0.014), (1.428, 0.010), (1.468, 0.006))], 11, TRUNK, caps=("flat", "flat"), creases=(1, 2, 3, 4, 5, 6), roll=0.55)
+                 ((1.00, 0.020), (1.055, 0.014), (1.095, 0.028), (1.17, 0.026), (1.245, 0.022), (1.315, 0.018), (1.375, 0.014), (1.428, 0.010), (1.468, 0.006))], 11, TRUNK, caps=("flat", "flat"), creases=(1, 2, 3, 4, 5, 6), roll=0.38)
     sleeve = arm_tube([(-0.07, -0.018, "metal"), (-0.03, 0.010, "metal"), (0.03, 0.015, "metal"), (0.11, 0.018, "metal"), (sleeve_m, 0.025, "metal")], build, creases=(3,))
     skirts = skirt(build, hem_y=hem_y, material="metal", out_m=0.024, pleats=5, depth=0.03, dagged_m=0.03)
     return [rumpled(p, 0.20) for p in (body, sleeve, mirrored(sleeve), skirts)]
 
 
+@shared
 def cuirass(build: Build, material: str = "metal") -> list[Mesh]:
     """A breast and back plate with modelled chest and waist, shoulder straps and a rolled lower edge."""
     rows = ((1.030, 0.034), (1.050, 0.022), (1.110, 0.020), (1.180, 0.022), (1.250, 0.027), (1.320, 0.028), (1.375, 0.020), (1.410, 0.006))
@@ -110,12 +116,14 @@ def cuirass(build: Build, material: str = "metal") -> list[Mesh]:
     return [plate, band, mirrored(band)]
 
 
+@shared
 def shoulder_flaps(build: Build, material: str = "leather", sleeve_m: float = 0.13) -> list[Mesh]:
     """Leather straps or scales that hang over the upper arms."""
     flap = arm_tube([(-0.07, -0.012, material), (-0.03, 0.018, material), (0.02, 0.024, material), (0.065, 0.026, material), (0.065, 0.018, material), (sleeve_m, 0.034, material)], build, count=9, creases=(3, 4))
     return [flap, mirrored(flap)]
 
 
+@shared
 def greaves(build: Build) -> list[Mesh]:
     """Shin guards of sheet metal with a knee cup, over the front of the leg."""
     rows = ((0.535, 0.046, 0.070, -0.030, -0.006), (0.500, 0.060, 0.080, -0.010, -0.006), (0.455, 0.060, 0.068, 0.020, -0.004), (0.360, 0.064, 0.063, 0.030, 0.000),

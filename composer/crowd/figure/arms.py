@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from composer.crowd.agents import Mesh
-from composer.crowd.figure.loft import F64, MATERIAL, Ring, box, loft, rigid, ring_points, sheet, tube
+from composer.crowd.figure.loft import F64, MATERIAL, Ring, box, loft, rigid, ring_points, shared, shared_part, sheet, tube
 from composer.crowd.motion.rig import SPEAR_GRIP_M
 from composer.crowd.skeleton import JOINT, SKELETON
 
@@ -17,6 +17,7 @@ SPEAR_AT, SWORD_AT, SHIELD_AT = (SKELETON.bind_m[JOINT[n]].astype(np.float64) fo
 Charge = Callable[[int, F64], np.ndarray]
 
 
+@shared
 def spear(length_m: float = 2.4, head: str = "leaf") -> list[Mesh]:
     """An ash shaft with an iron head and butt, upright."""
     skin = rigid("spear")
@@ -35,6 +36,7 @@ def spear(length_m: float = 2.4, head: str = "leaf") -> list[Mesh]:
     return [shaft, iron]
 
 
+@shared
 def sword(blade_m: float = 0.70) -> list[Mesh]:
     """A straight double-edged sword in the fist, point up."""
     skin = rigid("sword")
@@ -50,6 +52,7 @@ def sword(blade_m: float = 0.70) -> list[Mesh]:
     return [blade, guard, grip, pommel]
 
 
+@shared
 def scabbard(side_m: float) -> list[Mesh]:
     """An empty or filled scabbard at the left hip, slanting back."""
     skin = rigid("hips")
@@ -81,6 +84,7 @@ def charge(name: str) -> Charge:
     return painted
 
 
+@shared_part
 def shield(*, half_width_m: float = 0.42, half_height_m: float = 0.42, curve: float = 0.0, dome_m: float = 0.05, rim: str = "leather", boss: bool = True,
            paint: str = "plain", point: float = 0.0, count: int = 20, power: float = 2.0) -> Mesh:
     """A shield facing -Z on the left fist: board with rim and boss, its back of wood.
@@ -117,6 +121,7 @@ def shield(*, half_width_m: float = 0.42, half_height_m: float = 0.42, curve: fl
     return tube(np.array(rows), paints, rigid("shield"), caps=("flat", "round"), creases=creases, cap_material=("wood", ""))
 
 
+@shared
 def bow(length_m: float = 1.35) -> list[Mesh]:
     """A long self bow in the left fist, string towards the body."""
     x, y, z = SHIELD_AT
@@ -130,6 +135,7 @@ def bow(length_m: float = 1.35) -> list[Mesh]:
     return [stave, string]
 
 
+@shared_part
 def quiver() -> Mesh:
     """A quiver on the right of the back, feathers showing."""
     low, high = np.array([0.05, 1.02, 0.17]), np.array([0.16, 1.46, 0.19])
@@ -139,6 +145,7 @@ def quiver() -> Mesh:
     return loft(rings, 7, rigid("chest"), side=tuple(np.cross(along, _Z)), front=(0, 0, -1), creases=(1, 2))
 
 
+@shared
 def banner(length_m: float = 3.1) -> list[Mesh]:
     """A pole with a hanging banner from a crossbar."""
     skin = rigid("spear")

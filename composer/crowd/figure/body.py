@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from composer.crowd.agents import Mesh
-from composer.crowd.figure.loft import F64, MATERIAL, Ring, Skin, box, chain, loft, merge, mirrored, part, rigid, ring_points, tube
+from composer.crowd.figure.loft import F64, MATERIAL, Ring, Skin, box, chain, loft, merge, mirrored, part, rigid, ring_points, shared, shared_part, tube
 from composer.crowd.skeleton import JOINT, SKELETON
 
 BIND = SKELETON.bind_m.astype(np.float64)
@@ -55,6 +55,7 @@ def trunk_ring(y: float, build: Build, out_m: float = 0.0, power: float = 2.3, m
     return Ring((0.0, y, z), side * slim + out_m, front * slim + belly + out_m, back * slim + out_m, power, material)
 
 
+@shared_part
 def trunk(build: Build, *, upper: str = "tunic", out_m: float = 0.0, from_y: float = 0.90) -> Mesh:
     """Trunk from the hips to the collar in one cloth."""
     heights = [from_y] + [row[0] for row in _TRUNK_ROWS if row[0] > from_y + 0.02 and row[0] != 1.12]
@@ -110,6 +111,7 @@ def arm_tube(reaches: list[tuple[float, float, str]], build: Build, count: int =
     return loft(rings, count, ARM, side=tuple(ARM_SIDE), front=tuple(ARM_FRONT), creases=creases, caps=caps)
 
 
+@shared_part
 def arm(build: Build, *, sleeve_m: float, sleeve: str = "tunic", bracer: str = "", fore: str = "skin", from_m: float = -0.075) -> Mesh:
     """The right arm: a sleeve to `sleeve_m` beyond the shoulder, skin (or `fore`) below it, a bracer where named. It
     starts at `from_m`, under whatever covers the shoulder."""
@@ -130,6 +132,7 @@ def arm(build: Build, *, sleeve_m: float, sleeve: str = "tunic", bracer: str = "
     return arm_tube(rows, build, creases=tuple(creases))
 
 
+@shared_part
 def hand(build: Build) -> Mesh:
     """The right fist, closed about the weapon's shaft, with its thumb."""
     wrist, grip = BIND[JOINT["r_hand"]], BIND[JOINT["spear"]]
@@ -144,6 +147,7 @@ def hand(build: Build) -> Mesh:
     return merge([fist, thumb])
 
 
+@shared_part
 def leg(build: Build, *, to_y: float, upper: str = "trousers", lower: str = "leather", lower_out_m: float = 0.008) -> Mesh:
     """The right leg from under the tunic to the ankle: `upper` down to `to_y`, then `lower` (boot or wraps), a little thicker."""
     table = np.array((
@@ -165,6 +169,7 @@ def leg(build: Build, *, to_y: float, upper: str = "trousers", lower: str = "lea
     return loft(rings, 8, skin, creases=creases)
 
 
+@shared_part
 def foot(build: Build, material: str = "leather") -> Mesh:
     """The right foot in its shoe: flat on y = 0, heel at z = +0.09, toes at -0.2."""
     rows = []
@@ -176,12 +181,13 @@ def foot(build: Build, material: str = "leather") -> Mesh:
         ring[:, 1] = height * (ring[:, 1] / span + 1.0) / 2
         rows.append(ring)
     skin = chain(("r_foot", "r_toe"), (0.115,), (0, 0, -1), (0.05,))
-    return tube(np.array(rows), [material] * (len(rows) - 1), skin, caps=("round", "round"))
+    return tube(np.array(rows), [material] * (len(rows) - 1), skin, caps=("round", "round"), grow=False)
 
 
 HEAD: Skin = chain(("chest", "neck", "head"), (1.465, 1.525), (0, 1, 0), (0.03, 0.04))
 
 
+@shared
 def head(covered: bool = False) -> list[Mesh]:
     """Neck and head with a jaw, brow, nose, ears and dark eyes; covered: a helmet hides crown and ears."""
     rows = [
@@ -209,6 +215,7 @@ def _turned_y(angle: float) -> F64:
     return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
 
 
+@shared
 def beard(kind: str) -> list[Mesh]:
     """A short or full beard with moustache; none for 'none'."""
     if kind == "none":
@@ -221,6 +228,7 @@ def beard(kind: str) -> list[Mesh]:
     return [loft(rings, 8, rigid("head"), caps=("round", "flat"), start=0.5)]
 
 
+@shared_part
 def hair() -> Mesh:
     """Short thick hair over crown, temples and nape."""
     rows = (

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from composer.crowd.agents import Mesh
 from composer.crowd.figure.body import Build, trunk_ring
-from composer.crowd.figure.loft import F64, MATERIAL, Ring, Skin, box, loft, rigid, ring_points, sheet, tube
+from composer.crowd.figure.loft import F64, MATERIAL, Ring, Skin, box, loft, rigid, ring_points, shared, shared_part, sheet, tube
 from composer.crowd.skeleton import JOINT
 
 
@@ -18,7 +18,7 @@ def skirt_skin(waist_y: float, follow: float = 1.0) -> Skin:
     def skin(points: F64) -> tuple[NDArray[np.int16], F64]:
         down = np.clip((waist_y - points[:, 1]) / 0.24, 0.0, 1.0)
         share = follow * down * down * (3.0 - 2.0 * down)
-        side = np.clip(points[:, 0] / 0.12, -1.0, 1.0)
+        side = np.clip(points[:, 0] / 0.08, -1.0, 1.0)
         r, major = 0.5 + 0.5 * side, np.maximum(0.5 + 0.5 * side, 0.5 - 0.5 * side)
         upper = share < 0.55
         joint = np.empty((len(points), 2), np.int16)
@@ -29,6 +29,7 @@ def skirt_skin(waist_y: float, follow: float = 1.0) -> Skin:
     return skin
 
 
+@shared_part
 def skirt(build: Build, *, hem_y: float, material: str, waist_y: float = 1.03, out_m: float = 0.0, pleats: int = 6, depth: float = 0.07,
           trim: str = "", flare: float = 1.0, dagged_m: float = 0.0, from_y: float = 2.0) -> Mesh:
     """A skirt from the belt to `hem_y`, pleated towards the hem, closed underneath; `dagged_m`: the hem's points; `from_y`: what lies
@@ -61,6 +62,7 @@ def skirt(build: Build, *, hem_y: float, material: str, waist_y: float = 1.03, o
     return tube(np.array(rows), paint[:-1], skirt_skin(waist_y - 0.02), caps=("flat", "flat"), cap_lift=(0.0, 0.10))
 
 
+@shared_part
 def strips(build: Build, *, waist_y: float = 1.03, hem_y: float = 0.76, colours: tuple[str, str] = ("leather", "leather"), count: int = 18) -> Mesh:
     """Pteruges: a short skirt of leather straps, every second one set back."""
     rows = []
@@ -77,6 +79,7 @@ def strips(build: Build, *, waist_y: float = 1.03, hem_y: float = 0.76, colours:
     return tube(np.array(rows), np.tile(paint, (2, 1)), skirt_skin(waist_y - 0.02), cap_lift=(0.0, 0.08))
 
 
+@shared
 def belt(build: Build, *, out_m: float, y: float = 1.035, half_m: float = 0.024, buckle: bool = True) -> list[Mesh]:
     """A leather belt with a metal buckle."""
     rings = [trunk_ring(y + d, build, out_m + o, material="leather") for d, o in ((-half_m, 0.014), (half_m, 0.014))]
@@ -104,6 +107,7 @@ def _cloak_skin(points: F64) -> tuple[NDArray[np.int16], F64]:
     return joint, share
 
 
+@shared_part
 def cloak(build: Build, *, hem_y: float = 0.36, material: str = "cloak", columns: int = 14, width: float = 1.0, folds: float = 1.0) -> Mesh:
     """A cloak from the collar over the shoulders and down the back, in folds that deepen towards the hem."""
     table = np.array((  # height, half width, back, middle z, opening (degrees from straight back)
@@ -116,7 +120,7 @@ def cloak(build: Build, *, hem_y: float = 0.36, material: str = "cloak", columns
         side, back, z, opening = (float(np.interp(-y, -table[:, 0], table[:, k])) for k in range(1, 5))
         angle = np.radians(opening) * u
         fall = float(np.clip((1.42 - y) / 0.9, 0.0, 1.0)) ** 0.75
-        fold = folds * fall * 0.058 * np.resize((1.0, 0.2, -1.0), columns) * (1.0 - 0.35 * u**2)
+        fold = folds * fall * 0.075 * np.resize((1.0, 0.2, -1.0), columns) * (1.0 - 0.35 * u**2)
         grow = build.trunk ** 0.8
         reach = np.where(np.cos(angle) > 0, back, 0.085) * grow
         grid[i, :, 0] = np.sin(angle) * (side * grow * (width if y < 1.3 else 1.0) + fold * 0.5)
@@ -127,6 +131,7 @@ def cloak(build: Build, *, hem_y: float = 0.36, material: str = "cloak", columns
     return sheet(grid, material, _cloak_skin, 0.014, outward=np.array([0.0, 0.0, 1.0]))
 
 
+@shared_part
 def cap(material: str = "leather", peaked: bool = False) -> Mesh:
     """A felt or leather cap with a rolled edge; peaked: its top falls forward."""
     tip = -0.05 if peaked else 0.0
@@ -136,6 +141,7 @@ def cap(material: str = "leather", peaked: bool = False) -> Mesh:
     return loft(rings, 10, rigid("head"), caps=("flat", "round"), creases=(2,))
 
 
+@shared
 def hood(material: str = "cloak") -> list[Mesh]:
     """A hood with its short cape over the shoulders; the face looks out."""
     rows = ((1.400, 0.215, 0.118, 0.140, 0.014), (1.452, 0.150, 0.100, 0.112, 0.016), (1.500, 0.088, 0.070, 0.094, 0.010), (1.560, 0.088, 0.050, 0.112, 0.004),
@@ -150,6 +156,7 @@ def hood(material: str = "cloak") -> list[Mesh]:
     return [loft(rings, 12, skin, caps=("flat", "round"))]
 
 
+@shared_part
 def collar(material: str = "cloak") -> Mesh:
     """A scarf about the neck."""
     rows = ((1.448, 0.100, 0.088, 0.096, 0.016), (1.470, 0.096, 0.094, 0.094, 0.012), (1.505, 0.080, 0.078, 0.084, 0.008), (1.520, 0.066, 0.060, 0.074, 0.008))

@@ -9,7 +9,7 @@ import numpy as np
 from composer.crowd.agents import Figure, Mesh
 from composer.crowd.figure import arms, armour, body, dress
 from composer.crowd.figure.body import BUILDS, Build
-from composer.crowd.figure.loft import MATERIAL, merge, mirrored, rumpled
+from composer.crowd.figure.loft import MATERIAL, coarseness, merge, mirrored, rumpled
 
 
 def _both(mesh: Mesh) -> list[Mesh]:
@@ -112,6 +112,15 @@ KITS: dict[str, Callable[[Build], list[Mesh]]] = {
     "spearman": spearman, "swordsman": swordsman, "heavy": heavy, "levy": levy, "archer": archer, "officer": officer, "bannerman": bannerman}
 
 
+#: Parts smaller than this (metres, longest side) are left out of each level.
+_SMALLEST_M = (0.0, 0.085, 0.23, 0.25)
+
+
 def figure(kit: str, build: Build) -> Figure:
-    """One figure: `kit` on a man of `build`, named 'kit_build'."""
-    return Figure(f"{kit}_{build.name}", (merge([_worn(p) for p in KITS[kit](build)]),))
+    """One figure: `kit` on a man of `build`, named 'kit_build', full and at three coarser levels."""
+    lods = []
+    for level, smallest in enumerate(_SMALLEST_M):
+        with coarseness(level):
+            parts = [p for p in KITS[kit](build) if float(np.ptp(p.position_m, axis=0).max()) >= smallest]
+        lods.append(merge([_worn(p) for p in parts] if level == 0 else parts))
+    return Figure(f"{kit}_{build.name}", tuple(lods))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import lru_cache, wraps
+from typing import ParamSpec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +20,45 @@ F64 = NDArray[np.float64]
 #: Joints [V, 2] and the share of the first [V] for points [V, 3].
 Skin = Callable[[F64], tuple[NDArray[np.int16], F64]]
 MATERIAL: dict[str, int] = {name: i for i, name in enumerate(MATERIALS)}
+
+
+_P = ParamSpec("_P")
+#: How coarse parts are built now: 0 full, then about 700, 250 and 110 triangles a figure. Set by `coarseness`.
+_LEVEL: ContextVar[int] = ContextVar("level", default=0)
+#: Per level: rows that lie within this of a straight line between their neighbours are left out (metres).
+_ROW_TOLERANCE_M = (0.0, 0.017, 0.045, 0.09)
+#: Per level: how far parts are pushed out for the small ones that are left out, so that the figure's area stays.
+_PUSH_M = (0.0, 0.0048, 0.0180, 0.0330)
+
+
+@contextmanager
+def coarseness(level: int) -> Iterator[None]:
+    """Parts built inside are that coarse: fewer rows, fewer columns, as wide on average as the full ones."""
+    token = _LEVEL.set(level)
+    try:
+        yield
+    finally:
+        _LEVEL.reset(token)
+
+
+def shared(build: Callable[_P, list[Mesh]]) -> Callable[_P, list[Mesh]]:
+    """Parts are built once for each set of arguments and level; kits and builds share them."""
+
+    @lru_cache(maxsize=None)
+    def at_level(level: int, args: tuple[object, ...], named: tuple[tuple[str, object], ...]) -> tuple[Mesh, ...]:
+        return tuple(build(*args, **dict(named)))
+
+    @wraps(build)
+    def cached(*args: _P.args, **named: _P.kwargs) -> list[Mesh]:
+        return list(at_level(_LEVEL.get(), args, tuple(sorted(named.items()))))
+
+    return cached
+
+
+def shared_part(build: Callable[_P, Mesh]) -> Callable[_P, Mesh]:
+    """`shared` for a function that builds one part."""
+    parts = shared(lambda *args, **named: [build(*args, **named)])
+    return wraps(build)(lambda *args, **named: parts(*args, **named)[0])
 
 
 def rigid(joint: str) -> Skin:
@@ -141,17 +184,88 @@ def merge(parts: Sequence[Mesh]) -> Mesh:
         np.concatenate([p.material for p in parts]))
 
 
+def _width(count: int) -> float:
+    """How much a polygon must grow to be as wide on average as its circle."""
+    return float((np.pi / count) / np.sin(np.pi / count))
+
+
+def _rows_to_keep(rows: F64, change: NDArray[np.bool_], tolerance_m: float) -> list[int]:
+    """Rows [R] without which the shape would change by more than the tolerance; first, last and `change` always."""
+    keep = [0, *(int(r) for r in np.flatnonzero(change[1:-1]) + 1), len(rows) - 1]
+    done = False
+    while not done:
+        done = True
+        for a, b in zip(keep[:-1], keep[1:], strict=True):
+            if b - a < 2:
+                continue
+            share = (np.arange(a + 1, b) - a)[:, None, None] / (b - a)
+            middle, ends = rows[a + 1 : b].mean(1), (rows[a].mean(0), rows[b].mean(0))
+            length = float(np.sum((ends[1] - ends[0]) ** 2))
+            if length > 1e-6:
+                share = np.clip(((middle - ends[0]) @ (ends[1] - ends[0])) / length, 0.0, 1.0)[:, None, None]
+            off = np.abs(rows[a] * (1 - share) + rows[b] * share - rows[a + 1 : b]).max((1, 2))
+            if off.max() > tolerance_m:
+                keep = sorted({*keep, a + 1 + int(np.argmax(off))})
+                done = False
+                break
+    return keep
+
+
+def _fewer(paint: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Paint [R, S] at some columns, with each colour's share of every row (and of all rows together) kept."""
+    out, owed = paint[:, columns].copy(), 0.0
+    for row, full in zip(out, paint, strict=True):
+        colours = np.unique(full)
+        if len(colours) != 2:
+            continue
+        exact = float(np.mean(full == colours[1])) * len(row) + owed
+        want = int(np.clip(round(exact), 0, len(row)))
+        owed = exact - want
+        spread = np.mod(np.arange(len(row)) * 0.618034, 1.0)
+        order = np.argsort(2.0 * (row != colours[1]) + spread)
+        row[order[:want]], row[order[want:]] = colours[1], colours[0]
+    return out
+
+
+def _coarser(rows: F64, paint: NDArray[np.int64], creases: Sequence[int], level: int, grow: bool) -> tuple[F64, NDArray[np.int64], tuple[int, ...]]:
+    """The same tube with fewer rows and columns; paint [R - 1, S]."""
+    around = rows.shape[1]
+    change = np.zeros(len(rows), bool)
+    change[1:-1] = (paint[1:] != paint[:-1]).any(1)
+    close = np.append(np.abs(np.diff(rows, axis=0)).max((1, 2)) < 0.02, False)
+    change &= ~close if level >= 2 else level < 3
+    keep = _rows_to_keep(rows, change, _ROW_TOLERANCE_M[level])
+    count = around if around <= 4 else max(4, round(around * 0.5)) if level == 1 else 5 if around >= 16 and level == 2 else 4 if around >= 10 else 3
+    columns = np.round(np.arange(count) * around / count).astype(int)
+    picked = rows[keep][:, columns]
+    if grow:
+        centre = rows[keep].mean(1, keepdims=True)
+        radius = np.linalg.norm(rows[keep] - centre, axis=-1).mean(1)[:, None, None]
+        picked = centre + (picked - centre) * (_width(count) / _width(around) + _PUSH_M[level] / (radius + 0.04))
+    new = {r: i for i, r in enumerate(keep)}
+    return picked, _fewer(paint[keep[:-1]], columns), tuple(new[r] for r in creases if r in new and level == 1)
+
+
 def tube(rows: F64, band: Sequence[str] | NDArray[np.int64], skin: Skin, *, caps: tuple[str, str] = ("flat", "flat"),
          hard: bool = False, creases: Sequence[int] = (), cap_material: tuple[str, str] = ("", ""),
-         cap_lift: tuple[float, float] = (0.0, 0.0), roll: float = 0.0) -> Mesh:
+         cap_lift: tuple[float, float] = (0.0, 0.0), roll: float = 0.0, grow: bool = True) -> Mesh:
     """A closed tube through rings `rows` [R, S, 3].
 
     band: the material of each of the R - 1 bands, or an array of material numbers [R - 1, S]. caps: per end 'flat' (hard
     edged), 'round' (one smooth surface with the side); cap_material names theirs where it is not the band's,
     cap_lift how far up their middles lie. creases: rows at which the surface has a hard edge;
-    roll > 0 shades each band between creases as if it bulged, like hoops of lamellae.
+    roll > 0 shades each band between creases as if it bulged, like hoops of lamellae. grow: coarse levels
+    widen the tube by what its polygon loses.
     """
+    if isinstance(band, np.ndarray):
+        bands = band.astype(np.int64)
+    else:
+        bands = np.repeat(np.array([[MATERIAL[m]] for m in band]), rows.shape[1], axis=1)
+    if level := _LEVEL.get():
+        rows, bands, creases = _coarser(rows, bands, creases, level, grow)
+        caps, roll = ("flat", "flat") if level >= 2 else caps, 0.0
     count, around = rows.shape[:2]
+    paint = bands.reshape(-1)
     position = [rows.reshape(-1, 3)]
     row = np.arange(count)[:, None] * around
     lower, upper = row.copy(), row.copy()
@@ -165,10 +279,6 @@ def tube(rows: F64, band: Sequence[str] | NDArray[np.int64], skin: Skin, *, caps
     a, b = upper[:-1] + k, upper[:-1] + n
     c, d = lower[1:] + k, lower[1:] + n
     triangles = [np.stack([a, b, c], -1).reshape(-1, 3), np.stack([b, d, c], -1).reshape(-1, 3)]
-    if isinstance(band, np.ndarray):
-        paint = band.astype(np.int64).reshape(-1)
-    else:
-        paint = np.repeat([MATERIAL[m] for m in band], around)
     material = [paint, paint]
     is_hard = [np.full(2 * len(paint), hard)]
     for end, style in enumerate(caps):
@@ -179,7 +289,7 @@ def tube(rows: F64, band: Sequence[str] | NDArray[np.int64], skin: Skin, *, caps
             base = extra
             extra += around
         fan = np.stack([np.full(around - 2, base), base + k[1:-1], base + n[1:-1]], -1)
-        if style == "round" or around > 6 or cap_lift[end]:
+        if (style == "round" or around > 6 or cap_lift[end]) and _LEVEL.get() < 2:
             position.append(ring.mean(0, keepdims=True) + np.array([0.0, cap_lift[end], 0.0]))
             fan = np.stack([np.full(around, extra), base + k, base + n], -1)
             extra += 1
@@ -212,6 +322,13 @@ def loft(rings: Sequence[Ring], count: int, skin: Skin, *, side: tuple[float, fl
 def sheet(grid: F64, material: str | NDArray[np.int64], skin: Skin, thickness_m: float = 0.012, outward: F64 | None = None) -> Mesh:
     """A thin closed sheet over `grid` [R, C, 3] with both sides; `outward` [3] tells which side is out (default: from
     the grid's own winding). Its border is sharp: both sides meet there."""
+    if level := _LEVEL.get():
+        keep_r = np.unique(np.round(np.linspace(0, len(grid) - 1, (7, 5, 3, 2)[level])).astype(int))
+        keep_c = np.unique(np.round(np.linspace(0, grid.shape[1] - 1, (7, 6, 4, 3)[level])).astype(int))
+        grid = grid[keep_r][:, keep_c]
+        grid = grid.mean((0, 1)) + (grid - grid.mean((0, 1))) * (1.0, 1.02, 1.06, 1.10)[level]
+        if not isinstance(material, str):
+            material = material[np.ix_(keep_r[:-1], keep_c[:-1])]
     rows, columns = grid.shape[:2]
     k = np.arange(rows * columns).reshape(rows, columns)
     a, b, c, d = k[:-1, :-1].ravel(), k[:-1, 1:].ravel(), k[1:, :-1].ravel(), k[1:, 1:].ravel()

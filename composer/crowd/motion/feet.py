@@ -53,10 +53,10 @@ def _pitched(z: F64 | float, y: F64 | float, pitch: F64) -> tuple[F64, F64]:
 
 
 def place_foot(x: F64, y: F64, z: F64, pitch: F64, toe_follow: F64, yaw: F64) -> FootTrack:
-    """A foot whose flat sole would be at (x, y, z) under the ankle, rolled by `pitch` (see the module's docstring).
+    """A foot whose flat sole would be at (x, z) under the ankle, rolled by `pitch` (see the module's docstring).
 
-    toe_follow [S]: 0 keeps the toes flat while the heel is up, 1 turns them with the foot. Raised where it would dip
-    under the ground.
+    toe_follow [S]: 0 keeps the toes flat while the heel is up, 1 turns them with the foot. The lowest point of the
+    sole is `y` above the ground.
     """
     pivot_z = np.where(pitch > 0.0, HEEL_Z_M, BALL_Z_M)
     pivot_y = np.where(pitch > 0.0, 0.0, BALL_HEIGHT_M)
@@ -71,7 +71,7 @@ def place_foot(x: F64, y: F64, z: F64, pitch: F64, toe_follow: F64, yaw: F64) ->
         else:
             _, beyond = _pitched(point_z - BALL_Z_M, -BALL_HEIGHT_M, turn)
             from_ankle = joint_y + beyond
-        low = np.minimum(low, ankle_y + y + from_ankle)
+        low = np.minimum(low, ankle_y + from_ankle)
     cy, sy = np.cos(yaw), np.sin(yaw)
     ankle = np.stack([x + sy * ankle_z, ankle_y + y - low, z + cy * ankle_z], axis=-1)
     return FootTrack(ankle, pitch, toe_pitch, yaw)
@@ -81,16 +81,10 @@ def stepping(gait: Gait, phase: F64, side: int) -> FootTrack:
     """The foot of `side` (+1 right, -1 left) through `gait`, in figure space: the ground runs back (+z) at stride speed."""
     u = np.mod(phase + (0.0 if side > 0 else 0.5), 1.0)
     first = -gait.stride_m * gait.duty / 2 + gait.ahead_m
-    last = first + gait.stride_m * gait.duty
-    swing = 1.0 - gait.duty
-    t = np.clip((u - gait.duty) / swing, 0.0, 1.0)
-    slope = gait.stride_m * swing
-    carried = (
-        (2 * t**3 - 3 * t**2 + 1) * last + (t**3 - 2 * t**2 + t) * slope
-        + (3 * t**2 - 2 * t**3) * first + (t**3 - t**2) * slope
-    )
-    z = np.where(u < gait.duty, first + gait.stride_m * u, carried)
-    y = gait.lift_m * 16.0 * (t * (1.0 - t)) ** 2
+    t = np.clip((u - gait.duty) / (1.0 - gait.duty), 0.0, 1.0)
+    over = t**3 * (10.0 + t * (6.0 * t - 15.0))  # leaves and meets the ground at the ground's own speed
+    z = first + gait.stride_m * (u - over)
+    y = gait.lift_m * (4.0 * t * (1.0 - t)) ** 1.1
     follow = smooth_step(0.0, 0.35, t)
     pitch = np.radians(periodic(gait.pitch_deg, u))
     full = np.full_like(u, 1.0)

@@ -109,6 +109,12 @@ def _legs(pose: _Pose, tracks: Tracks) -> None:
         pose.hang(f"{side}_toe", turned(np.degrees(np.stack([foot.yaw_rad, -foot.toe_pitch_rad, zero], -1))))
 
 
+def _at_least(need: F64, reach: int) -> F64:
+    """A smooth curve that covers `need` [S] (nearly everywhere), easing in `reach` samples before and after."""
+    wide = np.max([np.roll(need, k) for k in range(-reach, reach + 1)], axis=0)
+    return blur_periodic(wide, 0.6 * reach / len(need))
+
+
 def _ride_height(tracks: Tracks) -> F64:
     """Hips offset [S, 3] with the height lowered where the legs could not reach the feet: smooth, then exact."""
     offset = tracks.hips_m.copy()
@@ -122,6 +128,7 @@ def _ride_height(tracks: Tracks) -> F64:
         top = foot.ankle_m[:, 1] + np.sqrt(np.maximum(length**2 - flat, 1e-4))
         limit = np.minimum(limit, top - root[:, 1] + offset[:, 1])
     eased = blur_periodic(np.minimum(offset[:, 1], limit - 0.006), 0.045)
+    eased -= _at_least(np.maximum(eased - limit, 0.0), 3)
     offset[:, 1] = np.minimum(eased, limit)
     return offset
 
@@ -174,8 +181,8 @@ def _cloak(pose: _Pose, tracks: Tracks) -> None:
         (JOINT[f"{s}_{joint}"], np.array(offset), gap)
         for s in ("r", "l")
         for joint, offset, gap in (
-            ("thigh", (0.0, -0.03, 0.125), 0.045), ("thigh", (0.0, -0.25, 0.10), 0.05),
-            ("shin", (0.0, 0.0, 0.075), 0.05), ("shin", (0.0, -0.12, 0.085), 0.05), ("foot", (0.0, 0.05, 0.07), 0.04))
+            ("thigh", (0.0, -0.03, 0.125), 0.06), ("thigh", (0.0, -0.25, 0.10), 0.09),
+            ("shin", (0.0, 0.0, 0.075), 0.10), ("shin", (0.0, -0.12, 0.085), 0.11), ("foot", (0.0, 0.02, 0.08), 0.10))
     ]
     points = [(pose.place[:, j] + _to(pose.turn[:, j], o), gap) for j, o, gap in probes]
 
@@ -186,9 +193,7 @@ def _cloak(pose: _Pose, tracks: Tracks) -> None:
             angle = np.arctan2(point[:, 2] + gap - pivot[:, 2], np.maximum(below, 1e-3))
             need = np.maximum(need, np.where(below > 0.12, angle, -np.inf))
         need = np.maximum(np.degrees(need) - rest_slope, extra_deg)
-        reach = 2
-        wide = np.max([np.roll(need, k) for k in range(-reach, reach + 1)], axis=0)
-        return np.maximum(blur_periodic(wide, reach / len(need)), need)
+        return np.maximum(_at_least(need, 2), need)
 
     zero = np.zeros(len(yaw))
     top = swing(at, 8.5, tracks.cloak_deg[:, 0])

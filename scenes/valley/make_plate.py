@@ -1,0 +1,52 @@
+"""Makes the embedded scene's plate, mattes, depth, ground and camera.
+
+    python scenes/valley/make_plate.py                        # everything, into this folder
+    python scenes/valley/make_plate.py --frames 1001-1012     # a part (run two at a time on two cores)
+    python scenes/valley/make_plate.py --scale 0.25 --samples 4 --out /tmp/look    # a quick look
+
+A frame depends on its number only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from maker import files, move  # noqa: E402
+from maker.renderer import Renderer  # noqa: E402
+
+SAMPLES = 14
+DWA_LEVEL = 45.0
+
+
+def main() -> None:
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--frames", default=f"{move.FIRST_FRAME}-{move.LAST_FRAME}")
+    ap.add_argument("--samples", type=int, default=SAMPLES, help="samples a pixel")
+    ap.add_argument("--scale", type=float, default=1.0)
+    ap.add_argument("--out", type=Path, default=HERE)
+    args = ap.parse_args()
+    first, last = (int(v) for v in (args.frames + "-" + args.frames).split("-")[:2])
+    began = time.perf_counter()
+    args.out.mkdir(parents=True, exist_ok=True)
+    renderer = Renderer()
+    move.write_transforms(args.out / "camera.json", renderer.ground_m)
+    files.write_ground(args.out / "ground.obj")
+    print(f"scene built in {time.perf_counter() - began:.1f} s", flush=True)
+    for frame in range(first, last + 1):
+        t = time.perf_counter()
+        picture = renderer.draw(frame, args.samples, args.scale)
+        name = f"{frame:04d}.exr"
+        files.write_plate(args.out / "plate" / f"valley.{name}", files.grain(picture.rgb, frame), frame, DWA_LEVEL)
+        files.write_matte(args.out / "matte" / f"figures.{name}", picture.matte, frame)
+        files.write_depth(args.out / "depth" / f"depth.{name}", picture.depth_m, frame)
+        print(f"{frame}: {time.perf_counter() - t:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
