@@ -23,8 +23,8 @@ LOD_PX = (150.0, 50.0, 18.0)
 
 @dataclass(frozen=True)
 class Assets:
-    """meshes, motion (without the agents' own arrays) on the device; mesh_of: int32 [figures, most lods]; radius_m: float64
-    [figures, clips] of a sphere around `MIDDLE_M`, over the whole clip; joints: of the skeleton."""
+    """meshes, motion (without the agents' own arrays) on the device; mesh_of: int32 [figures, most lods]; radius_m:
+    float64 [figures, clips] of a sphere around `MIDDLE_M`, over the whole clip; joints: of the skeleton."""
 
     meshes: Meshes
     motion: Motion
@@ -60,7 +60,8 @@ def _check(cast: Cast) -> None:
 
 
 def _radius(figure: Figure, clip: Clip, bind_m: NDArray[np.float32]) -> float:
-    """A sphere around `MIDDLE_M` that holds the figure through the clip: each joint's place plus its farthest vertex."""
+    """A sphere around `MIDDLE_M` that holds the figure through the clip: each joint's place plus its farthest
+    vertex."""
     mesh = figure.lods[0]
     reach = np.zeros(len(bind_m))
     for side in range(2):
@@ -126,8 +127,8 @@ _lock = Lock()
 
 
 def assets_of(cast: Cast, device: str) -> Assets:
-    """The cast on `device`, packed at its first use and kept for the last few casts. Raises InputError for a mesh that the
-    visibility buffer cannot name."""
+    """The cast on `device`, packed at its first use and kept for the last few casts. Raises InputError for a mesh
+    that the visibility buffer cannot name."""
     key = (id(cast), device)
     with _lock:
         if key not in _cache:

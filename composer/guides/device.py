@@ -1,7 +1,9 @@
-"""Small bridges between numpy and Warp, and the pool of threads that the CPU back end needs (a launch uses one thread)."""
+"""Small bridges between numpy and Warp, and the pool of threads that the CPU back end needs (a launch uses one
+thread)."""
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -53,7 +55,7 @@ class Pool:
         """n items as ranges for the threads, a few for each so that they even out."""
         parts = 1 if self.threads == 1 else max(1, min(4 * self.threads, n // least))
         edges = np.linspace(0, n, parts + 1).astype(int)
-        return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+        return [(int(a), int(b)) for a, b in itertools.pairwise(edges) if b > a]
 
     def close(self) -> None:
         if self._pool is not None:

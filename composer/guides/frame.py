@@ -13,8 +13,8 @@ from composer.crowd.agents import Agents, Cast
 from composer.errors import InputError
 from composer.guides.assets import MIDDLE_M, Assets
 from composer.guides.device import Pool, lanes, upload
+from composer.guides.kernel_catch import Feet, crowding_kernel
 from composer.guides.kernel_raster import Motion, pose_kernel, skin_kernel
-from composer.guides.kernel_sun import Feet, crowding_kernel
 from composer.guides.kernel_view import Draws, Eye, mat34
 from composer.guides.lens_table import LensTables
 
@@ -29,7 +29,8 @@ MOST_CELLS = 4_000_000
 
 @dataclass(frozen=True)
 class Crowd:
-    """Spheres around all agents, rel to the camera. order: layout indices by ascending agent id of those with a place."""
+    """Spheres around all agents, rel to the camera. order: layout indices by ascending agent id of those with a
+    place."""
 
     order: NDArray[np.int64]
     place: NDArray[np.float32]
@@ -41,7 +42,8 @@ class Crowd:
 
 @dataclass(frozen=True)
 class Slots:
-    """The agents at work: index [K] into the layout, ascending id; seen bool [K]; box int32 [K, 5] as in `skin_kernel`."""
+    """The agents at work: index [K] into the layout, ascending id; seen bool [K]; box int32 [K, 5] as in
+    `skin_kernel`."""
 
     index: NDArray[np.int64]
     slot_of: NDArray[np.int64]
@@ -55,7 +57,9 @@ def check_agents(agents: Agents, cast: Cast) -> None:
     n = len(agents)
     if agents.position_m.shape != (3, n, 3):
         raise InputError(
-            "guides need the agents at three frames", expected=f"position_m [3, {n}, 3]", got=str(list(agents.position_m.shape))
+            "guides need the agents at three frames",
+            expected=f"position_m [3, {n}, 3]",
+            got=str(list(agents.position_m.shape)),
         )
     if n and (int(agents.cast.max()) >= len(cast.figures) or int(agents.cast.min()) < 0):
         raise InputError("an agent wears a figure that the cast lacks", expected=f"below {len(cast.figures)}")
@@ -97,7 +101,9 @@ def _motion(agents: Agents, crowd: Crowd, assets: Assets, index: NDArray[np.int6
     return motion
 
 
-def skin(agents: Agents, crowd: Crowd, casters: NDArray[np.int64], assets: Assets, eye: Eye, pool: Pool, device: str) -> Slots:
+def skin(
+    agents: Agents, crowd: Crowd, casters: NDArray[np.int64], assets: Assets, eye: Eye, pool: Pool, device: str
+) -> Slots:
     """Pose and skin everyone who is seen or casts a shadow that may be."""
     wanted = crowd.seen.copy()
     wanted[casters] = True
@@ -133,7 +139,9 @@ def skin(agents: Agents, crowd: Crowd, casters: NDArray[np.int64], assets: Asset
     return Slots(index, slot_of, seen, draws, box.numpy())
 
 
-def plant(agents: Agents, crowd: Crowd, slots: Slots, joints_rel: NDArray[np.float32], device: str) -> tuple[Feet, wp.array]:
+def plant(
+    agents: Agents, crowd: Crowd, slots: Slots, joints_rel: NDArray[np.float32], device: str
+) -> tuple[Feet, wp.array]:
     """Who stands on which cell of the ground, for contact; and how tightly each stands, float32 [K]."""
     index = slots.index
     n = len(index)

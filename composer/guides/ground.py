@@ -1,4 +1,5 @@
-"""The ground's depth as the plate's camera sees it: catcher of shadows, and occluder of whoever stands behind a hill."""
+"""The ground's depth as the plate's camera sees it: catcher of shadows, and occluder of whoever stands behind a
+hill."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from composer.camera.camera import View
 from composer.guides.device import Pool, eye_of, upload
-from composer.guides.kernel_sun import plane_kernel
+from composer.guides.kernel_catch import plane_kernel
 from composer.guides.kernel_view import Eye, Grid2
 from composer.guides.lens_table import LensTables, lens_tables
 

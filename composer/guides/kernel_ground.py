@@ -1,5 +1,6 @@
-"""Warp kernels that draw a ground mesh: triangle numbers into a pinhole buffer, then each plate pixel's own ray against the
-triangles around it, so that depth is exact through any lens however large the triangles are."""
+# ruff: noqa: UP018 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
+"""Warp kernels that draw a ground mesh: triangle numbers into a pinhole buffer, then each plate pixel's own ray
+against the triangles around it, so that depth is exact through any lens however large the triangles are."""
 
 from __future__ import annotations
 
@@ -64,8 +65,8 @@ def plane_depth(a: wp.vec3, b: wp.vec3, c: wp.vec3, ray: wp.vec3, slack: float) 
 
 @wp.kernel(enable_backward=False)
 def ground_depth_kernel(
-    eye: Eye, flat: Eye, cam: wp.array(dtype=wp.vec3), triangle: wp.array(dtype=wp.vec3i), row0: int, width: int, height: int,
-    vis: wp.array(dtype=wp.uint64), depth_m: wp.array2d(dtype=float),
+    eye: Eye, flat: Eye, cam: wp.array(dtype=wp.vec3), triangle: wp.array(dtype=wp.vec3i), row0: int, width: int,
+    height: int, vis: wp.array(dtype=wp.uint64), depth_m: wp.array2d(dtype=float),
 ):  # fmt: skip
     """dim (rows, W): planar depth of the ground behind each pixel; inf where there is none."""
     y, x = wp.tid()

@@ -1,8 +1,9 @@
+# ruff: noqa: UP018, RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
 """Warp kernels from poses to the visibility buffer and the sun's depth maps.
 
-The visibility buffer holds `depth bits << 32 | slot << 12 | triangle` for each sample, least wins, so the result does not
-depend on the order of threads. Vertices are snapped to 1/256 pixel and edges are integers: shared edges leave no gaps,
-whatever the band.
+The visibility buffer holds `depth bits << 32 | slot << 12 | triangle` for each sample, least wins, so the result does
+not depend on the order of threads. Vertices are snapped to 1/256 pixel and edges are integers: shared edges leave no
+gaps, whatever the band.
 """
 
 from __future__ import annotations

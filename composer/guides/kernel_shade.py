@@ -1,8 +1,9 @@
+# ruff: noqa: UP018, RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
 """Warp kernels that resolve the visibility buffer into passes: coverage, ids, shading, normals, motion, samples.
 
-A pixel's samples are taken agent by agent, nearest first, and within an agent triangle by triangle, so that each surface is
-shaded once a pixel and not once a sample. Hit points come from the pixel's own ray (through the lens) and the skinned
-triangle, at this frame and, for motion, the same barycentrics at the frames beside it.
+A pixel's samples are taken agent by agent, nearest first, and within an agent triangle by triangle, so that each
+surface is shaded once a pixel and not once a sample. Hit points come from the pixel's own ray (through the lens) and
+the skinned triangle, at this frame and, for motion, the same barycentrics at the frames beside it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ METAL = wp.constant(5)
 
 @wp.struct
 class Blockers:
-    """What hides samples: holdouts (alpha [K, H, W]; depth [K, H, W] or [K, 1, 1]) and the ground's depth ([H, W] or [0, 0])."""
+    """What hides samples: holdouts (alpha [K, H, W]; depth [K, H, W] or [K, 1, 1]) and the ground's depth ([H, W] or
+    [0, 0])."""
 
     alpha: wp.array3d(dtype=float)
     depth: wp.array3d(dtype=float)
@@ -129,7 +131,12 @@ def transmission(blockers: Blockers, y: int, x: int, depth: float) -> float:
 
 @wp.kernel(enable_backward=False)
 def count_kernel(
-    vis: wp.array(dtype=wp.uint64), samples: int, row0: int, width: int, blockers: Blockers, count: wp.array(dtype=wp.int64)
+    vis: wp.array(dtype=wp.uint64),
+    samples: int,
+    row0: int,
+    width: int,
+    blockers: Blockers,
+    count: wp.array(dtype=wp.int64),
 ):
     """dim (rows, W): empty the samples that something hides wholly; count the agents left in each pixel."""
     r, x = wp.tid()
@@ -197,9 +204,7 @@ def mix3(a: wp.vec3, b: wp.vec3, t: float) -> wp.vec3:
 
 
 @wp.func
-def shade(
-    shading: Shading, slot: int, material: int, p: wp.vec3, n: wp.vec3, lit: float, pixel_m: float
-) -> wp.vec3:
+def shade(shading: Shading, slot: int, material: int, p: wp.vec3, n: wp.vec3, lit: float, pixel_m: float) -> wp.vec3:
     """Radiance of a surface point. lit: share of the sun that reaches it. pixel_m: a pixel's width there."""
     base = shading.albedo[slot, material]
     facing = wp.dot(n, shading.toward)

@@ -1,6 +1,7 @@
 """Warp functions of a view: world to plate pixels and back, through the lens tables. One source for CPU and CUDA.
 
-Positions on the device are relative to the current camera's place ('rel'), so that float32 is enough far from the world's origin.
+Positions on the device are relative to the current camera's place ('rel'), so that float32 is enough far from the
+world's origin.
 """
 
 from __future__ import annotations
@@ -160,7 +161,8 @@ class Draws:
 
 @wp.func
 def skinned(meshes: Meshes, draws: Draws, slot: int, frame: int, vertex: int) -> wp.vec3:
-    """Where mesh vertex `vertex` (in the packed arrays) of the agent in `slot` is, rel; frame 0 before, 1 now, 2 next."""
+    """Where mesh vertex `vertex` (in the packed arrays) of the agent in `slot` is, rel; frame 0 before, 1 now, 2
+    next."""
     v = meshes.position[vertex]
     j = meshes.joint[vertex]
     w = meshes.weight[vertex]

@@ -1,9 +1,9 @@
 """A view's lens as two small tables, so that kernels can distort and undistort without knowing the model.
 
-Both tables hold the residual from the plain pinhole at regular nodes and are read with Catmull-Rom interpolation (bilinear
-where a neighbour is outside the lens's domain, NaN where there is nothing). They are refined until the error against the
-lens itself, measured at the cell centres inside the picture, is below `TOLERANCE_PX`, or until `MAX_NODES`; what was
-reached is in `LensTables.error_px`.
+Both tables hold the residual from the plain pinhole at regular nodes and are read with Catmull-Rom interpolation
+(bilinear where a neighbour is outside the lens's domain, NaN where there is nothing). They are refined until the
+error against the lens itself, measured at the cell centres inside the picture, is below `TOLERANCE_PX`, or until
+`MAX_NODES`; what was reached is in `LensTables.error_px`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ OVERSCAN = 0.25
 
 @dataclass(frozen=True)
 class Grid:
-    """Residuals at regular nodes. node[j, i] lies at origin + (i, j) * step. value: float32 [ny, nx, 2], NaN outside."""
+    """Residuals at regular nodes. node[j, i] lies at origin + (i, j) * step. value: float32 [ny, nx, 2], NaN
+    outside."""
 
     origin: tuple[float, float]
     step: tuple[float, float]
@@ -36,9 +37,9 @@ class Grid:
 
 @dataclass(frozen=True)
 class LensTables:
-    """forward: over ideal normalised coordinates (x right, y down), residual in plate pixels. inverse: over plate pixels,
-    residual in ideal normalised coordinates. Both None for a pinhole. ideal_box: (x0, y0, x1, y1), normalised, of what the
-    picture shows. error_px: the larger of the two tables' errors inside the picture."""
+    """forward: over ideal normalised coordinates (x right, y down), residual in plate pixels. inverse: over plate
+    pixels, residual in ideal normalised coordinates. Both None for a pinhole. ideal_box: (x0, y0, x1, y1),
+    normalised, of what the picture shows. error_px: the larger of the two tables' errors inside the picture."""
 
     forward: Grid | None
     inverse: Grid | None
@@ -47,7 +48,8 @@ class LensTables:
 
 
 def sample_grid(grid: Grid, points: F64) -> F64:
-    """Read `grid` at points [..., 2] as the kernels do (Catmull-Rom, then bilinear, then NaN). Outside: the border's value."""
+    """Read `grid` at points [..., 2] as the kernels do (Catmull-Rom, then bilinear, then NaN). Outside: the border's
+    value."""
     ny, nx = grid.value.shape[:2]
     g = (points - np.array(grid.origin)) / np.array(grid.step)
     g = np.clip(g, 0.0, [nx - 1.0, ny - 1.0])
@@ -69,9 +71,7 @@ def sample_grid(grid: Grid, points: F64) -> F64:
     cubic = np.zeros(points.shape)
     for b in range(4):
         for a in range(4):
-            node = grid.value[
-                np.clip(i[..., 1] + b - 1, 0, ny - 1), np.clip(i[..., 0] + a - 1, 0, nx - 1)
-            ]
+            node = grid.value[np.clip(i[..., 1] + b - 1, 0, ny - 1), np.clip(i[..., 0] + a - 1, 0, nx - 1)]
             cubic = cubic + node * (wx[..., a] * wy[..., b])[..., None]
     fx, fy = f[..., :1], f[..., 1:]
     v = grid.value
@@ -97,7 +97,9 @@ def _build(origin: F64, extent: F64, evaluate, unit_px: F64, inside) -> tuple[Gr
         longer = extent.max()
         shape = tuple(max(9, int(np.ceil((n - 1) * e / longer)) + 1) for e in extent)
         points, step = _nodes(origin, extent, shape)  # type: ignore[arg-type]
-        grid = Grid((float(origin[0]), float(origin[1])), (float(step[0]), float(step[1])), evaluate(points).astype(np.float32))
+        grid = Grid(
+            (float(origin[0]), float(origin[1])), (float(step[0]), float(step[1])), evaluate(points).astype(np.float32)
+        )
         centres = points[:-1, :-1] + 0.5 * step
         skip = max(1, (n - 1) // 64)
         centres = centres[skip // 2 :: skip, skip // 2 :: skip]

@@ -1,8 +1,8 @@
 """`render_guides`: one frame's guide passes from agents, cast, views, ground, holdouts and light.
 
 The picture is drawn in bands of rows, each small enough to stay in a core's cache: triangles into the band's visibility
-buffer, then the band's pixels resolved. On the CPU the bands are shared among threads; nothing depends on how many, or on
-the bands' height.
+buffer, then the band's pixels resolved. On the CPU the bands are shared among threads; nothing depends on how many,
+or on the bands' height.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from composer.errors import InputError
 from composer.guides.assets import Assets, assets_of
 from composer.guides.device import Pool, eye_of, lanes, upload
 from composer.guides.frame import Crowd, Slots, check_agents, look, plant, skin
+from composer.guides.kernel_catch import Feet, ground_kernel, ground_point_kernel
 from composer.guides.kernel_raster import EMPTY, joint_kernel, raster_kernel
 from composer.guides.kernel_shade import Blockers, Entries, Passes, Shading, count_kernel, resolve_kernel
-from composer.guides.kernel_sun import Feet, Sun, ground_kernel, ground_point_kernel
+from composer.guides.kernel_sun import Sun
 from composer.guides.kernel_view import Eye
 from composer.guides.lens_table import LensTables, lens_tables, sample_grid
 from composer.guides.passes import GuidePasses, Holdout, Light, Samples
@@ -117,7 +118,7 @@ def _blockers(ground_depth_m: F32 | None, holdouts: Sequence[Holdout], shape: tu
 def _receivers(view: View, tables: LensTables, ground_depth_m: F32 | None, crowd: Crowd) -> F64:
     """Places in the picture that a shadow may fall on, rel: the ground on a coarse grid, and the agents."""
     tops = crowd.middle[crowd.seen]
-    places = [tops - [0.0, 1.0, 0.0], tops + [0.0, 1.2, 0.0]]
+    places = [tops - np.array([0.0, 1.0, 0.0]), tops + np.array([0.0, 1.2, 0.0])]
     if ground_depth_m is not None:
         h, w = ground_depth_m.shape
         rows = np.unique(np.append(np.arange(0, h, 8), h - 1))
@@ -186,8 +187,8 @@ def _band(inputs: _Inputs, canvas: _Canvas, row0: int, row1: int) -> _Band | Non
     n = lanes(device)
     wp.launch(
         raster_kernel, dim=(len(chosen), n), device=device,
-        inputs=[inputs.assets.meshes, inputs.slots.draws, inputs.eyes[1], upload(chosen, wp.int32, device), n, row0, row1, w,
-                s, inputs.offset, vis],
+        inputs=[inputs.assets.meshes, inputs.slots.draws, inputs.eyes[1], upload(chosen, wp.int32, device), n, row0,
+                row1, w, s, inputs.offset, vis],
     )  # fmt: skip
     count = wp.empty(rows * w, dtype=wp.int64, device=device)
     wp.launch(count_kernel, dim=(rows, w), device=device, inputs=[vis, s, row0, w, inputs.blockers, count])
@@ -233,8 +234,8 @@ def _join(bands: list[_Band], size_px: tuple[int, int]) -> Samples:
 
 
 def _ground(
-    ground_depth_m: F32 | None, eye: Eye, sun: Sun, feet: Feet, blockers: Blockers, size_px: tuple[int, int], pool: Pool,
-    device: str,
+    ground_depth_m: F32 | None, eye: Eye, sun: Sun, feet: Feet, blockers: Blockers, size_px: tuple[int, int],
+    pool: Pool, device: str,
 ) -> tuple[F32, F32]:  # fmt: skip
     """shadow and contact, float32 [H, W] each."""
     w, h = size_px
@@ -252,7 +253,8 @@ def _ground(
     def fill(rows: tuple[int, int]) -> None:
         wp.launch(
             ground_kernel, dim=(rows[1] - rows[0], w), device=device,
-            inputs=[sun, feet, point, blockers.ground, blockers.alpha, blockers.depth, tap, rows[0], shadow_d, contact_d],
+            inputs=[sun, feet, point, blockers.ground, blockers.alpha, blockers.depth, tap, rows[0], shadow_d,
+                    contact_d],
         )  # fmt: skip
 
     strips = pool.split(h, 24)
@@ -287,10 +289,10 @@ def render_guides(
 ) -> GuidePasses:
     """What the camera sees of the crowd at the middle one of three frames.
 
-    agents: at (frame - 1, frame, frame + 1), as are the views; the neighbours serve motion only. ground_depth_m: float32
-    [H, W], planar, inf where there is no ground; it catches shadow and hides soldiers behind hills. None: neither.
-    samples: 1, 4, 8 or 16 a pixel. device: "cpu" or "cuda". threads, band_rows: how the work is cut; the passes are the same
-    bit for bit. Raises InputError for arrays that do not fit the picture or the cast.
+    agents: at (frame - 1, frame, frame + 1), as are the views; the neighbours serve motion only. ground_depth_m:
+    float32 [H, W], planar, inf where there is no ground; it catches shadow and hides soldiers behind hills. None:
+    neither. samples: 1, 4, 8 or 16 a pixel. device: "cpu" or "cuda". threads, band_rows: how the work is cut; the
+    passes are the same bit for bit. Raises InputError for arrays that do not fit the picture or the cast.
     """
     stages = _Stages()
     check_agents(agents, cast)
@@ -309,7 +311,9 @@ def render_guides(
         lit = max(light.sun) > 0.0
         with_place = np.isfinite(crowd.middle).all(1)
         middle = np.where(with_place[:, None], crowd.middle, 1e9)
-        plan = plan_sun(light.sun_direction, focal, view.position_m, middle, crowd.radius, receivers[: len(receivers) * lit])
+        plan = plan_sun(
+            light.sun_direction, focal, view.position_m, middle, crowd.radius, receivers[: len(receivers) * lit]
+        )
         stages.mark("cull")
         slots = skin(agents, crowd, plan.casters, assets, eyes[1], pool, device)
         joints_rel, joints_px = _joints(assets, slots, eyes[1], device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +23,8 @@ from composer.guides.kernel_view import Draws, Meshes
 
 F64 = NDArray[np.float64]
 
-#: Texel of the finest level, and how much coarser each next one is. A level serves up to the distance at which a pixel is
-#: as wide as its texel.
+#: Texel of the finest level, and how much coarser each next one is. A level serves up to the distance at which a
+#: pixel is as wide as its texel.
 FINEST_M = 0.01
 STEP = 3.0
 LEVELS = 6
@@ -36,8 +37,8 @@ LOWEST_SUN = 0.02
 
 @dataclass(frozen=True)
 class LevelPlan:
-    """One level: its texel, the distance that it serves up to, its window in texels of the world's grid (x0, y0 from the
-    sun's axes through the world's origin), and the agents in it (indices into the layout)."""
+    """One level: its texel, the distance that it serves up to, its window in texels of the world's grid (x0, y0 from
+    the sun's axes through the world's origin), and the agents in it (indices into the layout)."""
 
     texel_m: float
     limit_m: float
@@ -98,8 +99,8 @@ def _throw(middle: F64, radius: F64, toward: F64) -> tuple[F64, F64]:
 def plan_sun(
     direction: tuple[float, float, float], focal_px: float, origin_m: F64, middle: F64, radius: F64, receivers: F64
 ) -> SunPlan:
-    """Levels for one frame. middle [N, 3] and radius [N]: spheres around the agents, rel; receivers [R, 3]: ground points
-    and agents in the picture, rel."""
+    """Levels for one frame. middle [N, 3] and radius [N]: spheres around the agents, rel; receivers [R, 3]: ground
+    points and agents in the picture, rel."""
     axes = sun_axes(direction)
     if axes[2, 1] < LOWEST_SUN or len(middle) == 0 or len(receivers) == 0:
         return SunPlan(axes, ())
@@ -131,7 +132,9 @@ def plan_sun(
             casters = ((uv[inside] - reach).min(0), (uv[inside] + reach).max(0))
             texel_m, *box = _window(texel_m, casters, (low, high), origin)  # type: ignore[assignment]
             if texel_m != wanted:
-                notes.append(f"sun map level {k} is coarser than wanted: {texel_m:.3g} m texels instead of {wanted:.3g} m")
+                notes.append(
+                    f"sun map level {k} is coarser than wanted: {texel_m:.3g} m texels instead of {wanted:.3g} m"
+                )
         if box[2] == 0:
             inside[:] = False
         levels.append(LevelPlan(texel_m, 1e9 if last else limit_m, *box, agents=np.flatnonzero(inside)))
@@ -161,7 +164,7 @@ def _strips(plan: SunPlan, slot_of: NDArray[np.int64], uv: F64, radius: F64, ori
         edges = (np.linspace(0, level.height // TILE, parts + 1).astype(int)) * TILE
         row = (uv[level.agents, 1] + origin[1]) / level.texel_m - level.y0
         reach = radius[level.agents] / level.texel_m + 1.0
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
+        for a, b in itertools.pairwise(edges):
             here = level.agents[(row + reach >= a) & (row - reach <= b)]
             if b > a:
                 strips.append(_Strip(number, int(a), int(b), slot_of[here].astype(np.int32)))

@@ -64,9 +64,12 @@ def _figure(rings: int, segments: int) -> Mesh:
     joint = np.zeros((len(position), 2), np.int16)
     joint[:, 1] = 1
     weight = np.clip((1.1 - position[:, 1]) / 0.3, 0, 1)
-    material = np.concatenate([np.full(len(body_t), MATERIALS.index("tunic")), np.full(len(head_t), MATERIALS.index("metal"))])
+    material = np.concatenate(
+        [np.full(len(body_t), MATERIALS.index("tunic")), np.full(len(head_t), MATERIALS.index("metal"))]
+    )
     return Mesh(
-        position.astype(np.float32), np.concatenate([body_n, head_n]).astype(np.float32), joint, weight.astype(np.float32),
+        position.astype(np.float32), np.concatenate([body_n, head_n]).astype(np.float32), joint,
+        weight.astype(np.float32),
         np.concatenate([body_t, head_t + len(body)]).astype(np.int32), material.astype(np.int16),
     )  # fmt: skip
 
@@ -91,7 +94,8 @@ def _box(half: F64, centre: F64) -> Mesh:
     points = np.concatenate(position) * half + centre
     n = len(points)
     return Mesh(
-        points.astype(np.float32), np.concatenate(normal).astype(np.float32), np.zeros((n, 2), np.int16), np.ones(n, np.float32),
+        points.astype(np.float32), np.concatenate(normal).astype(np.float32), np.zeros((n, 2), np.int16),
+        np.ones(n, np.float32),
         np.array(tri, np.int32), np.full(len(tri), MATERIALS.index("wood"), np.int16),
     )  # fmt: skip
 
@@ -127,11 +131,15 @@ def cast() -> Cast:
     soldier, coarse = _figure(16, 20), _figure(8, 10)
     pole = _box(np.array([0.02, 1.0, 0.02]), np.array([0.0, 1.0, 0.0]))
     return Cast(
-        skeleton, (Figure("soldier", (soldier,)), Figure("lods", (soldier, coarse)), Figure("pole", (pole,))), _clips(skeleton)
+        skeleton,
+        (Figure("soldier", (soldier,)), Figure("lods", (soldier, coarse)), Figure("pole", (pole,))),
+        _clips(skeleton),
     )
 
 
-def make_agents(places: F64, *, figure: int = 0, clip: int = 1, step: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Agents:
+def make_agents(
+    places: F64, *, figure: int = 0, clip: int = 1, step: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> Agents:
     """Soldiers at `places` [N, 3], each with his own heading and phase, moving by `step` a frame."""
     places = np.asarray(places, np.float64).reshape(-1, 3)
     n = len(places)
@@ -198,8 +206,11 @@ def skin(agents: Agents, cast: Cast, frame: int, k: int, lod: int = 0) -> F64:
     return heading.apply(figure * float(agents.height_scale[k])) + agents.position_m[frame, k].astype(np.float64)
 
 
-def raycast(agents: Agents, cast: Cast, view: View, pixels: F64) -> tuple[F64, NDArray[np.int64], NDArray[np.int64], F64]:
-    """Moeller-Trumbore on every triangle: nearest planar depth [P] (inf: none), agent index, triangle, barycentrics [P, 3]."""
+def raycast(
+    agents: Agents, cast: Cast, view: View, pixels: F64
+) -> tuple[F64, NDArray[np.int64], NDArray[np.int64], F64]:
+    """Moeller-Trumbore on every triangle: nearest planar depth [P] (inf: none), agent index, triangle, barycentrics
+    [P, 3]."""
     origin, rays = view.position_m, view.rays(pixels)
     n = len(pixels)
     best, who, which, where = np.full(n, np.inf), np.full(n, -1), np.full(n, -1), np.zeros((n, 3))
@@ -228,7 +239,13 @@ def raycast(agents: Agents, cast: Cast, view: View, pixels: F64) -> tuple[F64, N
 def kit() -> SimpleNamespace:
     """The helpers above, for the tests of this room."""
     return SimpleNamespace(
-        agents=make_agents, view=make_view, plane_depth=plane_depth, skin=skin, raycast=raycast, Radial=Radial, LIGHT=LIGHT
+        agents=make_agents,
+        view=make_view,
+        plane_depth=plane_depth,
+        skin=skin,
+        raycast=raycast,
+        Radial=Radial,
+        LIGHT=LIGHT,
     )
 
 

@@ -41,7 +41,9 @@ def test_plane(kit, distorted) -> None:  # type: ignore[no-untyped-def]
         true = ((ground.point_m - view.position_m) @ ground.plane_normal) / (rays @ ground.plane_normal)
     near = (true > 0) & (true < 200)
     assert near.mean() > 0.3
-    assert np.abs(depth[near] / true[near] - 1).max() < 1e-4
+    # a hundredth of a pixel, which near the horizon is a long way
+    hundredth = 0.01 * true[near] / (1.6 * view.focal_px[1])
+    assert (np.abs(depth[near] / true[near] - 1) < 2e-5 + hundredth).all()
     assert np.isinf(depth[true < 0]).all() and depth.dtype == np.float32
 
 

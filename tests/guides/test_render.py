@@ -35,8 +35,8 @@ def centres(passes: GuidePasses, rng: np.random.Generator, n: int) -> np.ndarray
 @pytest.mark.parametrize("distorted", [False, True])
 def test_depth_and_id_agree_with_a_ray_cast(cast, kit, crowd_grid, distorted) -> None:  # type: ignore[no-untyped-def]
     """100 random pixels, one sample at the centre: within 1 mm of Moeller-Trumbore on independently skinned triangles,
-    through the lens too. Vertices are snapped to 1/256 px, so a ray within that of a triangle's edge may differ: those whose
-    neighbours 1/100 px away see another triangle or depth are left out."""
+    through the lens too. Vertices are snapped to 1/256 px, so a ray within that of a triangle's edge may differ:
+    those whose neighbours 1/100 px away see another triangle or depth are left out."""
     agents = crowd_grid()
     view = kit.view(size=(1280, 720), lens=kit.Radial() if distorted else None)
     passes = render_guides(agents, cast, (view, view, view), None, [], kit.LIGHT, samples=1)

@@ -88,7 +88,8 @@ def test_no_shadow_without_sun_or_ground(cast, kit, crowd_grid) -> None:  # type
 
 
 def test_shadows_do_not_crawl_when_the_camera_pans(cast, kit) -> None:  # type: ignore[no-untyped-def]
-    """The same ground points from a camera that has moved a little: the strip stays where it was, well under a texel."""
+    """The same ground points from a camera that has moved a little: the strip stays where it was, well under a
+    texel."""
     agents = replace(kit.agents([[-0.3, 0.0, -6.0]], clip=0, figure=2), heading_rad=np.zeros((3, 1), np.float32))
     sun = np.array(kit.LIGHT.sun_direction)
     aside = np.array([sun[2], -sun[0]]) / np.linalg.norm(sun[[0, 2]])
