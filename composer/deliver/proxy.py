@@ -43,7 +43,7 @@ def write_proxy(
             number = frame_number(path)
             code = add_frames(slate.timecode, number - first_frame, slate.frame_rate) if slate.timecode else ""
             rgb = display_picture(path, slate, color, WIDTH_PX)
-            yield burn_in(rgb, f"{slate.shot}  {slate.version}", f"{number}  {code}".rstrip())
+            yield burn_in(rgb, f"{slate.shot}  {slate.version}  {slate.note}".rstrip(), f"{number}  {code}".rstrip())
 
     path = proxy_path(delivery, slate)
     path.parent.mkdir(parents=True, exist_ok=True)

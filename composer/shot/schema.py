@@ -389,8 +389,7 @@ class PolygonPx(Part):
 
 
 class RegionSpec(Part):
-    """People of one side on one piece of ground. `heading_deg` as in `Agents` (0 looks down -Z, positive to the
-    left)."""
+    """People of one side on one piece of ground. `heading_deg`: where they look, as an azimuth."""
 
     name: Name
     polygon_m: Annotated[tuple[Pair, ...], Field(min_length=3, max_length=1000)] | None = None
@@ -437,13 +436,8 @@ class CrowdSpec(Part):
 class SideSpec(Part):
     """A side's colours, ACEScg reflectance by material; what is left out keeps its own colour."""
 
-    skin: Colour | None = None
-    hair: Colour | None = None
     tunic: Colour | None = None
     trousers: Colour | None = None
-    leather: Colour | None = None
-    metal: Colour | None = None
-    wood: Colour | None = None
     cloak: Colour | None = None
     shield: Colour | None = None
     crest: Colour | None = None
