@@ -23,7 +23,7 @@ from composer.io.exr_chunks import check_chunks
 from composer.io.exr_header import FileHeader, PartHeader
 from composer.io.files import atomic_write
 from composer.io.limits import check_size, damaged
-from composer.io.quiet import caught_stderr
+from composer.io.quiet import caught_output
 from composer.io.timecode import Timecode
 from composer.io.window import Window
 
@@ -95,7 +95,7 @@ def decode_parts(path: Path, header: FileHeader) -> tuple[ExrPart, ...]:
     OpenEXR.set_global_thread_count(os.cpu_count() or 1)
     said: list[str] = []
     try:
-        with caught_stderr() as said:
+        with caught_output() as said:
             parts = OpenEXR.File(str(path), separate_channels=True).parts
             if len(parts) != len(header.parts):  # the package leaves out what it cannot decode
                 raise RuntimeError(f"{len(parts)} of {len(header.parts)} parts")

@@ -123,9 +123,11 @@ def _info(path: Path, source: OpenImageIO.ImageInput) -> ImageInfo:
     check_size(path, *full)
     attributes = {a.name: a.value for a in spec.extra_attribs}
     notes = _notes(attributes, spec.channelnames)
-    if source.format_name() == "tiff" and source.seek_subimage(1, 0):
-        notes.append("several pages, the first read")
+    if source.format_name() == "tiff":
+        if source.seek_subimage(1, 0):
+            notes.append("several pages, the first read")
         source.seek_subimage(0, 0)
+        source.geterror()  # having no second page is no mistake
     data = Window(spec.x - spec.full_x, spec.y - spec.full_y, spec.width, spec.height)
     if data != Window(0, 0, *full):
         notes.append(f"data window {data.width}x{data.height} at {data.x},{data.y}: 0 outside it")

@@ -180,6 +180,15 @@ def test_float_tiff_and_grey(tmp_path: Path) -> None:
     assert np.array_equal(image, np.repeat(grey, 3, -1).astype(np.float32) / np.float32(255)) and info.notes
 
 
+def test_further_pages_are_noted(tmp_path: Path) -> None:
+    from PIL import Image
+
+    pages = [Image.fromarray(np.full((4, 5, 3), v, np.uint8)) for v in (10, 20)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    image, info = read_image(tmp_path / "a.tif")
+    assert np.allclose(image * 255, 10) and any("pages" in n for n in info.notes)
+
+
 def test_alpha_is_not_multiplied_in(tmp_path: Path) -> None:
     pixels = np.zeros((2, 2, 4), np.uint8)
     pixels[..., 0], pixels[..., 3] = 200, 50

@@ -66,7 +66,9 @@ def test_every_malformed_file_is_refused_in_one_line(shared_data: Path, tmp_path
     )
     results = [json.loads(line) for line in child.stdout.splitlines()]
     assert child.returncode == 0 and len(results) == len(files), child.stderr[-2000:]
-    assert child.stderr == "", "libraries must not chatter beside the one line"
+    assert len(child.stdout.splitlines()) == len(files) and child.stderr == "", (
+        "libraries must not chatter beside the one line"
+    )
     assert sorted(os.listdir(tmp_path)) == before
     for name, said, seconds, peak in results:
         assert said, f"{name} was read as if it were sound"
