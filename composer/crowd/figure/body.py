@@ -57,8 +57,8 @@ _TRUNK_ROWS = (
     (1.220, 0.177, 0.128, 0.112, 0.008),
     (1.310, 0.194, 0.132, 0.122, 0.010),
     (1.375, 0.192, 0.116, 0.122, 0.014),
-    (1.425, 0.158, 0.090, 0.104, 0.018),
-    (1.458, 0.102, 0.074, 0.084, 0.020),
+    (1.425, 0.170, 0.090, 0.106, 0.018),
+    (1.458, 0.116, 0.074, 0.086, 0.020),
     (1.490, 0.064, 0.062, 0.068, 0.018),
 )
 
@@ -114,10 +114,10 @@ ARM: Skin = chain(
 
 #: Reach beyond the shoulder, half thickness (outwards, front, back).
 _ARM_ROWS = (
-    (-0.075, 0.026, 0.034, 0.036),
-    (-0.035, 0.053, 0.056, 0.058),
-    (0.000, 0.064, 0.062, 0.064),
-    (0.070, 0.060, 0.060, 0.060),
+    (-0.075, 0.022, 0.034, 0.036),
+    (-0.035, 0.038, 0.050, 0.053),
+    (0.000, 0.051, 0.057, 0.059),
+    (0.070, 0.055, 0.058, 0.058),
     (0.160, 0.050, 0.054, 0.050),
     (0.250, 0.043, 0.045, 0.045),
     (0.305, 0.043, 0.044, 0.048),
@@ -204,10 +204,16 @@ def hand(build: Build) -> Mesh:
 
 @shared_part
 def leg(
-    build: Build, *, to_y: float, upper: str = "trousers", lower: str = "leather", lower_out_m: float = 0.008
+    build: Build,
+    *,
+    to_y: float,
+    upper: str = "trousers",
+    lower: str = "leather",
+    lower_out_m: float = 0.008,
+    wrapped: bool = False,
 ) -> Mesh:
     """The right leg from under the tunic to the ankle: `upper` down to `to_y`, then `lower` (boot or wraps), a
-    little thicker."""
+    little thicker; wrapped: in turns of cloth."""
     table = np.array(
         (
             (0.860, 0.090, 0.084, 0.092, 0.102, 0.000),
@@ -232,8 +238,10 @@ def leg(
     rings += [ring(to_y, 0.006, upper), ring(to_y, 0.006 + lower_out_m, lower)]
     creases = (len(rings) - 2, len(rings) - 1)
     rings += [ring(y, 0.004 + lower_out_m, lower) for y in table[:, 0] if y < to_y - 0.03]
+    if wrapped:
+        creases = tuple(range(creases[0], len(rings) - 1))
     skin = chain(("hips", "r_thigh", "r_shin", "r_foot"), (-0.93, -0.497, -0.088), (0, -1, 0), (0.06, 0.11, 0.07))
-    return loft(rings, 8, skin, creases=creases)
+    return loft(rings, 8, skin, creases=creases, roll=0.4 if wrapped else 0.0)
 
 
 @shared_part
@@ -286,7 +294,7 @@ def head(covered: bool = False) -> list[Mesh]:
     )
     sides = np.array([(0, 1, 2), (0, 3, 1), (1, 3, 2), (0, 2, 4), (2, 3, 4), (3, 0, 4)])
     parts = [skull, part(nose, sides, np.full(6, MATERIAL["skin"]), on_head, True)]
-    eye = box((0.031, 1.646, -0.0855), (0.017, 0.0085, 0.006), "hair", on_head, _turned_y(0.34))
+    eye = box((0.031, 1.646, -0.0855), (0.017, 0.0085, 0.006), "leather", on_head, _turned_y(0.34))
     parts += [eye, mirrored(eye)]
     if not covered:
         ear = box((0.073, 1.628, 0.012), (0.006, 0.026, 0.016), "skin", on_head)

@@ -111,7 +111,7 @@ def strips(
 @shared
 def belt(build: Build, *, out_m: float, y: float = 1.035, half_m: float = 0.024, buckle: bool = True) -> list[Mesh]:
     """A leather belt with a metal buckle."""
-    rings = [trunk_ring(y + d, build, out_m + o, material="leather") for d, o in ((-half_m, 0.014), (half_m, 0.014))]
+    rings = [trunk_ring(y + d, build, out_m + o, material="leather") for d, o in ((-half_m, 0.010), (half_m, 0.010))]
     parts = [loft(rings, 12, rigid("hips" if y < 1.05 else "spine"))]
     if buckle:
         front = trunk_ring(y, build, out_m + 0.016)

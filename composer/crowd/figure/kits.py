@@ -35,7 +35,11 @@ def _limbs(
 ) -> list[Mesh]:
     arm = body.arm(build, sleeve_m=sleeve_m, bracer=bracer, from_m=arm_from_m)
     parts = _both(arm) + _both(body.hand(build))
-    return parts + _both(body.leg(build, to_y=boots_y, upper=legs, lower=shins)) + _both(body.foot(build))
+    return (
+        parts
+        + _both(body.leg(build, to_y=boots_y, upper=legs, lower=shins, wrapped=shins == "wood"))
+        + _both(body.foot(build))
+    )
 
 
 def spearman(build: Build) -> list[Mesh]:
@@ -43,7 +47,13 @@ def spearman(build: Build) -> list[Mesh]:
     parts = body.head(covered=True) + body.beard(build.beard) + armour.conical_helmet() + [armour.aventail(build)]
     parts += armour.mail_shirt(build) + dress.belt(build, out_m=0.022)
     parts += [dress.skirt(build, hem_y=0.585, material="tunic", trim="crest", from_y=0.80)]
-    parts += _limbs(build, sleeve_m=0.555, arm_from_m=0.10, boots_y=0.20 if build.name == "lean" else 0.37)
+    parts += _limbs(
+        build,
+        sleeve_m=0.555,
+        arm_from_m=0.10,
+        boots_y=0.42 if build.name == "lean" else 0.37,
+        shins="wood" if build.name == "lean" else "leather",
+    )
     return parts + arms.spear() + [arms.shield(paint=_of(build, "quarters", "cross", "ring"))]
 
 
@@ -99,10 +109,15 @@ def levy(build: Build) -> list[Mesh]:
     parts = body.head() + body.beard("full" if build.name == "lean" else build.beard) + cover
     parts += [
         body.trunk(build, from_y=1.0),
-        dress.skirt(build, hem_y=0.56, material="tunic", depth=0.06),
+        dress.skirt(build, hem_y=0.56, material="tunic", depth=0.085),
         *dress.belt(build, out_m=0.006, buckle=False, half_m=0.016),
     ]
-    parts += _limbs(build, sleeve_m=0.34 if build.name == "broad" else 0.50, boots_y=0.17, shins="leather")
+    parts += _limbs(
+        build,
+        sleeve_m=0.34 if build.name == "broad" else 0.50,
+        boots_y=0.17 if build.name == "broad" else 0.42,
+        shins="leather" if build.name == "broad" else "wood",
+    )
     return (
         parts
         + arms.spear(2.2, "long")

@@ -24,10 +24,11 @@ class Tracks:
     """What a clip says, S samples. Metres in figure space, degrees as (yaw left, lean forward, tilt right).
 
     hips_m [S, 3] is an offset from the bind place (height is then lowered as far as the legs need); spine_deg is on top
-    of the hips, head_deg on top of the chest; shrug_deg [S, 2] lifts right and left shoulder. r_hand_m, l_hand_m
-    [S, 3]: where the fists close, with the chest at rest; they follow the chest by the share `follow` [S, 2]. elbow_out [S, 2]
-    turns the elbows from straight back (0) to straight out (1). spear_deg, sword_deg: (yaw, lean, tilt) of the weapon's
-    axis from upright; spear_grip_m [S]: hand to butt. shield_deg: of the shield from facing forward.
+    of the hips, head_deg on top of the chest; shrug_deg [S, 2] lifts right and left shoulder. r_hand_m, l_hand_m [S, 3]
+    are where the fists close, with the chest at rest; they follow the chest by the share `follow` [S, 2]. elbow_out
+    [S, 2] turns the elbows from straight back (0) to straight out (1). spear_deg, sword_deg: (yaw, lean, tilt) of the
+    weapon's axis from upright; spear_grip_m [S]: hand to butt. shield_deg: of the shield from facing forward. cloak_deg
+    [S, 2]: how far the upper and lower cloak swing back at least.
     """
 
     hips_m: F64
