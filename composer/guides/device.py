@@ -7,6 +7,8 @@ import itertools
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from types import ModuleType
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +20,19 @@ from composer.guides.kernel_view import Eye, Grid2
 from composer.guides.lens_table import Grid, LensTables
 
 Job = TypeVar("Job")
+
+
+_loaded: set[tuple[str, str]] = set()
+_load_lock = Lock()
+
+
+def load_kernels(device: str, *modules: ModuleType) -> None:
+    """Compile or fetch the kernels of these modules once, in one thread (two at a time would compile twice)."""
+    with _load_lock:
+        for module in modules:
+            if (module.__name__, device) not in _loaded:
+                wp.load_module(module, device=device)
+                _loaded.add((module.__name__, device))
 
 
 def cores() -> int:

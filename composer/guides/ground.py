@@ -12,7 +12,8 @@ import warp as wp
 from numpy.typing import NDArray
 
 from composer.camera.camera import View
-from composer.guides.device import Pool, eye_of, upload
+from composer.guides import kernel_catch
+from composer.guides.device import Pool, eye_of, load_kernels, upload
 from composer.guides.kernel_catch import plane_kernel
 from composer.guides.kernel_view import Eye, Grid2
 from composer.guides.lens_table import LensTables, lens_tables
@@ -118,6 +119,8 @@ def ground_depth(ground: GroundLike, view: View, *, device: str = "cpu", threads
             n = np.asarray(ground.plane_normal, np.float64)
             height = float(n @ (np.asarray(ground.point_m, np.float64) - origin))
 
+            load_kernels(device, kernel_catch)
+
             def plane(rows: tuple[int, int]) -> None:
                 inputs = [eye, wp.vec3(*map(float, n)), height, rows[0], target]
                 wp.launch(plane_kernel, dim=(rows[1] - rows[0], w), device=device, inputs=inputs)
@@ -133,8 +136,10 @@ def ground_depth(ground: GroundLike, view: View, *, device: str = "cpu", threads
 def _draw_mesh(
     ground: GroundLike, view: View, tables: LensTables, eye: Eye, target: wp.array, pool: Pool, device: str
 ) -> None:
+    from composer.guides import kernel_ground
     from composer.guides.kernel_ground import NOTHING, ground_depth_kernel, ground_raster_kernel, place_kernel
 
+    load_kernels(device, kernel_ground)
     w, h = view.size_px
     position, faces = _mesh(ground)
     rel = upload((position.astype(np.float64) - view.position_m).astype(np.float32), wp.vec3, device)

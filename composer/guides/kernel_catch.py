@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import warp as wp
 
-from composer.guides.kernel_sun import FAR, Sun, blocked, level_of, sun_place, tile_at
+from composer.guides.kernel_sun import FAR, Sun, blocked, blocked_inside, level_of, sun_place, tile_at
 from composer.guides.kernel_view import Eye, pixel_ray, to_world
 
 wp.set_module_options({"enable_backward": False})
@@ -62,13 +62,18 @@ def ground_block(
     if long_x + long_y + radius > 4.0:
         first = 12
         n = tap.shape[0] - 12
+    reach = wp.abs(ex[0]) + wp.abs(ex[1]) + wp.abs(ey[0]) + wp.abs(ey[1]) + 1.2 * radius + 2.0
+    inside = wp.min(q[0], q[1]) > reach and q[0] + reach < float(level.width) and q[1] + reach < float(level.height)
     hit = float(0.0)
     for k in range(n):
         o = tap[first + k]
         x = q[0] + ex[0] * o[0] + ey[0] * o[1] + radius * o[2]
         y = q[1] + ex[1] * o[0] + ey[1] * o[1] + radius * o[3]
         d = depth + ex[2] * o[0] + ey[2] * o[1]
-        hit += blocked(sun, level, x, y, d)
+        if inside:
+            hit += blocked_inside(sun, level, x, y, d)
+        else:
+            hit += blocked(sun, level, x, y, d)
     return hit / float(n)
 
 

@@ -220,6 +220,29 @@ def blocked(sun: Sun, level: SunLevel, x: float, y: float, depth: float) -> floa
 
 
 @wp.func
+def blocked_inside(sun: Sun, level: SunLevel, x: float, y: float, depth: float) -> float:
+    """`blocked` where all four texels are known to lie in the map."""
+    gx = x - 0.5
+    gy = y - 0.5
+    i = int(gx)
+    j = int(gy)
+    u = gx - float(i)
+    v = gy - float(j)
+    k = level.first + j * level.width + i
+    top = float(0.0)
+    if sun.depth[k] < depth:
+        top += 1.0 - u
+    if sun.depth[k + 1] < depth:
+        top += u
+    low = float(0.0)
+    if sun.depth[k + level.width] < depth:
+        low += 1.0 - u
+    if sun.depth[k + level.width + 1] < depth:
+        low += u
+    return top * (1.0 - v) + low * v
+
+
+@wp.func
 def level_of(sun: Sun, distance: float) -> int:
     k = int(0)
     while k < sun.levels - 1 and distance > sun.level[k].limit_m:

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from composer.camera.camera import View
 from composer.crowd.agents import Agents, Cast
 from composer.errors import InputError
+from composer.guides import kernel_catch, kernel_raster, kernel_shade, kernel_sun
 from composer.guides.assets import Assets, assets_of
-from composer.guides.device import Pool, eye_of, lanes, upload
+from composer.guides.device import Pool, eye_of, lanes, load_kernels, upload
 from composer.guides.frame import Crowd, Slots, check_agents, look, plant, skin
 from composer.guides.kernel_catch import Feet, ground_kernel, ground_point_kernel
 from composer.guides.kernel_raster import EMPTY, joint_kernel, raster_kernel
@@ -299,6 +300,7 @@ def render_guides(
     _check(views, ground_depth_m, holdouts, samples)
     view = views[1]
     w, h = size = view.size_px
+    load_kernels(device, kernel_raster, kernel_sun, kernel_shade, kernel_catch)
     pool = Pool(device, threads)
     try:
         assets = assets_of(cast, device)

@@ -75,8 +75,9 @@ def _window(
     texel_m: float, casters: tuple[F64, F64], receivers: tuple[F64, F64], origin: F64
 ) -> tuple[float, int, int, int, int]:
     """The part of the world's texel grid that both boxes (sun axes, rel) share: (texel, x0, y0, width, height)."""
-    low = np.maximum(casters[0], receivers[0] - MARGIN_M) + origin
-    high = np.minimum(casters[1], receivers[1] + MARGIN_M) + origin
+    margin = MARGIN_M + 10.0 * texel_m
+    low = np.maximum(casters[0], receivers[0] - margin) + origin
+    high = np.minimum(casters[1], receivers[1] + margin) + origin
     if (high <= low).any():
         return texel_m, 0, 0, 0, 0
     while True:
@@ -125,7 +126,8 @@ def plan_sun(
         wanted = texel_m
         if serves.any():
             low, high = seen_uv[serves].min(0), seen_uv[serves].max(0)
-            inside = ((uv + radius[:, None] >= low - MARGIN_M) & (uv - radius[:, None] <= high + MARGIN_M)).all(1)
+            reach = radius[:, None] + MARGIN_M + 10.0 * texel_m
+            inside = ((uv + reach >= low) & (uv - reach <= high)).all(1)
             inside &= (farthest + radius + 1.0 >= from_m) & ((nearest - radius - 1.0 <= limit_m) | last)
         if inside.any():
             reach = radius[inside, None] + 0.3
