@@ -85,7 +85,9 @@ def _header(frame: Frame, view: View, slate: Slate) -> dict[str, object]:
     if slate.colorspace in attributes.INTEROP_ID:
         header["colorInteropID"] = attributes.INTEROP_ID[slate.colorspace]
     if slate.timecode:
-        header["timeCode"] = Timecode.parse(slate.timecode, slate.frame_rate)
+        header["muster:timecode"] = slate.timecode
+        if slate.frame_rate <= 39:  # the standard attribute has no room for more frames in a second
+            header["timeCode"] = Timecode.parse(slate.timecode, slate.frame_rate)
     for key, value in (slate.extra or {}).items():
         header[f"muster:{key}"] = value
     return header
