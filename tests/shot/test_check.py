@@ -38,8 +38,8 @@ def test_everything_at_once(tiny: Path) -> None:
     tiny.write_text(text)
     told = "\n".join(lines(tiny, known_clips=("idle", "march"), known_kits=("swordsman",)))
     for words in (
-        "shot.yaml:3:9: frame 1002" if False else "plate.1002.png: the size changes: expected 96 x 64, got 80 x 64",
-        "frame 1003",
+        "shot.yaml:3:9 frame 1002: plate.path: plate.1002.png: the size changes: expected 96 x 64, got 80 x 64",
+        "shot.yaml:3:9 frame 1003: plate.path: plate.1003.png: damaged",
         "extra files look like frames of the plate: got plate.00002.png",
         "crowd.regions.0.polygon_m: the region is behind the camera in every frame",
         "crowd.regions.0.clip: unknown clip: expected idle, march, w, got idel; did you mean idle?",
