@@ -82,7 +82,7 @@ class DifferenceMatte:
     def _edge(self, rgb: F32, shape: NDArray[np.uint8], score: F32, unit: float) -> F32:
         if not shape.any():
             return np.zeros(shape.shape, dtype=np.float32)
-        inner = cv2.erode(shape, _disc(2 * round(2 * unit) + 1), borderType=cv2.BORDER_REPLICATE)
+        inner = cv2.erode(shape, _disc(2 * round(4 * unit) + 1), borderType=cv2.BORDER_REPLICATE)
         near = cv2.dilate(shape, _disc(2 * round(3 * unit) + 1))
         far = cv2.dilate(shape, _disc(2 * round(10 * unit) + 1))
         outer = (near > 0) | ((far > 0) & (score > 0.5))
@@ -103,7 +103,10 @@ def _score(rgb: F32, clean: CleanPlate, threshold: float) -> F32:
     away = np.abs(here - there).max(axis=-1)
     # A little difference over a neighbourhood (dark hair before dark leaves) counts as much as a big one at one pixel.
     around = cv2.GaussianBlur(away, (0, 0), 2.5 * max(1.0, max(away.shape) / 1280))
-    score = np.maximum(away / np.maximum(threshold, 3.5 * noise), around / np.maximum(0.5 * threshold, 2.0 * noise))
+    # Beside a plain difference it would only be that one's blur.
+    score = away / np.maximum(threshold, 3.5 * noise)
+    plain = cv2.dilate(score, _disc(2 * round(5 * max(1.0, max(away.shape) / 1280)) + 1)) > 4
+    score = np.maximum(score, np.where(plain, 0, around / np.maximum(0.5 * threshold, 2.0 * noise)))
     light, was = here.mean(axis=-1), there.mean(axis=-1)
     ratio = (light + 0.02) / (was + 0.02)
     chroma = np.abs((here + 0.02) / (light + 0.02)[..., None] - (there + 0.02) / (was + 0.02)[..., None]).max(axis=-1)
