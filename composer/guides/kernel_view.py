@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import warp as wp
 
-wp.config.quiet = True
+from composer.io.warp_log import quiet_warp
+
+quiet_warp()
 
 mat34 = wp.types.matrix(shape=(3, 4), dtype=wp.float32)
 

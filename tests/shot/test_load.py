@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from composer.crowd.agents import MATERIALS
+from composer.crowd.dyes import Palette
 from composer.errors import InputErrors
 from composer.shot.frames import frames_of
 from composer.shot.load import MAX_BYTES, load_shot, parse_shot
@@ -143,8 +143,8 @@ def test_one_wrong_letter_is_told_or_harmless(at: int, letter: str) -> None:
         assert all(e.where.file is not None and e.where.line is not None for e in errors.errors)
 
 
-def test_side_colours_are_the_cast_s_materials() -> None:
-    assert tuple(SideSpec.model_fields) == MATERIALS
+def test_side_colours_are_those_that_the_dyers_know() -> None:
+    assert set(SideSpec.model_fields) == set(Palette.__dataclass_fields__)
 
 
 @given(st.integers(0, 5000), st.integers(0, 300), st.integers(1, 20))
