@@ -65,7 +65,10 @@ def test_a_hole_in_the_plate_and_frames_that_are_not_there(tiny: Path) -> None:
 
 def test_an_unknown_colour_space_and_camera_file(tiny: Path) -> None:
     text = tiny.read_text().replace("colorspace: sRGB", "colorspace: sRBG")
-    text = text.replace("{locked: {focal_mm: 36, filmback_mm: [36, 24], height_m: 2.0, tilt_deg: -10}}", "{path: cam.nk}\nground: {plane: {}}")
+    text = text.replace(
+        "{locked: {focal_mm: 36, filmback_mm: [36, 24], height_m: 2.0, tilt_deg: -10}}",
+        "{path: cam.nk}\nground: {plane: {}}",
+    )
     tiny.write_text(text)
     told = lines(tiny)
     assert len(told) == 2

@@ -141,8 +141,13 @@ def solve(walls: int, ground: int, seed: int = 3) -> tuple[np.ndarray, np.ndarra
     side = np.stack([np.full(walls // 2, -15.0), rng.uniform(0, 12, walls // 2), rng.uniform(-55, -40, walls // 2)], 1)
     lawn = np.stack([rng.uniform(-20, 20, ground), np.zeros(ground), rng.uniform(-40, -8, ground)], 1)
     stray = rng.uniform([-20, 0, -50], [20, 12, -10], (walls // 10, 3))
-    points = np.concatenate([front, side, lawn, stray]) + rng.normal(0, 0.01, (walls + walls // 2 + ground + walls // 10, 3))
-    eyes = [looking(np.array([x, 1.7, abs(x) / 9]), np.array([x / 3, 5.0, -40]), np.array([0.02, 1, 0])) for x in range(-12, 13, 4)]
+    points = np.concatenate([front, side, lawn, stray]) + rng.normal(
+        0, 0.01, (walls + walls // 2 + ground + walls // 10, 3)
+    )
+    eyes = [
+        looking(np.array([x, 1.7, abs(x) / 9]), np.array([x / 3, 5.0, -40]), np.array([0.02, 1, 0]))
+        for x in range(-12, 13, 4)
+    ]
     axis, angle = np.array([0.6, 0.0, 0.8]), 2.0
     k = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
     turn = np.eye(4)

@@ -30,7 +30,9 @@ def test_azimuth_is_clockwise_from_the_view() -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.floats(15, 75), st.floats(0, 359), st.floats(-2, 2))
 def test_a_picked_sun_is_the_sun_that_threw_the_shadow(elevation: float, azimuth: float, x: float) -> None:
-    camera = locked_off(focal_mm=24, filmback_mm=(36, 24), height_m=12, tilt_deg=-45, size_px=(960, 640), first_frame=1, frame_count=1)
+    camera = locked_off(
+        focal_mm=24, filmback_mm=(36, 24), height_m=12, tilt_deg=-45, size_px=(960, 640), first_frame=1, frame_count=1
+    )
     sun = direction_of(elevation, azimuth)
     base = np.array([x, 0, -12.0])
     top = base + [0, 1.0, 0]
@@ -65,7 +67,9 @@ def test_a_tiny_shot_is_staged(tiny: Path) -> None:
 
 
 def test_exposure_in_stops_and_a_scaled_plane(tiny: Path) -> None:
-    text = tiny.read_text().replace("azimuth_deg: 90}}", "azimuth_deg: 90, strength: 2, color: [1, 1, 1]}, exposure: 1}")
+    text = tiny.read_text().replace(
+        "azimuth_deg: 90}}", "azimuth_deg: 90, strength: 2, color: [1, 1, 1]}, exposure: 1}"
+    )
     text = text.replace("light:", "scale: {camera_height_m: 4}\nlight:")
     stage = prepare(parse_shot(text, tiny))
     assert stage.light.sun == (4, 4, 4)
@@ -137,7 +141,9 @@ def test_picks_snap_to_solve_points_or_are_refused(real_shot: Callable[[str], st
         prepare(bad)
 
 
-def test_a_scene_linear_plate_keeps_its_bits(real_shot: Callable[[str], str], shared_data: Path, tmp_path: Path) -> None:
+def test_a_scene_linear_plate_keeps_its_bits(
+    real_shot: Callable[[str], str], shared_data: Path, tmp_path: Path
+) -> None:
     import OpenImageIO as oiio
 
     stage = prepare(parse_shot(real_shot("crissy"), tmp_path / "shot.yaml"))
