@@ -1,4 +1,4 @@
-"""Nuke scripts: knobs and curves, transforms, the camera's window, what it hangs on, and what is refused on which line."""
+"""Nuke scripts: knobs, curves, transforms, the camera's window, what it hangs on, and what is refused on which line."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import sys
 from composer.camera.readers.common import Request
 from composer.errors import InputError, Where
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 30.0
 _CHILD = """
 import pickle, sys
 from importlib import import_module
