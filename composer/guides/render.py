@@ -29,6 +29,7 @@ from composer.guides.kernel_sun import Sun
 from composer.guides.kernel_view import Eye
 from composer.guides.lens_table import LensTables, lens_tables, sample_grid
 from composer.guides.passes import GuidePasses, Holdout, Light, Samples
+from composer.guides.pattern import PATTERNS, sample_places
 from composer.guides.pose import joint_passes
 from composer.guides.sun import draw_sun, filter_taps, plan_sun
 
@@ -37,16 +38,6 @@ F64 = NDArray[np.float64]
 
 CPU_BAND_BYTES = 6_000_000
 CUDA_BAND_BYTES = 400_000_000
-
-#: Sample places within a pixel, in 1/16: one in each row and each column of the pixel, the same in every pixel.
-PATTERNS: dict[int, tuple[tuple[int, int], ...]] = {
-    1: ((8, 8),),
-    4: ((6, 2), (14, 6), (2, 10), (10, 14)),
-    8: ((9, 5), (7, 11), (13, 9), (5, 3), (3, 13), (1, 7), (11, 15), (15, 1)),
-    16: ((9, 9), (7, 5), (5, 10), (12, 7), (3, 6), (10, 13), (13, 11), (11, 3),
-         (6, 14), (8, 1), (4, 2), (2, 12), (0, 8), (15, 4), (14, 15), (1, 0)),
-}  # fmt: skip
-
 
 @dataclass(frozen=True)
 class _Inputs:
@@ -327,7 +318,7 @@ def render_guides(
         feet, crowding = plant(agents, crowd, slots, joints_rel, device)
         blockers = _blockers(ground_depth_m, holdouts, (h, w), device)
         canvas = _Canvas(size, device)
-        offset = upload(np.array(PATTERNS[samples], np.int32) * 16, wp.vec2i, device)
+        offset = upload(sample_places(samples), wp.vec2i, device)
         shading = _shading(agents, light, slots, crowd, crowding, device)
         inputs = _Inputs(assets, slots, eyes, sun, shading, blockers, offset, samples, size, device)
         rows = band_rows or max(16, (CPU_BAND_BYTES if device == "cpu" else CUDA_BAND_BYTES) // (w * samples * 8))
