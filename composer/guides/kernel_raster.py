@@ -219,15 +219,21 @@ def scan(
     u_in = full * (wp.max(ux, zero) + wp.max(uy, zero))
     v_in = full * (wp.max(vx, zero) + wp.max(vy, zero))
     w_in = full * (wp.max(wx, zero) + wp.max(wy, zero))
+    u_step = ux * full
+    v_step = vx * full
+    w_step = wx * full
+    left = wp.int64(x0) * full
+    iu = ia * inverse_area
+    iv = ib * inverse_area
+    iw = ic * inverse_area
     for y in range(y0, y1 + 1):
         sy = wp.int64(y) * full
-        for x in range(x0, x1 + 1):
-            sx = wp.int64(x) * full
-            u = u0 + ux * sx + uy * sy
-            v = v0 + vx * sx + vy * sy
-            w = w0 + wx * sx + wy * sy
-            if u + u_in >= zero and v + v_in >= zero and w + w_in >= zero:
-                cell = ((y - row0) * width + x) * samples
+        u = u0 + ux * left + uy * sy
+        v = v0 + vx * left + vy * sy
+        w = w0 + wx * left + wy * sy
+        cell = ((y - row0) * width + x0) * samples
+        for _x in range(x0, x1 + 1):
+            if ((u + u_in) | (v + v_in) | (w + w_in)) >= zero:
                 for s in range(samples):
                     o = offset[s]
                     ox = wp.int64(o[0])
@@ -235,11 +241,15 @@ def scan(
                     us = u + ux * ox + uy * oy
                     vs = v + vx * ox + vy * oy
                     ws = w + wx * ox + wy * oy
-                    if us >= zero and vs >= zero and ws >= zero:
-                        inverse_depth = (float(us) * ia + float(vs) * ib + float(ws) * ic) * inverse_area
+                    if (us | vs | ws) >= zero:
+                        inverse_depth = float(us) * iu + float(vs) * iv + float(ws) * iw
                         depth = wp.clamp(1.0 / inverse_depth, near, far)
                         key = (wp.uint64(wp.cast(depth, wp.uint32)) << wp.uint64(32)) | payload
                         wp.atomic_min(vis, cell + s, key)
+            u += u_step
+            v += v_step
+            w += w_step
+            cell += samples
 
 
 @wp.func

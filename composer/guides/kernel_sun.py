@@ -279,9 +279,20 @@ def surface_sun(sun: Sun, p: wp.vec3, normal: wp.vec3) -> float:
     level = sun.level[number]
     q = sun_place(sun, level, p + normal * (1.2 * level.texel_m + 0.004))
     depth = q[2] - 0.012 - 0.6 * level.texel_m
+    # the tent over bilinear texels comes to four weights an axis
+    gx = q[0] - 0.5
+    gy = q[1] - 0.5
+    i = int(wp.floor(gx))
+    j = int(wp.floor(gy))
+    u = gx - float(i)
+    v = gy - float(j)
+    across = wp.vec4(1.0 - u, 2.0 - u, 1.0 + u, u)
+    down = wp.vec4(1.0 - v, 2.0 - v, 1.0 + v, v)
     hit = float(0.0)
-    for b in range(-1, 2):
-        for a in range(-1, 2):
-            weight = float((2 - wp.abs(a)) * (2 - wp.abs(b))) / 16.0
-            hit += weight * blocked(sun, level, q[0] + float(a), q[1] + float(b), depth)
-    return 1.0 - hit
+    for b in range(4):
+        row = float(0.0)
+        for a in range(4):
+            if texel(sun, level, i + a - 1, j + b - 1) < depth:
+                row += across[a]
+        hit += row * down[b]
+    return 1.0 - hit / 16.0
