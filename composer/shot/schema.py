@@ -26,6 +26,7 @@ from composer.shot.schema_base import (
     Text,
     mistake,
 )
+from composer.shot.schema_override import OverrideSpec
 from composer.shot.schema_place import CameraSpec, ColorSpec, GroundSpec, PlateSpec, ScaleSpec
 
 
@@ -216,6 +217,7 @@ class ShotFile(Part):
     crowd: CrowdSpec
     sides: dict[Name, SideSpec] = Field(default_factory=dict)
     clips: tuple[ClipSpec, ...] = ()
+    overrides: Annotated[tuple[OverrideSpec, ...], Field(max_length=10_000)] = ()
     delivery: DeliverySpec = Field(default_factory=DeliverySpec)
 
     _file: Path = PrivateAttr(default=Path("shot.yaml"))
