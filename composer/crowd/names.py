@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from composer.crowd.layout import Layout
+from composer.crowd.orders import Crowd
 from composer.crowd.shares import first_id
 
 
-def agent_names(layout: Layout) -> dict[int, str]:
+def agent_names(layout: Crowd) -> dict[int, str]:
     """Agent id to name (`host_left.00042`) for everybody in `layout`."""
     first = [first_id(name) for name in layout.region_names]
     pairs = zip(layout.agent_id.tolist(), layout.region.tolist(), strict=True)

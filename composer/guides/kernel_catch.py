@@ -63,7 +63,9 @@ def ground_block(
         first = 12
         n = tap.shape[0] - 12
     reach = wp.abs(ex[0]) + wp.abs(ex[1]) + wp.abs(ey[0]) + wp.abs(ey[1]) + 1.2 * radius + 2.0
-    inside = wp.min(q[0], q[1]) > reach and q[0] + reach < float(level.width) and q[1] + reach < float(level.height)
+    qx = q[0] - float(level.x0)
+    qy = q[1] - float(level.y0)
+    inside = wp.min(qx, qy) > reach and qx + reach < float(level.width) and qy + reach < float(level.height)
     hit = float(0.0)
     for k in range(n):
         o = tap[first + k]
