@@ -178,13 +178,10 @@ class Directed:
             kept = np.asarray(self.ground.height_m(*np.ascontiguousarray(start.T)), dtype=np.float64)
             height = np.where(off, np.where(np.isfinite(kept), kept, here[who, 1]), height)
         track.place[:, who] = np.stack([x, height, z], axis=-1)
-        up = track.up[:, who]
-        leaning = (up != UP).any(axis=-1)
-        if leaning.any():
-            was, now = (np.asarray(self.ground.normal(*np.ascontiguousarray(p)), dtype=np.float64)
-                        for p in (old[..., [0, 2]].transpose(2, 0, 1), np.stack([x, z])))  # fmt: skip
+        if self.first.up is not None:
+            was, now = (np.asarray(self.ground.normal(p[..., 0], p[..., -1]), dtype=np.float64) for p in (old, track.place[:, who]))
             known = np.isfinite(was).all(axis=-1) & np.isfinite(now).all(axis=-1)
-            track.up[:, who] = np.where((leaning & known)[..., None], _carried(up, was, now), up)
+            track.up[:, who] = np.where(known[..., None], _carried(track.up[:, who], was, now), track.up[:, who])
 
     def _play(self, track: Track, own_s: F64) -> None:
         """Clips and phases: those asked for, a re-roll's own, and standing for those who no longer walk."""

@@ -14,11 +14,15 @@ wp.set_module_options({"enable_backward": False})
 
 @wp.struct
 class Feet:
-    """Contact: agents by ground cell, each listed in every cell that its circle touches. cell_m: a cell's side."""
+    """Contact: agents by ground cell, each listed in every cell that its circle touches. The cells are the world's, counted
+    from the one at the camera, (x0, z0) its corner; the first here is (i0, j0). So one soldier's move changes nobody's
+    cell. inv_cell: cells a metre."""
 
     x0: float
     z0: float
     inv_cell: float
+    i0: int
+    j0: int
     nx: int
     nz: int
     start: wp.array(dtype=int)
@@ -93,8 +97,8 @@ def bump(offset: wp.vec3, radius: float) -> float:
 def contact_at(feet: Feet, p: wp.vec3) -> float:
     """The share of sky light that the soldiers near a ground point take: a body's broad shade and each foot's close
     one."""
-    i = int(wp.floor((p[0] - feet.x0) * feet.inv_cell))
-    j = int(wp.floor((p[2] - feet.z0) * feet.inv_cell))
+    i = int(wp.floor((p[0] - feet.x0) * feet.inv_cell)) - feet.i0
+    j = int(wp.floor((p[2] - feet.z0) * feet.inv_cell)) - feet.j0
     if i < 0 or j < 0 or i >= feet.nx or j >= feet.nz:
         return 0.0
     first = feet.start[j * feet.nx + i]
@@ -112,8 +116,8 @@ def contact_at(feet: Feet, p: wp.vec3) -> float:
 @wp.func
 def crowding_at(feet: Feet, p: wp.vec3) -> float:
     """How tightly neighbours stand around a soldier at p, 0 alone to 1 in a press."""
-    i = int(wp.floor((p[0] - feet.x0) * feet.inv_cell))
-    j = int(wp.floor((p[2] - feet.z0) * feet.inv_cell))
+    i = int(wp.floor((p[0] - feet.x0) * feet.inv_cell)) - feet.i0
+    j = int(wp.floor((p[2] - feet.z0) * feet.inv_cell)) - feet.j0
     total = float(0.0)
     if i >= 0 and j >= 0 and i < feet.nx and j < feet.nz:
         for k in range(feet.start[j * feet.nx + i], feet.start[j * feet.nx + i + 1]):
