@@ -16,7 +16,7 @@ import composer
 from composer.cli.result import Result
 from composer.errors import InputErrors, MusterError
 
-VERBS = ("render", "demo", "check", "sheet")
+VERBS = ("render", "demo", "check", "layout", "sheet")
 
 
 def build_parser() -> argparse.ArgumentParser:
