@@ -50,7 +50,8 @@ class Crowd(Protocol):
 class Orders:
     """For K soldiers. index: int64 [K], ascending, into the layout. shift_m: float64 [K, 2], (x, z). turn_rad: float64 [K],
     counter-clockwise. clip: int16 [K], -1 as laid out. phase: float64 [K], of the clip at the first frame, NaN as laid
-    out. delay_s, speed: float64 [K]. hide, pin: bool [K]. kill_at: int64 [K], a frame or NEVER."""
+    out. delay_s, speed: float64 [K]. hide, pin: bool [K]. kill_at: int64 [K], a
+    frame or NEVER. named: bool [K], by name or by pixel and not with his region only."""
 
     index: I64
     shift_m: F64
@@ -62,6 +63,7 @@ class Orders:
     hide: Bools
     pin: Bools
     kill_at: I64
+    named: Bools
 
 
 @dataclass

@@ -79,6 +79,7 @@ class _Wishes:
     hide: NDArray[np.bool_]
     pin: NDArray[np.bool_]
     kill_at: I64
+    named: NDArray[np.bool_]
 
     @classmethod
     def none(cls, n: int) -> _Wishes:
@@ -90,7 +91,7 @@ class _Wishes:
 
         return cls(
             no(), np.zeros((n, 2)), np.zeros(n), whole(-1), np.full(n, np.nan), np.zeros(n), np.ones(n), whole(-1),
-            whole(-1), whole(0), no(), no(), whole(NEVER),
+            whole(-1), whole(0), no(), no(), whole(NEVER), no(),
         )  # fmt: skip
 
 
@@ -114,6 +115,7 @@ class _Draft:
             return
         w = self.wishes
         w.touched[who] = True
+        w.named[who] |= spec.region is None
         plain = ("phase", "delay_s", "speed", "hide", "pin", "kill_at", "reroll")
         for key in plain:
             if (value := getattr(spec, key)) is not None:
@@ -282,6 +284,7 @@ class _Draft:
             hide=w.hide[index],
             pin=w.pin[index],
             kill_at=w.kill_at[index],
+            named=w.named[index],
         )
         made = Directed(self.base, self.ground, self.cast, orders, looks, self.first)
         notes = (*self.notes, *made.assumed(self._name), *self._crowding(made))

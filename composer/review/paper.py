@@ -207,7 +207,7 @@ def _words(
             write((x, y), f"{region.name}  {region.count:,}", INK)
     _metres(write, scale, size, step)
     if scale.per_m * _SHOULDERS_M > 9:  # near enough that names find room
-        for i in range(len(plan.names)):
+        for i in set(range(len(plan.names))) - set(first):
             write((place[i, 0], place[i, 1] + 1.3 * text), plan.names[i].rpartition(".")[2], FAINT)
 
 

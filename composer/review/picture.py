@@ -27,14 +27,15 @@ def layout_picture(scene: Scene, frame: int, width_px: int = 2400, selected: Seq
     if unknown:
         raise InputError("no such soldier", where=Where(field="--select"), got=", ".join(unknown))
     gap = width_px // 120
-    right = int((width_px - 3 * gap) * 0.52)
-    left = width_px - 3 * gap - right
-    seen = drawn_over(scene, plan, look_through(scene, frame, right), selected)
+    room = width_px - 3 * gap
+    left = _left_share(plan, scene.stage.camera.size_px, room)
+    right = room - left
+    seen = drawn_over(scene, plan, look_through(scene, frame, right), right, selected)
     seen_h = round(seen.shape[0] * right / seen.shape[1])
     legend = _legend(scene, plan, right, gap)
     x0, z0, x1, z1 = plan.extent_m
     head = 4 * gap
-    height = int(np.clip(left * (z1 - z0) / (x1 - x0), seen_h + legend.shape[0] + gap, 1.6 * left))
+    height = int(np.clip(left * (z1 - z0) / (x1 - x0), seen_h + legend.shape[0] + gap, 1.25 * left))
     above = top_view(plan, (left, height), _shade(scene, plan, (left, height)), selected)
     page = Image.new("RGB", (width_px, head + height + gap), PAPER)
     page.paste(Image.fromarray(above), (gap, head))
@@ -52,6 +53,13 @@ def write_picture(target: Path, picture: U8) -> None:
     """As PNG, whole or not at all."""
     with atomic_write(target) as temporary:
         Image.fromarray(picture).save(temporary, format="PNG")
+
+
+def _left_share(plan: Plan, plate_px: tuple[int, int], room: int) -> int:
+    """How wide the plan is, so that it is about as high as the camera's view with the legend under it."""
+    x0, z0, x1, z1 = plan.extent_m
+    tall, wide = (z1 - z0) / (x1 - x0), plate_px[1] / plate_px[0]
+    return int(np.clip((room * wide + 0.14 * room) / (tall + wide), 0.3 * room, 0.58 * room))
 
 
 def _shade(scene: Scene, plan: Plan, size: tuple[int, int]) -> NDArray[np.float64] | None:

@@ -42,7 +42,7 @@ class Outline:
 @dataclass(frozen=True)
 class Plan:
     """names, and per soldier: place_m float64 [N, 2] (x, z), height_m float64 [N], azimuth_deg float64 [N], clockwise from
-    -Z; side, region int64 [N]. directed: bool [N], named by an override. hidden: (name, (x, z)) of those who are hidden.
+    -Z; side, region int64 [N]. directed: bool [N], named by an override (not with his region only). hidden: (name, (x, z)) of those who are hidden.
     camera_m: (x, z). sight_m: float64 [M, 2], what ground the picture shows. extent_m: (x0, z0, x1, z1)."""
 
     frame: int
@@ -100,7 +100,7 @@ def side_colours(names: Sequence[str]) -> tuple[Rgb, ...]:
 
 
 def _directed(people: People, frame: int) -> tuple[NDArray[np.uint32], tuple[tuple[str, tuple[float, float]], ...]]:
-    """The ids that overrides name, and where the hidden ones would stand."""
+    """The ids that overrides name one by one, and where the hidden ones would stand."""
     placed = people.layout
     if not isinstance(placed, Directed):
         return np.zeros(0, np.uint32), ()
@@ -113,7 +113,7 @@ def _directed(people: People, frame: int) -> tuple[NDArray[np.uint32], tuple[tup
     hidden = tuple(
         (names[int(base.agent_id[i])], (float(p[0]), float(p[2]))) for i, p in zip(gone, where, strict=True)
     )
-    return base.agent_id[orders.index], hidden
+    return base.agent_id[orders.index[orders.named]], hidden
 
 
 def _outline(stage: Stage, spec: RegionSpec, count: int) -> Outline:

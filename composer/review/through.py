@@ -57,12 +57,13 @@ def look_through(scene: Scene, number: int, width_px: int) -> Through:
     return Through(number, picture, guides.agent_id, guides.pose_agent[seen], head[seen], (low - high)[seen], ground)
 
 
-def drawn_over(scene: Scene, plan: Plan, seen: Through, selected: Sequence[str] = ()) -> U8:
-    """The display picture with region outlines and names, uint8 [h, w, 3]."""
+def drawn_over(scene: Scene, plan: Plan, seen: Through, width_px: int, selected: Sequence[str] = ()) -> U8:
+    """The display picture, at least `width_px` wide, with region outlines and names, uint8 [h, w, 3]."""
     h, w = seen.display.shape[:2]
+    h, w = (round(h * width_px / w), width_px) if w < width_px else (h, w)
     plate_w, plate_h = scene.stage.camera.size_px
     scale = np.array([w / plate_w, h / plate_h])
-    page = Image.fromarray(seen.display)
+    page = Image.fromarray(seen.display).resize((w, h), Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(page, "RGBA")
     for region in plan.regions:
         for a, b, hidden in outline_px(scene, plan.frame, seen.ground_m, region.points_m):
