@@ -25,7 +25,7 @@ from composer.io.files import atomic_write, sha256_bytes
 from composer.render.frame import Scene
 from composer.render.people import people_on
 from composer.review.edits import Value, remove_override, set_override, set_polygon
-from composer.review.plan import Plan, pixels_of, plan_of, relief
+from composer.review.plan import Plan, line_px, pixels_of, plan_of, relief
 from composer.review.through import Through, look_through
 from composer.shot.load import MAX_BYTES, parse_shot
 from composer.shot.schema import ShotFile
@@ -140,12 +140,14 @@ class Desk:
                 "hidden": [{"name": n, "x": round(x, 3), "z": round(z, 3)} for n, (x, z) in plan.hidden],
                 "sides": [{"name": n, "rgb": c} for n, c in zip(plan.side_names, plan.side_rgb, strict=True)],
                 "regions": [
-                    {"name": r.name, "key": r.key, "side": r.spec.side, "count": r.count, "points": _points(r.points_m)}
+                    {"name": r.name, "key": r.key, "side": r.spec.side, "count": r.count, "points": _short_pairs(r.points_m)}
+                    | {"px": _points(line_px(stage, frame, r.points_m), 1)}
                     for r in plan.regions
                 ],
+                "px": _points(plan.feet_px, 1),
                 "overrides": [s.model_dump(mode="json", exclude_none=True) for s in shot.overrides],
                 "camera": plan.camera_m,
-                "sight": _points(plan.sight_m),
+                "sight": _short_pairs(plan.sight_m),
                 "extent": plan.extent_m,
                 "kits": KITS,
                 "clips": [c.name for c in self.scene.people.cast.clips],
@@ -358,7 +360,13 @@ def _short(values: np.ndarray, digits: int = 3) -> list[float]:
     return np.round(np.nan_to_num(values.astype(np.float64)), digits).tolist()
 
 
-def _points(points: np.ndarray) -> list[list[float]]:
+def _points(points: np.ndarray, digits: int = 3) -> list[list[float] | None]:
+    """Pairs; null for those that are nowhere."""
+    good = np.isfinite(points).all(axis=1)
+    return [p if g else None for p, g in zip(np.round(np.nan_to_num(points), digits).tolist(), good, strict=True)]
+
+
+def _short_pairs(points: np.ndarray) -> list[list[float]]:
     return np.round(np.nan_to_num(points), 3).tolist()
 
 

@@ -43,7 +43,7 @@ class Outline:
 class Plan:
     """names, and per soldier: place_m float64 [N, 2] (x, z), height_m float64 [N], azimuth_deg float64 [N], clockwise from
     -Z; side, region int64 [N]. directed: bool [N], named by an override (not with his region only). hidden: (name, (x, z)) of those who are hidden.
-    camera_m: (x, z). sight_m: float64 [M, 2], what ground the picture shows. extent_m: (x0, z0, x1, z1)."""
+    camera_m: (x, z). sight_m: float64 [M, 2], what ground the picture shows. extent_m: (x0, z0, x1, z1). feet_px: float64 [N, 2], where they stand in the picture, NaN behind the camera."""
 
     frame: int
     names: tuple[str, ...]
@@ -61,6 +61,7 @@ class Plan:
     camera_m: tuple[float, float]
     sight_m: F64
     extent_m: tuple[float, float, float, float]
+    feet_px: F64
 
 
 def plan_of(stage: Stage, people: People, frame: int) -> Plan:
@@ -90,6 +91,7 @@ def plan_of(stage: Stage, people: People, frame: int) -> Plan:
         camera_m=(float(view.position_m[0]), float(view.position_m[2])),
         sight_m=sight,
         extent_m=_extent(place[:, [0, 2]], regions, view),
+        feet_px=view.project(place)[0],
     )
 
 
@@ -131,6 +133,19 @@ def pixels_of(stage: Stage, frame: int, points_m: F64) -> F64:
     """Ground places [V, 2] in the picture at `frame`: float64 [V, 2], NaN behind the camera or off the ground."""
     height = np.asarray(stage.ground.height_m(points_m[:, 0], points_m[:, 1]), np.float64)
     return stage.camera.view(frame).project(np.stack([points_m[:, 0], height, points_m[:, 1]], axis=1))[0]
+
+
+def line_px(stage: Stage, frame: int, points_m: F64, piece_m: float = 2.0) -> F64:
+    """A polygon on the ground as a closed line in the picture, float64 [M, 2]; NaN where it can't be drawn."""
+    points = points_m[np.isfinite(points_m).all(axis=1)]
+    if len(points) < 2:
+        return np.zeros((0, 2))
+    line = [
+        a + (b - a) * np.linspace(0, 1, min(400, max(2, int(np.linalg.norm(b - a) / piece_m))), endpoint=False)[:, None]
+        for a, b in zip(points, np.roll(points, -1, axis=0), strict=True)
+    ]
+    px = pixels_of(stage, frame, np.concatenate([*line, points[:1]]))
+    return np.where((np.abs(px) < 1e5).all(axis=1, keepdims=True), px, np.nan)
 
 
 def sight_of(stage: Stage, view: View) -> F64:

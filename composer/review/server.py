@@ -113,6 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _get(self) -> tuple[bytes, str]:
         url = urlsplit(self.path)
+        if url.path == "/favicon.ico":
+            return b"", "image/x-icon"
         if url.path in _PAGE:
             name, kind = _PAGE[url.path]
             return (files("composer.review") / "page" / name).read_bytes(), kind
