@@ -4,6 +4,7 @@ soldiers and regions can be dragged; what is dragged is written into shot.yaml, 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -17,13 +18,20 @@ PORT = 8642
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shot", type=Path, metavar="SHOT", help="shot.yaml, or the folder that holds it")
     parser.add_argument("--frame", type=int, metavar="N", help="which frame (default: the first)")
-    parser.add_argument("--out", type=Path, metavar="PNG", help="where to write it (default: <shot>_layout.<frame>.png)")
+    parser.add_argument(
+        "--out", type=Path, metavar="PNG", help="where to write it (default: <shot>_layout.<frame>.png)"
+    )
     parser.add_argument("--select", default="", metavar="NAMES", help="soldiers to mark: host.00042,host.00043")
     parser.add_argument("--count", metavar="CROWD=N", help="number of soldiers, in place of the shot's own")
     parser.add_argument("--width", type=int, default=2400, metavar="PX", help="width of the picture (default: 2400)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
     parser.add_argument(
-        "--serve", nargs="?", type=int, const=PORT, metavar="PORT", help=f"the page, on this machine only (default: {PORT})"
+        "--serve",
+        nargs="?",
+        type=int,
+        const=PORT,
+        metavar="PORT",
+        help=f"the page, on this machine only (default: {PORT})",
     )
 
 
@@ -43,7 +51,9 @@ def _draw(args: argparse.Namespace, device: str) -> Result:
     from composer.shot.stage import prepare
 
     if not 640 <= args.width <= 16384:
-        raise InputError("width out of range", where=Where(field="--width"), expected="640 to 16384", got=str(args.width))
+        raise InputError(
+            "width out of range", where=Where(field="--width"), expected="640 to 16384", got=str(args.width)
+        )
     stage = prepare(load_shot(shot_file(args.shot)))
     frame = _frame(args.frame, stage.plate.frames)
     people = people_on(stage, crowd_count(args.count))
@@ -64,10 +74,8 @@ def _serve(args: argparse.Namespace, device: str) -> Result:
     with LayoutServer(desk, args.serve) as server:
         address = server.address(args.frame)
         print(f"layout: {address}\nEdits go into {desk.file}. Ctrl-C ends it.", file=sys.stderr, flush=True)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
-        except KeyboardInterrupt:
-            pass
     return Result(f"{desk.edits} edits were written into {desk.file}", {"shot": str(desk.file), "edits": desk.edits})
 
 

@@ -179,7 +179,10 @@ class Directed:
             height = np.where(off, np.where(np.isfinite(kept), kept, here[who, 1]), height)
         track.place[:, who] = np.stack([x, height, z], axis=-1)
         if self.first.up is not None:
-            was, now = (np.asarray(self.ground.normal(p[..., 0], p[..., -1]), dtype=np.float64) for p in (old, track.place[:, who]))
+            was, now = (
+                np.asarray(self.ground.normal(p[..., 0], p[..., -1]), dtype=np.float64)
+                for p in (old, track.place[:, who])
+            )
             known = np.isfinite(was).all(axis=-1) & np.isfinite(now).all(axis=-1)
             track.up[:, who] = np.where(known[..., None], _carried(track.up[:, who], was, now), track.up[:, who])
 
@@ -224,7 +227,9 @@ class Directed:
 
     def _in_stride(self, who: I64, clip: I16, rate: F64) -> F64:
         """Phases a second: for those who walk on at their region's pace, as many steps as that takes."""
-        pace = np.linalg.norm(getattr(self.base, "velocity_m_s", np.zeros((len(self.base), 2)))[self.orders.index[who]], axis=1)
+        pace = np.linalg.norm(
+            getattr(self.base, "velocity_m_s", np.zeros((len(self.base), 2)))[self.orders.index[who]], axis=1
+        )
         stride = np.array([c.stride_m for c in self.cast.clips])[clip] * self.looks.height_scale[who]
         walks = (pace > 0) & (stride > 0) & ~self.orders.pin[who]
         return np.where(walks, pace / np.where(walks, stride, 1.0), rate)
@@ -259,9 +264,7 @@ class Directed:
             agents = self.base.at(part)
             for f, number in enumerate(part):
                 memory[number] = rows_of(agents, f, self.orders.index)
-        return Track(
-            *(np.stack([getattr(memory[int(n)], f.name) for n in numbers]) for f in fields(Track))
-        )
+        return Track(*(np.stack([getattr(memory[int(n)], f.name) for n in numbers]) for f in fields(Track)))
 
     # --- the dead ---
 
@@ -316,5 +319,3 @@ def _carried(v: F64, was: F64, now: F64) -> F64:
     """Unit vectors v [..., 3] turned by the shortest arc that takes `was` to `now` (both up, so never opposite)."""
     axis, cos = np.cross(was, now), (was * now).sum(-1, keepdims=True)
     return v * cos + np.cross(axis, v) + axis * (axis * v).sum(-1, keepdims=True) / (1.0 + cos)
-
-

@@ -99,5 +99,7 @@ def between(a: Track, b: Track, share: F64) -> Track:
     step = (b.phase - a.phase + 0.5) % 1.0 - 0.5
     phase = np.where(a.clip == b.clip, (a.phase + share * step) % 1.0, a.phase)
     up = a.up + w * (b.up - a.up)
-    up = np.where((a.up == b.up).all(-1, keepdims=True), a.up, up / np.maximum(np.linalg.norm(up, axis=-1, keepdims=True), 1e-9))
+    up = np.where(
+        (a.up == b.up).all(-1, keepdims=True), a.up, up / np.maximum(np.linalg.norm(up, axis=-1, keepdims=True), 1e-9)
+    )
     return Track(a.place + w * (b.place - a.place), a.heading + share * turn, a.clip, phase, up)

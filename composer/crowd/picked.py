@@ -27,7 +27,9 @@ def soldier_in_exr(path: Path, at_px: tuple[float, float]) -> str:
     column, row = math.floor(at_px[0]), math.floor(at_px[1])
     if not (0 <= column < width and 0 <= row < height):
         size = f"inside {width} x {height}"
-        raise InputError("the pixel is outside the picture", where=Where(file=path), expected=size, got=str(list(at_px)))
+        raise InputError(
+            "the pixel is outside the picture", where=Where(file=path), expected=size, got=str(list(at_px))
+        )
     best, code = 0.0, 0
     for id_channel, coverage_channel in layer.ranks:
         coverage = float(planes[coverage_channel][row, column])

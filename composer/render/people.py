@@ -29,7 +29,13 @@ def people_on(stage: Stage, count: int | None = None) -> People:
     """The shot's crowd on its stage, overrides and all. count: in place of the shot's own. Raises InputError."""
     plate = stage.plate
     return people_of(
-        stage.shot, stage.ground, stage.camera.view, plate.frame_rate, plate.frames[0], count, lambda c: picker(stage, c)
+        stage.shot,
+        stage.ground,
+        stage.camera.view,
+        plate.frame_rate,
+        plate.frames[0],
+        count,
+        lambda c: picker(stage, c),
     )
 
 
@@ -73,4 +79,6 @@ def _cut(holdout: HoldoutFrame, column: int, row: int) -> HoldoutFrame:
 
     depth = holdout.depth_m
     clean = None if holdout.clean is None else cut(holdout.clean)
-    return replace(holdout, alpha=cut(holdout.alpha), depth_m=cut(depth) if isinstance(depth, np.ndarray) else depth, clean=clean)
+    return replace(
+        holdout, alpha=cut(holdout.alpha), depth_m=cut(depth) if isinstance(depth, np.ndarray) else depth, clean=clean
+    )

@@ -135,12 +135,21 @@ class Desk:
                 "azimuth": _short(plan.azimuth_deg, 1),
                 "side": plan.side.tolist(),
                 "region": plan.region.tolist(),
-                "kit": [self.scene.people.cast.figures[int(c)].name.split("_")[0] for c in self.scene.people.layout.casting.cast],
+                "kit": [
+                    self.scene.people.cast.figures[int(c)].name.split("_")[0]
+                    for c in self.scene.people.layout.casting.cast
+                ],
                 "directed": np.flatnonzero(plan.directed).tolist(),
                 "hidden": [{"name": n, "x": round(x, 3), "z": round(z, 3)} for n, (x, z) in plan.hidden],
                 "sides": [{"name": n, "rgb": c} for n, c in zip(plan.side_names, plan.side_rgb, strict=True)],
                 "regions": [
-                    {"name": r.name, "key": r.key, "side": r.spec.side, "count": r.count, "points": _short_pairs(r.points_m)}
+                    {
+                        "name": r.name,
+                        "key": r.key,
+                        "side": r.spec.side,
+                        "count": r.count,
+                        "points": _short_pairs(r.points_m),
+                    }
                     | {"px": _points(line_px(stage, frame, r.points_m), 1)}
                     for r in plan.regions
                 ],
@@ -317,7 +326,9 @@ class Desk:
 
     def _plan(self, frame: int) -> Plan:
         if frame not in self.frames:
-            raise InputError("the plate has no such frame", expected=f"{self.frames[0]}-{self.frames[-1]}", got=str(frame))
+            raise InputError(
+                "the plate has no such frame", expected=f"{self.frames[0]}-{self.frames[-1]}", got=str(frame)
+            )
         if frame not in self._plans:
             self._plans[frame] = plan_of(self.scene.stage, self.scene.people, frame)
         return self._plans[frame]
@@ -374,5 +385,3 @@ def _encoded(picture: Image.Image, kind: str) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, kind, **({"quality": 90} if kind == "JPEG" else {}))
     return buffer.getvalue()
-
-

@@ -45,7 +45,9 @@ def set_override(text: str, soldier: str, changes: Mapping[str, Value], file: Pa
         if not given:
             return text
         entries.append({"soldier": soldier, **given})
-        return _checked(text, _appended(text, root, {"soldier": soldier, **given}), before, {"overrides": entries}, file)
+        return _checked(
+            text, _appended(text, root, {"soldier": soldier, **given}), before, {"overrides": entries}, file
+        )
     entry = dict(entries[number])
     for key, value in rounded.items():
         if value is None:

@@ -121,8 +121,13 @@ def _sight(pen: ImageDraw.ImageDraw, plan: Plan, scale: Scale) -> None:
         u = np.array([math.cos(middle), math.sin(middle)])
         v = np.array([-u[1], u[0]])
         r = 9 * _SUPER
-        pen.polygon([tuple(camera + p) for p in (u * r * 1.2 - v * r * 0.8, u * r * 1.2 + v * r * 0.8, u * 0)], fill=CAMERA)
-        pen.polygon([tuple(camera + p) for p in (-u * r - v * r * 0.55, -v * r * 0.55, v * r * 0.55, -u * r + v * r * 0.55)], fill=CAMERA)
+        pen.polygon(
+            [tuple(camera + p) for p in (u * r * 1.2 - v * r * 0.8, u * r * 1.2 + v * r * 0.8, u * 0)], fill=CAMERA
+        )
+        pen.polygon(
+            [tuple(camera + p) for p in (-u * r - v * r * 0.55, -v * r * 0.55, v * r * 0.55, -u * r + v * r * 0.55)],
+            fill=CAMERA,
+        )
 
 
 def _regions(pen: ImageDraw.ImageDraw, plan: Plan, scale: Scale) -> None:

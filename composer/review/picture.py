@@ -80,7 +80,9 @@ def _legend(scene: Scene, plan: Plan, width: int, gap: int) -> U8:
     page = Image.new("RGB", (width, rows * line + 2 * gap), (30, 32, 35))
     pen = ImageDraw.Draw(page)
     x, y = gap, gap
-    for name, rgb, count in zip(plan.side_names, plan.side_rgb, np.bincount(plan.side, minlength=len(plan.side_names)), strict=True):
+    for name, rgb, count in zip(
+        plan.side_names, plan.side_rgb, np.bincount(plan.side, minlength=len(plan.side_names)), strict=True
+    ):
         pen.rounded_rectangle((x, y + 0.3 * text, x + 1.6 * text, y + 1.3 * text), 3, fill=rgb)
         pen.text((x + 2.4 * text, y + 0.8 * text), f"{name}: {int(count):,}", font=font, fill=INK, anchor="lm")
         y += line
@@ -89,7 +91,11 @@ def _legend(scene: Scene, plan: Plan, width: int, gap: int) -> U8:
     pen.text((x + 2.4 * text, y + 0.8 * text), "under an override", font=font, fill=INK, anchor="lm")
     y += line
     for s in (0, 1):
-        pen.line((x + 0.4 * text, y + (0.4 + 0.8 * s) * text, x + 1.2 * text, y + (1.2 - 0.8 * s) * text), fill=FAINT, width=2)
+        pen.line(
+            (x + 0.4 * text, y + (0.4 + 0.8 * s) * text, x + 1.2 * text, y + (1.2 - 0.8 * s) * text),
+            fill=FAINT,
+            width=2,
+        )
     pen.text((x + 2.4 * text, y + 0.8 * text), "hidden", font=font, fill=INK, anchor="lm")
     x, y = width * 2 // 5, gap
     pen.text((x, y + 0.8 * text), "overrides" if entries else "no overrides", font=font, fill=FAINT, anchor="lm")

@@ -23,7 +23,14 @@ SIGHT_M = 400.0
 _BORDER = 24
 #: Colours of sides on the plan: told apart by people who see few colours, legible on light and dark paper.
 _KNOWN: dict[str, Rgb] = {"red": (206, 62, 58), "blue": (58, 122, 214), "levy": (176, 132, 48)}
-_MORE: tuple[Rgb, ...] = ((42, 157, 110), (152, 92, 196), (224, 122, 44), (38, 160, 176), (206, 84, 148), (128, 138, 52))
+_MORE: tuple[Rgb, ...] = (
+    (42, 157, 110),
+    (152, 92, 196),
+    (224, 122, 44),
+    (38, 160, 176),
+    (206, 84, 148),
+    (128, 138, 52),
+)
 
 
 @dataclass(frozen=True)
@@ -41,9 +48,10 @@ class Outline:
 
 @dataclass(frozen=True)
 class Plan:
-    """names, and per soldier: place_m float64 [N, 2] (x, z), height_m float64 [N], azimuth_deg float64 [N], clockwise from
-    -Z; side, region int64 [N]. directed: bool [N], named by an override (not with his region only). hidden: (name, (x, z)) of those who are hidden.
-    camera_m: (x, z). sight_m: float64 [M, 2], what ground the picture shows. extent_m: (x0, z0, x1, z1). feet_px: float64 [N, 2], where they stand in the picture, NaN behind the camera."""
+    """names, and per soldier: place_m float64 [N, 2] (x, z), height_m float64 [N], azimuth_deg float64 [N], clockwise
+    from -Z; side, region int64 [N]; feet_px float64 [N, 2], where they stand in the picture, NaN behind the camera.
+    directed: bool [N], named by an override (not with his region only). hidden: (name, (x, z)) of those who are hidden.
+    camera_m: (x, z). sight_m: float64 [M, 2], what ground the picture shows. extent_m: (x0, z0, x1, z1)."""
 
     frame: int
     names: tuple[str, ...]
@@ -112,9 +120,7 @@ def _directed(people: People, frame: int) -> tuple[NDArray[np.uint32], tuple[tup
     gone = orders.index[orders.hide]
     where = base.at([frame]).position_m[0][gone] if len(gone) else np.zeros((0, 3))
     names = agent_names(base) if len(gone) else {}
-    hidden = tuple(
-        (names[int(base.agent_id[i])], (float(p[0]), float(p[2]))) for i, p in zip(gone, where, strict=True)
-    )
+    hidden = tuple((names[int(base.agent_id[i])], (float(p[0]), float(p[2]))) for i, p in zip(gone, where, strict=True))
     return base.agent_id[orders.index[orders.named]], hidden
 
 

@@ -47,7 +47,9 @@ class LayoutServer(ThreadingHTTPServer):
         try:
             super().__init__(("127.0.0.1", port), _Handler)
         except OSError as error:
-            raise MachineError(f"port {port} cannot be had ({error.strerror})", hint="choose another: --serve 8700") from error
+            raise MachineError(
+                f"port {port} cannot be had ({error.strerror})", hint="choose another: --serve 8700"
+            ) from error
 
     @property
     def hosts(self) -> tuple[str, ...]:

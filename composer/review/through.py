@@ -45,7 +45,9 @@ def look_through(scene: Scene, number: int, width_px: int) -> Through:
     view = shot.color.view or color.natural_view(plate.colorspace, shot.color.display)
     display = color.display_view(shot.color.display, view)[0]
     rgb = made.composite.astype(np.float32)
-    picture = to_display(rgb, plate.delivery_colorspace, plate.pixel_aspect, color, width_px, display, view, exact=False)
+    picture = to_display(
+        rgb, plate.delivery_colorspace, plate.pixel_aspect, color, width_px, display, view, exact=False
+    )
     guides = made.guides
     joints = guides.pose_px.astype(np.float64)
     front = joints[..., 2] > 0
@@ -68,14 +70,14 @@ def drawn_over(scene: Scene, plan: Plan, seen: Through, width_px: int, selected:
     for region in plan.regions:
         for a, b, hidden in outline_px(scene, plan.frame, seen.ground_m, region.points_m):
             colour = tuple(min(255, c + 40) for c in region_rgb(plan, region.spec.side))
-            pen.line([tuple(a * scale), tuple(b * scale)], fill=(*colour, 70 if hidden else 235), width=max(1, w // 640))
+            pen.line(
+                [tuple(a * scale), tuple(b * scale)], fill=(*colour, 70 if hidden else 235), width=max(1, w // 640)
+            )
     _names(pen, plan, seen, scale, (w, h), selected)
     return np.asarray(page)
 
 
-def outline_px(
-    scene: Scene, frame: int, ground_m: NDArray[np.float32], points_m: F64
-) -> list[tuple[F64, F64, bool]]:
+def outline_px(scene: Scene, frame: int, ground_m: NDArray[np.float32], points_m: F64) -> list[tuple[F64, F64, bool]]:
     """A polygon on the ground as pieces in the picture: (from, to, behind a hill), plate pixels."""
     points = points_m[np.isfinite(points_m).all(axis=1)]
     if len(points) < 2:
@@ -101,7 +103,7 @@ def _names(
     pen: ImageDraw.ImageDraw, plan: Plan, seen: Through, scale: F64, size: tuple[int, int], selected: Sequence[str]
 ) -> None:
     """Over their heads: those chosen, those directed, and whoever is large; the nearest first."""
-    w, h = size
+    w = size[0]
     text = max(11, w // 90)
     font = ImageFont.load_default(text)
     name_of = dict(zip(plan.agent_id.tolist(), plan.names, strict=True))
@@ -116,7 +118,11 @@ def _names(
         at = (x, max(y - 0.6 * text, text))
         box = pen.textbbox(at, name_of[agent], font=font, anchor="ms")
         box = (box[0] - 3, box[1] - 2, box[2] + 3, box[3] + 2)
-        if box[0] < 0 or box[2] > w or any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
+        if (
+            box[0] < 0
+            or box[2] > w
+            or any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken)
+        ):
             continue
         taken.append(box)
         pen.rounded_rectangle(box, 3, fill=(*PAPER, 165))

@@ -62,7 +62,9 @@ def opened(chromium: playwright.Browser, make_shot, request: pytest.FixtureReque
         asked, faults = [], []
         page.on("request", lambda r: asked.append(r.url))
         page.on("pageerror", lambda e: faults.append(str(e)))
-        page.on("console", lambda m: faults.append(m.text) if m.type == "error" and "status of 422" not in m.text else None)
+        page.on(
+            "console", lambda m: faults.append(m.text) if m.type == "error" and "status of 422" not in m.text else None
+        )
         page.goto(server.address(1001))
         page.get_by_text("point at a soldier").wait_for(timeout=60_000)
         made = Opened(page, shot)
@@ -106,7 +108,8 @@ def test_a_soldier_is_dragged_and_the_file_says_so(opened: Opened, request: pyte
 
 
 def test_a_regions_corner_is_dragged_and_a_bad_shape_is_refused(opened: Opened) -> None:
-    page, (x, y) = opened.page, opened.paper("host.00000")
+    page = opened.page
+    opened.paper("host.00000")
     box = page.locator("#plan").bounding_box()
     x0, z0, x1, z1 = opened.extent
     scale = min(box["width"] / (x1 - x0), box["height"] / (z1 - z0))

@@ -45,7 +45,9 @@ def no_view(frame: int) -> View:
     raise AssertionError(frame)
 
 
-def crowd(*entries: str, ground: Ground | None = None, count: int | None = None) -> tuple[Crowd, dict[str, int], tuple[str, ...]]:
+def crowd(
+    *entries: str, ground: Ground | None = None, count: int | None = None
+) -> tuple[Crowd, dict[str, int], tuple[str, ...]]:
     """The crowd under these overrides, each soldier's id by name, and the notes."""
     text = SHOT.format(overrides="overrides:\n" + "".join(f"  - {{{e}}}\n" for e in entries) if entries else "")
     shot = parse_shot(text)
@@ -120,10 +122,14 @@ def test_no_overrides_is_the_layout_itself() -> None:
 def test_move_and_place_are_on_the_ground_and_go_on_walking() -> None:
     plain, names, _ = crowd(ground=HILL)
     old = one(plain.at(FRAMES), names["host.00003"])["position_m"]
-    moved = one(crowd("soldier: host.00003, move_m: [2, -3]", ground=HILL)[0].at(FRAMES), names["host.00003"])["position_m"]
+    moved = one(crowd("soldier: host.00003, move_m: [2, -3]", ground=HILL)[0].at(FRAMES), names["host.00003"])[
+        "position_m"
+    ]
     assert np.allclose(moved[:, [0, 2]] - old[:, [0, 2]], [2, -3], atol=1e-5)
     assert np.allclose(moved[:, 1], HILL.height_m(moved[:, 0], moved[:, 2]), atol=1e-5)
-    placed = one(crowd("soldier: host.00003, place_m: [1, -30]", ground=HILL)[0].at(FRAMES), names["host.00003"])["position_m"]
+    placed = one(crowd("soldier: host.00003, place_m: [1, -30]", ground=HILL)[0].at(FRAMES), names["host.00003"])[
+        "position_m"
+    ]
     assert np.allclose(placed[1, [0, 2]], [1, -30], atol=1e-5)
     assert np.allclose(np.diff(placed[:, [0, 2]], axis=0), np.diff(old[:, [0, 2]], axis=0), atol=1e-5)
 
@@ -136,7 +142,7 @@ def test_entries_are_applied_in_order() -> None:
     def there(*entries: str) -> np.ndarray:
         return one(crowd(*entries)[0].at([1001]), names["host.00003"])["position_m"][0, [0, 2]]
 
-    assert np.allclose(there(f"{who}, move_m: [1, 0]", f"{who}, move_m: [0, 2]"), start + [1, 2], atol=1e-5)
+    assert np.allclose(there(f"{who}, move_m: [1, 0]", f"{who}, move_m: [0, 2]"), start + (1, 2), atol=1e-5)
     assert np.allclose(there(f"{who}, move_m: [1, 0]", f"{who}, place_m: [0, -28]"), [0, -28], atol=1e-5)
     assert np.allclose(there(f"{who}, place_m: [0, -28]", f"{who}, move_m: [1, 0]"), [1, -28], atol=1e-5)
     assert len(crowd("region: host, hide: true", f"{who}, hide: false")[0]) == 31
@@ -199,7 +205,7 @@ def test_recast_and_reroll() -> None:
 
 
 def test_the_killed_lie_down_and_stay() -> None:
-    plain, names, notes = crowd()
+    names = crowd()[1]
     directed, _, notes = crowd("soldier: host.00003, kill_at: 1010", ground=HILL)
     who = names["host.00003"]
     rows = one(directed.at([1009, 1010, 1012, 1040, 1400]), who)
@@ -215,7 +221,7 @@ def test_the_killed_lie_down_and_stay() -> None:
 
 
 def test_hidden_is_gone_and_fewer_is_a_note() -> None:
-    plain, names, _ = crowd()
+    names = crowd()[1]
     directed, after, _ = crowd("soldier: [host.00003, guard.00008], hide: true")
     assert set(names) - set(after) == {"host.00003", "guard.00008"} and len(directed) == 68
     fewer, _, notes = crowd("soldier: host.00039, hide: true", count=10)
@@ -259,7 +265,11 @@ def test_all_mistakes_at_once_and_crowding_is_noted() -> None:
 
 
 def test_a_pixel_is_asked_of_the_crowd_as_the_entries_before_leave_it() -> None:
-    shot = parse_shot(SHOT.format(overrides="overrides:\n  - {soldier: host.00001, hide: true}\n  - {pixel: {frame: 1002, at_px: [3.5, 4]}, hide: true}\n"))
+    shot = parse_shot(
+        SHOT.format(
+            overrides="overrides:\n  - {soldier: host.00001, hide: true}\n  - {pixel: {frame: 1002, at_px: [3.5, 4]}, hide: true}\n"
+        )
+    )
     ground = plane_ground([0, 0, 0], [0, 1, 0])
     asked: list[tuple[int, int, tuple[float, float]]] = []
 
@@ -292,7 +302,10 @@ def test_a_leaning_man_leans_with_his_new_ground() -> None:
             x, _, z = np.moveaxis(agents.position_m.astype(np.float64), -1, 0)
             return replace(agents, up=two.normal(x, z))
 
-    two = mesh_ground([[-50, 0, 20], [0, 0, 20], [50, 9, 20], [-50, 0, -60], [0, 0, -60], [50, 9, -60]], [[0, 1, 4], [0, 4, 3], [1, 2, 5], [1, 5, 4]])
+    two = mesh_ground(
+        [[-50, 0, 20], [0, 0, 20], [50, 9, 20], [-50, 0, -60], [0, 0, -60], [50, 9, -60]],
+        [[0, 1, 4], [0, 4, 3], [1, 2, 5], [1, 5, 4]],
+    )
     plain, names, _ = crowd(ground=two)
     shot = parse_shot(SHOT.format(overrides="overrides:\n  - {soldier: guard.00008, place_m: [20, -10]}\n"))
     agents = direct(shot, default_cast(), Leaning(plain), two).at([1001])

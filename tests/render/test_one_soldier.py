@@ -58,7 +58,9 @@ def surfaces(frame: Frame, view: View, ground_m: NDArray[np.float32]) -> tuple[N
     return pixel, agent, place, np.minimum(size_m, 3.0)
 
 
-def his_shade(people: People, agent: int, points: NDArray[np.float64], sun: NDArray[np.float64], pixel_m: NDArray[np.float64]) -> Bools:
+def his_shade(
+    people: People, agent: int, points: NDArray[np.float64], sun: NDArray[np.float64], pixel_m: NDArray[np.float64]
+) -> Bools:
     """Points whose way to the sun passes his body, or that lie at his feet; by geometry alone. The points are those of
     pixel centres, so the size of a pixel comes on top."""
     agents = people.layout.at([FRAME])
@@ -68,7 +70,7 @@ def his_shade(people: People, agent: int, points: NDArray[np.float64], sun: NDAr
     foot = agents.position_m[0, at[0]].astype(np.float64)
     beside = np.full(len(points), np.inf)
     for height in np.linspace(0, TALL_M, 6):
-        away = foot + [0, height, 0] - points
+        away = foot + (0.0, height, 0.0) - points
         along = np.maximum((away * sun).sum(-1), 0)  # what is behind him casts nothing
         np.minimum(beside, np.linalg.norm(away - along[..., None] * sun, axis=-1), out=beside)
     near = np.linalg.norm(points - foot, axis=-1)
@@ -106,7 +108,9 @@ def test_only_what_he_covers_and_shades_changes(make_shot, name: str, order: str
     changed = (old.composite != new.composite).any(-1)
     assert changed.any(), "he is in the picture"
     stray = changed & ~covered & ~shaded
-    assert not stray.any(), f"{int(stray.sum())} of {int(changed.sum())} changed pixels are not his: {np.argwhere(stray)[:5]}"
+    assert not stray.any(), (
+        f"{int(stray.sum())} of {int(changed.sum())} changed pixels are not his: {np.argwhere(stray)[:5]}"
+    )
     assert changed.mean() < 0.12, "the bound is no bound if it takes half the picture"
     assert (covered | shaded).mean() < 0.3
     for key in ("depth_m", "agent_id", "coverage", "motion_px", "albedo", "normal"):  # no light in these: only he
@@ -156,7 +160,10 @@ def test_a_pixel_of_the_plate_or_of_a_delivered_frame_names_him(make_shot, tmp_p
         people = scene(shot, job.scene.stage, f"pixel: {pixel}, hide: true").people
         assert name not in people.names.values() and len(people.layout) == 29
         assert any(name in n for n in people.notes)
-    shot.write_text(shot.read_text() + "overrides:\n  - {pixel: {frame: 1001, at_px: [2, 2]}, hide: true}\n  - {soldier: host.99, hide: true}\n")
+    shot.write_text(
+        shot.read_text()
+        + "overrides:\n  - {pixel: {frame: 1001, at_px: [2, 2]}, hide: true}\n  - {soldier: host.99, hide: true}\n"
+    )
     errors = check_shot(shot).errors
     assert [e.where.line for e in errors] == [16, 17]
     with pytest.raises(InputErrors):

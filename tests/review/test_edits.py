@@ -36,7 +36,9 @@ crowd:
           # and far
           - [30, -22]
 """
-BLOCK = HEAD + """\
+BLOCK = (
+    HEAD
+    + """\
 
 # what the director said
 overrides:
@@ -50,6 +52,7 @@ overrides:
 
 delivery: {compression: piz}  # the end
 """
+)
 FLOW = HEAD + "overrides: [{soldier: host.00001, hide: true}, {soldier: [host.00002, host.00003], pin: true}]\n"
 
 
@@ -103,7 +106,10 @@ def test_entries_go() -> None:
 def test_polygons_keep_their_style_and_comments() -> None:
     new = set_polygon(BLOCK, "host", [(-6, -9), (7.5, -9), (6, -22), (-6, -23.25)])
     gone, come = lines_changed(BLOCK, new)
-    assert come == ["        polygon_m: [[-6, -9.0], [7.5, -9],   # the front\n", "                    [6, -22], [-6, -23.25]]\n"]
+    assert come == [
+        "        polygon_m: [[-6, -9.0], [7.5, -9],   # the front\n",
+        "                    [6, -22], [-6, -23.25]]\n",
+    ]
     new = set_polygon(BLOCK, "reserve", [(20, -9), (31.5, -9), (30, -25)])
     assert lines_changed(BLOCK, new)[1] == ["          - - 31.5\n", "          - [30, -25]\n"]
     new = set_polygon(BLOCK, "guard", [(300, 900), (1500.5, 890), (900, 710.4)])

@@ -148,7 +148,12 @@ def test_what_does_not_load_is_told_and_not_written(client: Client, file: Path, 
     status, answer = client.ask("POST", "/api/edit", body)
     assert status == 422 and said in json.loads(answer)["errors"][0], answer
     assert (file.read_bytes(), file.stat().st_mtime_ns) == before
-    assert sorted(p.name for p in file.parent.iterdir()) == ["plate.1001.exr", "plate.1002.exr", "plate.1003.exr", "shot.yaml"]
+    assert sorted(p.name for p in file.parent.iterdir()) == [
+        "plate.1001.exr",
+        "plate.1002.exr",
+        "plate.1003.exr",
+        "shot.yaml",
+    ]
 
 
 def test_a_file_that_somebody_else_changed_is_not_written_over(client: Client, file: Path) -> None:
