@@ -49,6 +49,7 @@ def people_of(
             frame_rate=frame_rate,
             first_frame=first_frame,
             count=count,
+            folder=shot.folder,
         )
     except InputErrors as errors:
         raise InputErrors([_at_its_line(e, shot) for e in errors.errors if isinstance(e, InputError)]) from errors
@@ -71,15 +72,14 @@ def cast_of(shot: ShotFile) -> tuple[Cast, tuple[str, ...]]:
 
 
 def _at_its_line(error: InputError, shot: ShotFile) -> InputError:
-    """The error at the region's place in `shot.yaml`, for errors that know their region by name or number."""
+    """The error at its place in `shot.yaml`, for errors that know their field, and their region by name or number."""
     field = error.where.field or ""
     if error.where.line is not None or not field.startswith("crowd"):
         return error
-    region, _, key = field.removeprefix("crowd.regions.").partition(".")
-    loc: list[str | int] = ["crowd"]
+    loc: list[str | int] = [int(part) if part.isdigit() else part for part in field.split(".")]
     for i, spec in enumerate(shot.crowd.regions):
-        if region in (spec.name, str(i)):
-            loc = ["crowd", "regions", i, *filter(None, [key])]
+        if loc[:3] == ["crowd", "regions", spec.name]:
+            loc[2] = i
     there = shot.where(*loc)
     where = Where(there.file, there.line, there.column, error.where.frame, field)
     return InputError(error.what, where=where, expected=error.expected, got=error.got, hint=error.hint)
