@@ -20,6 +20,7 @@ _FRONTAGE = 2.0
 _PHALANX_DEEP = 16
 #: How many ranks a line along a path has.
 RANKS_ON_PATH = {"rank_and_file": 4, "phalanx": 8, "skirmish_line": 2}
+_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -242,16 +243,7 @@ def _one_square(brief: Brief, files: int) -> tuple[F64, F64, I64, I64]:
         at = np.concatenate([s for s, _ in sides])
         facing = np.repeat([h for _, h in sides], count)
         number = np.arange(4 * count)
-        order = np.argsort(_spread_keys(4 * count), kind="stable")
+        order = np.argsort(number * _GOLDEN % 1.0, kind="stable")  # any head of it lies evenly all round
         parts.append((at[order], facing[order], np.full(4 * count, ring), number[order]))
     at, facing, ring_of, number_of = (np.concatenate(p) for p in zip(*parts, strict=True))
     return at, facing, ring_of, number_of
-
-
-def _spread_keys(count: int) -> F64:
-    """Keys [count] by which a head of the sorted indices lies evenly all round: bits of the index, the other way about."""
-    key, index = np.zeros(count), np.arange(count)
-    part = np.floor(index * 1024 / count).astype(np.int64)
-    for bit in range(10):
-        key += ((part >> bit) & 1) * 2.0 ** (9 - bit)
-    return key

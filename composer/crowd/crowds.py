@@ -15,8 +15,10 @@ from composer.crowd.darts import Darts
 from composer.crowd.formations import F64, LOOSE_TIGHTNESS, MOST_PLACES, NEAREST_M, Brief, Places, apart, too_many
 from composer.crowd.seeds import hash01, hash_u32
 
-#: A mob: how many stand in one of its knots (a long tail from 1), and how much of the ground the knots take in all.
-_MOST_IN_KNOT, _MEAN_KNOT, _MOB_FILL = 60, 9.0, 0.5
+#: A mob: how many stand in one of its knots (5 and up, with a long tail; one in four is one or two who stand alone), and how
+#: much of the ground the knots take in all.
+_MOST_IN_KNOT, _MEAN_KNOT, _MOB_FILL = 60, 12.0, 0.55
+_ALONE = 0.25
 _KNOT_TURN = math.radians(35)
 #: A camp: how many sit round a fire, at which distance from it, and how many of them stand behind.
 _FEWEST_ROUND, _MOST_ROUND = 3, 8
@@ -60,7 +62,9 @@ def mob(brief: Brief, wanted: int) -> Places:
 
     def knot(centre: F64, chance: F64) -> tuple[F64, F64]:
         few, long, turn, shift, look = chance.tolist()
-        size = max(1, min(_MOST_IN_KNOT, int(1.7 / max(few, 1e-6) ** 0.72)))
+        size = 1 + int(few * 8) % 2  # alone
+        if few >= _ALONE:
+            size = min(_MOST_IN_KNOT, int(5 / ((few - _ALONE) / (1 - _ALONE) + 1e-3) ** 0.75))
         stretch = 1 + 0.9 * long
         local = (pattern - 0.6 * spacing * (shift - 0.5)) * np.array([1 / stretch, stretch])
         nearest = np.argsort(np.einsum("ij,ij->i", local, local), kind="stable")[:size]
