@@ -22,14 +22,15 @@ F32 = NDArray[np.float32]
 
 #: Paint thinner than this is black; drilled formations stand where it is at least `SOLID`.
 FAINT, SOLID = 1 / 512, 0.5
-#: A map painted on the plate is laid onto the ground in squares of this size, larger ones where there would be too many.
+#: A map painted on the plate is laid onto the ground in squares of this size, larger ones where there would be too
+#: many.
 _PLATE_CELL_M, _MOST_CELLS = 0.25, 1_000_000
 
 
 @dataclass(frozen=True)
 class Paint:
-    """A painted map on the ground. value: float32 [H, W] in 0..1, pixel (0, 0) at `low_m`, (x, z) rising with columns and
-    rows up to `high_m`."""
+    """A painted map on the ground. value: float32 [H, W] in 0..1, pixel (0, 0) at `low_m`, (x, z) rising with columns
+    and rows up to `high_m`."""
 
     value: F32
     low_m: F64
@@ -82,8 +83,8 @@ class Paint:
 
 
 def paint_on_plate(value: F32, view: View, ground: GroundLike, where: Where) -> tuple[Paint, tuple[str, ...]]:
-    """A map painted over the plate, laid onto the ground that the camera sees; (paint, notes). Raises InputError where no
-    paint comes down on the ground."""
+    """A map painted over the plate, laid onto the ground that the camera sees; (paint, notes). Raises InputError
+    where no paint comes down on the ground."""
     height, width = value.shape
     scale = np.array(view.size_px) / np.array([width, height])
     if abs(scale[0] / scale[1] - 1) > 0.02:
@@ -142,7 +143,8 @@ def _seen_from(view: View, ground: GroundLike, points: F64) -> F64:
 
 @dataclass(frozen=True)
 class Area:
-    """polygon: float64 [V, 2], round all of it. paint: how dense it is in there. path and width_m: a band along a path."""
+    """polygon: float64 [V, 2], round all of it. paint: how dense it is in there. path and width_m: a band along a
+    path."""
 
     polygon: F64
     paint: Paint | None = None

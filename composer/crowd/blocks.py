@@ -25,8 +25,8 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 @dataclass(frozen=True)
 class _Grid:
-    """Places of a grid on which people may stand. file, rank: int64 [M]. at: float64 [M, 2], (across to the right, behind
-    the front) in metres, before anyone strays."""
+    """Places of a grid on which people may stand. file, rank: int64 [M]. at: float64 [M, 2], (across to the right,
+    behind the front) in metres, before anyone strays."""
 
     brief: Brief
     file: I64
@@ -97,8 +97,8 @@ def _slots(extent: F64, spacing: float) -> tuple[int, float]:
 
 
 def _from_front(grid: _Grid) -> _Grid:
-    """Files from the middle of the front (right positive), ranks from the front: the first rank that is at least 60 % as
-    wide as the widest one. With `ranks` given, no more than those."""
+    """Files from the middle of the front (right positive), ranks from the front: the first rank that is at least 60 %
+    as wide as the widest one. With `ranks` given, no more than those."""
     width = np.bincount(grid.rank)
     front = int(np.argmax(width >= 0.6 * width.max()))
     middle = int(np.median(grid.file[grid.rank == front]))
@@ -140,7 +140,8 @@ def _block(brief: Brief, grid: _Grid, deep: int | None) -> Places:
 
 
 def wedge(brief: Brief, wanted: int) -> Places:
-    """A wedge with its tip ahead, in the middle of the area's front: 1, 3, 5, ... men, each rank filled from its middle."""
+    """A wedge with its tip ahead, in the middle of the area's front: 1, 3, 5, ... men, each rank filled from its
+    middle."""
     grid = _grid(brief, 1, centred=True)
     if len(grid.rank) == 0:
         return NO_PLACES
@@ -152,8 +153,8 @@ def wedge(brief: Brief, wanted: int) -> Places:
 
 
 def skirmish_line(brief: Brief, wanted: int) -> Places:
-    """A thin screen: lines in pairs, the second in the gaps of the first. The first pair grows from the middle of the front
-    to both sides; the next pair starts when it is as wide as the area."""
+    """A thin screen: lines in pairs, the second in the gaps of the first. The first pair grows from the middle of the
+    front to both sides; the next pair starts when it is as wide as the area."""
     grid = _grid(brief, RANKS_ON_PATH["skirmish_line"], shifted=True)
     if len(grid.rank) == 0:
         return NO_PLACES
@@ -165,8 +166,9 @@ def skirmish_line(brief: Brief, wanted: int) -> Places:
 def square(brief: Brief, wanted: int) -> Places:
     """Hollow squares that look outward, one after another from the middle of the area's front.
 
-    `files` men to a side (24) and `ranks` deep (4). A square fills its outer ring first, evenly all round. Where the area
-    is too small for one of that size, it is made as large as fits. Raises InputError where not even 4 men a side fit.
+    `files` men to a side (24) and `ranks` deep (4). A square fills its outer ring first, evenly all round. Where the
+    area is too small for one of that size, it is made as large as fits. Raises InputError where not even 4 men a side
+    fit.
     """
     spacing = brief.spacing_m[0]
     for files in range(brief.files or 24, 3, -1):
@@ -223,8 +225,8 @@ def _square_middles(brief: Brief, side_m: float) -> F64:
 
 
 def _one_square(brief: Brief, files: int) -> tuple[F64, F64, I64, I64]:
-    """One square about 0: (places [M, 2] (across, behind), where they look [M] from the heading, ring [M], number in the
-    ring [M]), outer ring first."""
+    """One square about 0: (places [M, 2] (across, behind), where they look [M] from the heading, ring [M], number in
+    the ring [M]), outer ring first."""
     spacing, deep = brief.spacing_m
     parts: list[tuple[F64, F64, I64, I64]] = []
     for ring in range(brief.ranks or 4):

@@ -26,8 +26,8 @@ FILES = 4
 
 
 def column(brief: Brief, wanted: int) -> Places:
-    """`files` abreast (4) from the head of the path back to its start; each rank is filled from its middle. In a polygon the
-    path is the straight line through its middle, along the heading.
+    """`files` abreast (4) from the head of the path back to its start; each rank is filled from its middle. In a
+    polygon the path is the straight line through its middle, along the heading.
 
     Bends that the inner file could not walk are rounded off, with a note. Raises InputError where that is not enough.
     """
@@ -76,6 +76,7 @@ def _through(brief: Brief) -> Path:
 
 
 def turn_of(path: Path) -> float:
-    """Where a path leads on the whole: the heading from its start to its end (or at its start, if they are one place)."""
+    """Where a path leads on the whole: the heading from its start to its end (or at its start, if they are one
+    place)."""
     way = path.point_m[-1] - path.point_m[0]
     return math.atan2(-way[0], -way[1]) if way.any() else float(path.heading_rad[0])

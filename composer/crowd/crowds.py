@@ -15,8 +15,8 @@ from composer.crowd.darts import Darts
 from composer.crowd.formations import F64, LOOSE_TIGHTNESS, MOST_PLACES, NEAREST_M, Brief, Places, apart, too_many
 from composer.crowd.seeds import hash01, hash_u32
 
-#: A mob: how many stand in one of its knots (5 and up, with a long tail; one in four is one or two who stand alone), and how
-#: much of the ground the knots take in all.
+#: A mob: how many stand in one of its knots (5 and up, with a long tail; one in four is one or two who stand alone),
+#: and how much of the ground the knots take in all.
 _MOST_IN_KNOT, _MEAN_KNOT, _MOB_FILL = 60, 12.0, 0.55
 _ALONE = 0.25
 _KNOT_TURN = math.radians(35)
@@ -26,8 +26,8 @@ _RING_M, _BEHIND_M = (1.1, 1.3), 1.85
 
 
 def loose(brief: Brief, wanted: int) -> Places:
-    """At least `wanted` places of a loose crowd, or all there are: at least 0.78 of the spacing (the geometric mean of the
-    pair) apart, and about one to each spacing squared."""
+    """At least `wanted` places of a loose crowd, or all there are: at least 0.78 of the spacing (the geometric mean
+    of the pair) apart, and about one to each spacing squared."""
     spacing = math.sqrt(brief.spacing_m[0] * brief.spacing_m[1])
     position, whole = _spread(brief.area, max(NEAREST_M, spacing * LOOSE_TIGHTNESS), brief.seed, wanted)
     return Places(position, whole)
@@ -55,7 +55,8 @@ def _spread(area: Area, distance_m: float, seed: int, wanted: int) -> tuple[F64,
 
 
 def mob(brief: Brief, wanted: int) -> Places:
-    """Knots of people of every size, each turned its own way, and some who stand alone; knots may run into each other."""
+    """Knots of people of every size, each turned its own way, and some who stand alone; knots may run into each
+    other."""
     spacing = max(NEAREST_M / LOOSE_TIGHTNESS, math.sqrt(brief.spacing_m[0] * brief.spacing_m[1]))
     pattern = _pattern(spacing * LOOSE_TIGHTNESS, brief.seed)
     between = spacing * math.sqrt(0.7 * _MEAN_KNOT / _MOB_FILL)
@@ -77,7 +78,8 @@ def mob(brief: Brief, wanted: int) -> Places:
 
 
 def camp(brief: Brief, wanted: int) -> Places:
-    """Fires, and 3 to 8 people round each, looking at it. A smaller count has fewer fires, spread over the whole camp."""
+    """Fires, and 3 to 8 people round each, looking at it. A smaller count has fewer fires, spread over the whole
+    camp."""
     between = math.sqrt(brief.spacing_m[0] * brief.spacing_m[1]) * LOOSE_TIGHTNESS
 
     def fire(centre: F64, chance: F64) -> tuple[F64, F64]:

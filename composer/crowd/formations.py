@@ -33,8 +33,8 @@ _LEAST_CAMP_M = 5.0
 @dataclass(frozen=True)
 class Brief:
     """What a region asks of its formation. spacing_m: (between files, between ranks). jitter: how far a man strays from
-    his place, as a share of the spacing. path: for a column, or a line along it; head: where on it the column's head is,
-    as a share of its length; turned: a line along a path looks to the right of it, not to the left."""
+    his place, as a share of the spacing. path: for a column, or a line along it; head: where on it the column's head
+    is, as a share of its length; turned: a line along a path looks to the right of it, not to the left."""
 
     area: Area
     heading_rad: float
@@ -62,9 +62,9 @@ class March:
 class Places:
     """Places in the order in which they are taken.
 
-    position_m: float64 [M, 2], (x, z). whole: no more places exist than these. heading_rad: float64 [M], where each looks,
-    if not where the region does. anchor_m: float64 [M, 2], what each stands round (a fire), which must be on good ground too.
-    march: for a column.
+    position_m: float64 [M, 2], (x, z). whole: no more places exist than these. heading_rad: float64 [M], where each
+    looks, if not where the region does. anchor_m: float64 [M, 2], what each stands round (a fire), which must be on
+    good ground too. march: for a column.
     """
 
     position_m: F64
@@ -151,8 +151,8 @@ def _wave(index: I64, seed: int, purpose: str, length: int = 7) -> F64:
 
 
 def apart(position_m: F64) -> NDArray[np.bool_]:
-    """bool [M]: the places [M, 2] that keep `NEAREST_M` from every earlier one that is kept. A longer list says the same
-    of its head."""
+    """bool [M]: the places [M, 2] that keep `NEAREST_M` from every earlier one that is kept. A longer list says the
+    same of its head."""
     from scipy.spatial import cKDTree
 
     kept = np.ones(len(position_m), dtype=bool)

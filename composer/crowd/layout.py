@@ -34,8 +34,8 @@ I64 = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Marchers:
-    """Those of a layout who follow a path. who: int64 [K], indices. along_m, offset_m: float64 [K], where each is at the
-    first frame, from the path's start and to its right."""
+    """Those of a layout who follow a path. who: int64 [K], indices. along_m, offset_m: float64 [K], where each is at
+    the first frame, from the path's start and to its right."""
 
     who: I64
     path: Path
@@ -58,8 +58,9 @@ class Layout:
     """N people, ready for any frame; ascending `agent_id`.
 
     place_m: float64 [N, 2], (x, z) at `first_frame`. velocity_m_s: float64 [N, 2], along the ground. heading_rad:
-    float64 [N]. marchers: those who follow a path (their velocity is the first frame's). region: int16 [N], index into `region_names`. casting: what each looks like and does.
-    wanted: how many were asked for; len() is how many there are.
+    float64 [N]. marchers: those who follow a path (their velocity is the first frame's). region: int16 [N], index
+    into `region_names`. casting: what each looks like and does. wanted: how many were asked for; len() is how many
+    there are.
     """
 
     ground: GroundLike
@@ -122,7 +123,8 @@ class Layout:
         return np.flatnonzero(walking)
 
     def _put(self, position: F32, who: I64, place: F32) -> None:
-        """Write places (x, z) float32 [F, K, 2] of `who`, on the ground where there is some, into position [F, N, 3]."""
+        """Write places (x, z) float32 [F, K, 2] of `who`, on the ground where there is some, into position [F, N,
+        3]."""
         x, z = place.reshape(-1, 2).T.astype(np.float64)
         height = np.asarray(self.ground.height_m(x, z), dtype=np.float32).reshape(place.shape[:2])
         position[:, who, 0], position[:, who, 2] = place[..., 0], place[..., 1]

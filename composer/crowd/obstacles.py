@@ -13,13 +13,15 @@ from composer.crowd.regions import F64, Bools, checked_polygon, edge_distance_m,
 from composer.errors import Where
 from composer.shot.schema import ObstacleSpec
 
-#: A footprint is drawn in cells of this size, larger ones where there would be too many; half a cell's diagonal is added.
+#: A footprint is drawn in cells of this size, larger ones where there would be too many; half a cell's diagonal is
+#: added.
 _CELL_M, _MOST_CELLS = 0.05, 16_000_000
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """distance_m: float32 [H, W], how far a cell's middle is from what the mesh covers; the first cell's corner at `low_m`."""
+    """distance_m: float32 [H, W], how far a cell's middle is from what the mesh covers; the first cell's corner at
+    `low_m`."""
 
     distance_m: NDArray[np.float32]
     low_m: F64

@@ -73,8 +73,8 @@ class Path:
 
 
 def path_through(points_m: Sequence[tuple[float, float]], where: Where) -> Path:
-    """The centripetal Catmull-Rom curve through two or more points (x, z): it neither overshoots nor loops between them.
-    Raises InputError for points that are one place, and for paths beyond all measure."""
+    """The centripetal Catmull-Rom curve through two or more points (x, z): it neither overshoots nor loops between
+    them. Raises InputError for points that are one place, and for paths beyond all measure."""
     points = np.asarray(points_m, dtype=np.float64)
     points = points[np.concatenate([[True], np.any(np.diff(points, axis=0) != 0, axis=1)])]
     if len(points) < 2:
@@ -95,8 +95,8 @@ def straight_path(start_m: F64, end_m: F64) -> Path:
 
 
 def rounded(path: Path, radius_m: float, where: Where) -> tuple[Path, float]:
-    """(the path with no bend tighter than `radius_m`, how far it was moved at most). Its ends stay. Raises InputError where
-    that would move it too far."""
+    """(the path with no bend tighter than `radius_m`, how far it was moved at most). Its ends stay. Raises InputError
+    where that would move it too far."""
     from scipy.ndimage import gaussian_filter1d
 
     if path.tightest_m >= radius_m:

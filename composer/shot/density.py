@@ -19,8 +19,8 @@ MAX_SIDE = 16384
 def read_density(path: Path, channel: str) -> tuple[F32, tuple[str, ...]]:
     """(float32 [H, W] in 0..1, notes). The picture's values as they are, no curve undone: half grey is half as dense.
 
-    channel: `lum` (of R, G, B; a picture of one channel: that), `alpha`, or a name. Raises InputError for a picture that
-    cannot be read, has no such channel, or shows nothing.
+    channel: `lum` (of R, G, B; a picture of one channel: that), `alpha`, or a name. Raises InputError for a picture
+    that cannot be read, has no such channel, or shows nothing.
     """
     info = read_info(path)
     if max(info.size_px) > MAX_SIDE:

@@ -1,5 +1,6 @@
-"""The highest surface of a triangle mesh at many (x, z): a grid of cells over the mesh, and in each cell the triangles that may
-lie over it. A hundred thousand walkers ask three times a frame; a vertical ray through a BVH took ten times as long."""
+"""The highest surface of a triangle mesh at many (x, z): a grid of cells over the mesh, and in each cell the
+triangles that may lie over it. A hundred thousand walkers ask three times a frame; a vertical ray through a BVH took
+ten times as long."""
 
 from __future__ import annotations
 
@@ -37,37 +38,37 @@ def _highest(
     px = x[i]
     pz = z[i]
     best = wp.float64(-1.0e300)
-    found = int(-1)
+    found = int(-1)  # noqa: RUF046, UP018 (a variable of the kernel)
     across = (px - low_x) / cell_m
     deep = (pz - low_z) / cell_m
-    if across >= wp.float64(0.0) and deep >= wp.float64(0.0):
-        if across <= wp.float64(columns) and deep <= wp.float64(rows):
-            cell = wp.min(int(deep), rows - 1) * columns + wp.min(int(across), columns - 1)
-            for k in range(start[cell], start[cell + 1]):
-                t = listed[k]
-                ax = wp.float64(corner[t, 0]) - px
-                az = wp.float64(corner[t, 2]) - pz
-                bx = wp.float64(corner[t, 3]) - px
-                bz = wp.float64(corner[t, 5]) - pz
-                cx = wp.float64(corner[t, 6]) - px
-                cz = wp.float64(corner[t, 8]) - pz
-                u = bx * cz - bz * cx
-                v = cx * az - cz * ax
-                w = ax * bz - az * bx
-                area = u + v + w
-                # in or on the triangle, whichever way it turns; those seen edge on have no area
-                slack = edge * wp.abs(area)
-                if area < wp.float64(0.0):
-                    u = -u
-                    v = -v
-                    w = -w
-                    area = -area
-                if u >= slack and v >= slack and w >= slack and area > wp.float64(0.0):
-                    y = u * wp.float64(corner[t, 1]) + v * wp.float64(corner[t, 4]) + w * wp.float64(corner[t, 7])
-                    y = y / area
-                    if y > best:
-                        best = y
-                        found = t
+    inside = across >= wp.float64(0.0) and across <= wp.float64(columns)
+    if inside and deep >= wp.float64(0.0) and deep <= wp.float64(rows):
+        cell = wp.min(int(deep), rows - 1) * columns + wp.min(int(across), columns - 1)
+        for k in range(start[cell], start[cell + 1]):
+            t = listed[k]
+            ax = wp.float64(corner[t, 0]) - px
+            az = wp.float64(corner[t, 2]) - pz
+            bx = wp.float64(corner[t, 3]) - px
+            bz = wp.float64(corner[t, 5]) - pz
+            cx = wp.float64(corner[t, 6]) - px
+            cz = wp.float64(corner[t, 8]) - pz
+            u = bx * cz - bz * cx
+            v = cx * az - cz * ax
+            w = ax * bz - az * bx
+            area = u + v + w
+            # in or on the triangle, whichever way it turns; those seen edge on have no area
+            slack = edge * wp.abs(area)
+            if area < wp.float64(0.0):
+                u = -u
+                v = -v
+                w = -w
+                area = -area
+            if u >= slack and v >= slack and w >= slack and area > wp.float64(0.0):
+                y = u * wp.float64(corner[t, 1]) + v * wp.float64(corner[t, 4]) + w * wp.float64(corner[t, 7])
+                y = y / area
+                if y > best:
+                    best = y
+                    found = t
     height[i] = best
     face[i] = found
 

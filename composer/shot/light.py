@@ -162,8 +162,8 @@ def ground_pixels(regions: tuple[RegionSpec, ...], plate: Plate, camera: Camera,
 
 
 def region_polygon_m(region: RegionSpec, camera: Camera, ground: Ground) -> F64 | None:
-    """A region's polygon [K, 2] in world x, z; None where one drawn on the plate does not come down on the ground, and for
-    paths and maps painted on the plate."""
+    """A region's polygon [K, 2] in world x, z; None where one drawn on the plate does not come down on the ground,
+    and for paths and maps painted on the plate."""
     if region.polygon_m is not None:
         return np.array(region.polygon_m)
     if region.density is not None and region.density.extent_m is not None:
