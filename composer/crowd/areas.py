@@ -24,7 +24,7 @@ F32 = NDArray[np.float32]
 FAINT, SOLID = 1 / 512, 0.5
 #: A map painted on the plate is laid onto the ground in squares of this size, larger ones where there would be too
 #: many.
-_PLATE_CELL_M, _MOST_CELLS = 0.25, 1_000_000
+_PLATE_CELL_M, _MOST_CELLS = 0.25, 500_000
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,19 @@ class Paint:
         return (self.high_m - self.low_m) / np.array(self.value.shape[::-1])
 
     def outline(self) -> F64:
-        """The convex polygon [V, 2] round all paint."""
-        from scipy.spatial import ConvexHull
+        """The rectangle [4, 2] round all paint."""
+        rows, columns = (np.flatnonzero((self.value > FAINT).any(axis=axis)) for axis in (1, 0))
+        x0, z0 = self.low_m + (columns[0], rows[0]) * self._pixel_m
+        x1, z1 = self.low_m + (columns[-1] + 1, rows[-1] + 1) * self._pixel_m
+        return np.array([[x0, z0], [x1, z0], [x1, z1], [x0, z1]]).round(4)
 
-        row, column = np.nonzero(self.value > FAINT)
-        corners = np.concatenate([np.stack([column + i, row + j], axis=1) for i in (0, 1) for j in (0, 1)])
-        hull = np.unique(corners, axis=0)
-        hull = hull[ConvexHull(hull).vertices]
-        return (self.low_m + hull * self._pixel_m).round(4)
+    @cached_property
+    def middle_m(self) -> F64:
+        """Where the paint's weight is, [2]."""
+        value = self.value.astype(np.float64)
+        columns, rows = (np.arange(n) + 0.5 for n in value.shape[::-1])
+        middle = np.array([columns @ value.sum(axis=0), rows @ value.sum(axis=1)]) / value.sum()
+        return (self.low_m + middle * self._pixel_m).round(4)
 
     @cached_property
     def painted_m2(self) -> tuple[float, float]:
@@ -109,11 +114,8 @@ def paint_on_plate(value: F32, view: View, ground: GroundLike, where: Where) -> 
     columns, rows = np.ceil((high - low) / cell).astype(int)
     z, x = ((a.ravel() + 0.5) * cell for a in np.mgrid[0:rows, 0:columns])
     points = np.stack([x, z], axis=1) + low
-    seen = _seen_from(view, ground, points)
-    laid = np.zeros(len(points), np.float32)
     picture = Paint(value, np.zeros(2), np.array([float(width), float(height)]))
-    laid[np.isfinite(seen[:, 0])] = picture.at(seen[np.isfinite(seen[:, 0])] / scale)
-    laid[np.linalg.norm(points - view.position_m[[0, 2]], axis=1) > REACH_M] = 0
+    laid = _laid_down(picture, scale, view, ground, points)
     if not (laid > FAINT).any():
         raise InputError("no paint comes down on the ground", where=where, hint="paint a larger patch")
     notes: tuple[str, ...] = ()
@@ -124,21 +126,26 @@ def paint_on_plate(value: F32, view: View, ground: GroundLike, where: Where) -> 
     return Paint(laid.reshape(rows, columns), low, low + np.array([columns, rows]) * cell), notes
 
 
-def _seen_from(view: View, ground: GroundLike, points: F64) -> F64:
-    """Pixels [N, 2] at which the ground at points (x, z) is seen; NaN where something of the ground hides it."""
+def _laid_down(picture: Paint, scale: F64, view: View, ground: GroundLike, points: F64) -> F32:
+    """float32 [N]: what a picture over the plate shows at the ground at points (x, z); 0 where the ground is out of
+    sight, hidden by other ground or too far."""
     height = np.asarray(ground.height_m(points[:, 0], points[:, 1]), dtype=np.float64)
     place = np.stack([points[:, 0], height, points[:, 1]], axis=1)
-    pixel = np.full((len(points), 2), np.nan)
-    known = np.flatnonzero(np.isfinite(height))
-    at, depth = view.project(place[known])
+    near = np.isfinite(height) & (np.linalg.norm(points - view.position_m[[0, 2]], axis=1) <= REACH_M)
+    some = np.flatnonzero(near)
+    at, depth = view.project(place[some])
     within = (depth > 0) & (at >= 0).all(axis=1) & (at < np.array(view.size_px)).all(axis=1)
-    known, at = known[within], at[within]
-    hit = np.asarray(ground.intersect(view.position_m, place[known] - view.position_m), dtype=np.float64)
-    away = np.linalg.norm(place[known] - view.position_m, axis=1)
+    some, at = some[within], at[within]
+    found = picture.at(at / scale)
+    some, found = some[found > FAINT], found[found > FAINT]
+    ray = place[some] - view.position_m
+    hit = np.asarray(ground.intersect(view.position_m, ray), dtype=np.float64)
+    away = np.linalg.norm(ray, axis=1)
     with np.errstate(invalid="ignore"):
         hidden = np.linalg.norm(hit - view.position_m, axis=1) < away - 0.3 - 0.01 * away
-    pixel[known[~hidden]] = at[~hidden]
-    return pixel
+    laid = np.zeros(len(points), np.float32)
+    laid[some] = np.where(hidden, 0.0, found)
+    return laid
 
 
 @dataclass(frozen=True)
@@ -171,12 +178,14 @@ class Area:
     @cached_property
     def middle_m(self) -> F64:
         """[2]."""
-        return centroid_m(self.polygon) if self.path is None else self.path.at(np.array(self.path.length_m / 2))[0]
+        if self.path is not None:
+            return self.path.at(np.array(self.path.length_m / 2))[0]
+        return centroid_m(self.polygon) if self.paint is None else self.paint.middle_m
 
     def inside(self, points: F64, inset_m: float = EDGE_M) -> Bools:
         """Which of points [N, 2] lie in the area, at least `inset_m` from the edge of the polygon or band."""
         if self.path is not None:
-            return self.edge_distance_m(points) >= inset_m
+            return np.isfinite(self._tree.query(points, distance_upper_bound=self.width_m / 2 - inset_m)[0])
         found = inside(self.polygon, points, inset_m)
         if self.paint is not None:
             found &= self.paint.at(points) > FAINT
@@ -196,7 +205,7 @@ class Area:
     def near(self, points: F64, reach_m: float) -> Bools:
         """Which points [N, 2] may have some of the area within `reach_m`."""
         if self.path is not None:
-            return self.edge_distance_m(points) >= -reach_m
+            return np.isfinite(self._tree.query(points, distance_upper_bound=self.width_m / 2 + reach_m)[0])
         return np.ones(len(points), dtype=bool) if self.paint is None else self.paint.near(points, reach_m)
 
     def edge_distance_m(self, points: F64) -> F64:

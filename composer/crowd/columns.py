@@ -40,7 +40,12 @@ def column(brief: Brief, wanted: int) -> Places:
     file = slot - (files - 1) // 2
     order = np.lexsort((np.abs(slot - (files - 1) / 2), rank))
     rank, file, slot = rank[order], file[order], slot[order]
-    off, notes = stray(file, rank, brief.spacing_m, brief.jitter, brief.seed)
+    # Bends push the inner file together: no more than half of what is free between ranks is for straying.
+    most = max((brief.spacing_m[1] - NEAREST_M) / 4 / brief.spacing_m[1], 0.0)
+    jitter = brief.jitter if brief.path is None else min(brief.jitter, most)
+    off, notes = stray(file, rank, brief.spacing_m, jitter, brief.seed)
+    if jitter < brief.jitter:
+        notes += (f"jitter {brief.jitter:g} was cut to {jitter:.2f}, so that the ranks keep apart in bends",)
     offset = (slot - (files - 1) / 2) * brief.spacing_m[0] + off[:, 0]
     if brief.path is not None:
         reach = float(np.abs(off[:, 1]).max())

@@ -16,8 +16,8 @@ F64 = NDArray[np.float64]
 
 _STEP_M = 0.05
 _MOST_STEPS = 400_000
-#: How far a bend is rounded off at most before it is called too tight.
-_MOST_ROUNDING_M = 6.0
+#: How far a bend is rounded off before it is called too tight: this, or this share of the radius that is needed.
+_ROUNDING_M, _ROUNDING_SHARE = 6.0, 0.4
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def rounded(path: Path, radius_m: float, where: Where) -> tuple[Path, float]:
         softer = _evenly(straight + smooth)
         if softer.tightest_m >= radius_m:
             return softer, moved
-        if moved > _MOST_ROUNDING_M or size >= len(start) / 2:
+        if moved > max(_ROUNDING_M, _ROUNDING_SHARE * radius_m) or size >= len(start) / 2:
             x, z = path.point_m[int(np.abs(np.diff(path.heading_rad)).argmax())]
             raise InputError(
                 f"the path bends too tightly at [{x:.1f}, {z:.1f}]",
