@@ -39,6 +39,7 @@ F64 = NDArray[np.float64]
 CPU_BAND_BYTES = 6_000_000
 CUDA_BAND_BYTES = 400_000_000
 
+
 @dataclass(frozen=True)
 class _Inputs:
     """What every band reads."""
