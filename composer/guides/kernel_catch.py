@@ -7,9 +7,9 @@ from __future__ import annotations
 import warp as wp
 
 from composer.guides.kernel_sun import FAR, Sun, blocked, blocked_inside, level_of, sun_place, tile_at
-from composer.guides.kernel_view import Eye, pixel_ray, to_world
+from composer.guides.kernel_view import OPTIONS, Eye, pixel_ray, to_world
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 
 @wp.struct
@@ -129,13 +129,13 @@ def crowding_at(feet: Feet, p: wp.vec3) -> float:
     return wp.min(total / 2.0, 1.0)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def crowding_kernel(feet: Feet, crowding: wp.array(dtype=float)):
     slot = wp.tid()
     crowding[slot] = crowding_at(feet, feet.body[slot])
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def ground_point_kernel(eye: Eye, depth_m: wp.array2d(dtype=float), row0: int, point: wp.array2d(dtype=wp.vec3)):
     """dim (rows, W): the ground point that each pixel's centre sees, rel; NaN where there is none."""
     y, x = wp.tid()
@@ -147,7 +147,7 @@ def ground_point_kernel(eye: Eye, depth_m: wp.array2d(dtype=float), row0: int, p
     point[y, x] = p
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def plane_kernel(eye: Eye, normal: wp.vec3, height: float, row0: int, depth_m: wp.array2d(dtype=float)):
     """dim (rows, W): planar depth of the plane dot(normal, rel) = height; inf where the ray misses it."""
     y, x = wp.tid()
@@ -181,7 +181,7 @@ def settle(share: float) -> float:
     return wp.min(share * t * t * (3.0 - 2.0 * t), 1.0)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def ground_kernel(
     sun: Sun, feet: Feet, point: wp.array2d(dtype=wp.vec3), depth_m: wp.array2d(dtype=float),
     holdout_alpha: wp.array3d(dtype=float), holdout_depth: wp.array3d(dtype=float), tap: wp.array(dtype=wp.vec4),

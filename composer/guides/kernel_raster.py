@@ -11,6 +11,7 @@ from __future__ import annotations
 import warp as wp
 
 from composer.guides.kernel_view import (
+    OPTIONS,
     Draws,
     Eye,
     Meshes,
@@ -21,7 +22,7 @@ from composer.guides.kernel_view import (
     to_camera,
 )
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 EMPTY = 0xFFFFFFFFFFFFFFFF
 NEAR_M = wp.constant(0.05)
@@ -47,7 +48,7 @@ class Motion:
     scale: wp.array(dtype=float)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def pose_kernel(motion: Motion, first_slot: int, matrix: wp.array3d(dtype=mat34)):
     """dim (slots, 3, J): world matrix of each joint at each frame, to be applied to bind-pose vertices."""
     slot, frame, joint = wp.tid()
@@ -83,7 +84,7 @@ def pose_kernel(motion: Motion, first_slot: int, matrix: wp.array3d(dtype=mat34)
     )  # fmt: skip
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def skin_kernel(
     meshes: Meshes,
     draws: Draws,
@@ -135,7 +136,7 @@ def skin_kernel(
         wp.atomic_max(box, slot, 4, crosses)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def joint_kernel(
     draws: Draws, joint: wp.array(dtype=int), place: wp.array(dtype=wp.vec3), eye: Eye,
     rel: wp.array2d(dtype=wp.vec3), pixel: wp.array2d(dtype=wp.vec3),
@@ -351,7 +352,7 @@ def scan_clipped(
         scan(p0, p1, p2, payload, both_sides, row0, row1, width, samples, offset, vis)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def raster_kernel(
     meshes: Meshes,
     draws: Draws,

@@ -12,6 +12,7 @@ import warp as wp
 
 from composer.guides.kernel_sun import Sun, surface_sun
 from composer.guides.kernel_view import (
+    OPTIONS,
     Draws,
     Eye,
     Meshes,
@@ -23,7 +24,7 @@ from composer.guides.kernel_view import (
     to_world,
 )
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 EMPTY = wp.constant(wp.uint64(0xFFFFFFFFFFFFFFFF))
 GROUND_BIAS_M = wp.constant(0.06)
@@ -131,7 +132,7 @@ def transmission(blockers: Blockers, y: int, x: int, depth: float) -> float:
     return clear
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def count_kernel(
     vis: wp.array(dtype=wp.uint64),
     samples: int,
@@ -235,7 +236,7 @@ def shade(shading: Shading, slot: int, material: int, p: wp.vec3, n: wp.vec3, li
     return wp.cw_mul(base, shading.sun * (wrap * lit) + dome) + wp.cw_mul(base + wp.vec3(0.03, 0.03, 0.03), dome) * fuzz
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def resolve_kernel(
     vis: wp.array(dtype=wp.uint64), samples: int, offset: wp.array(dtype=wp.vec2i), row0: int, width: int,
     meshes: Meshes, draws: Draws, before: Eye, eye: Eye, after: Eye, sun: Sun, shading: Shading, blockers: Blockers,
