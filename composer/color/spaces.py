@@ -52,7 +52,8 @@ class ColorManager:
     def open(
         config: str | Path | None = None, context: Mapping[str, str] | None = None, base: Path = Path()
     ) -> ColorManager:
-        """Opens a built-in config by name (default: the ACES studio config) or a file (.ocio, .ocioz; relative to `base`).
+        """Opens a built-in config by name (default: the ACES studio config) or a file (.ocio, .ocioz; relative to
+        `base`).
 
         context sets the config's variables; unknown ones are allowed, as configs may use them undeclared. Environment
         variables do not reach the config, so that a frame is the same on every machine. Raises InputError.
@@ -67,8 +68,8 @@ class ColorManager:
         return ColorManager(name, working, notes, loaded, _context(loaded, context or {}))
 
     def space(self, name: str) -> str:
-        """The config's canonical name. Accepts names, aliases, roles and what people say ("LogC3", "S-Log3", "Rec.709", "sRGB",
-        "linear Rec.709"). Raises InputError with the nearest names."""
+        """The config's canonical name. Accepts names, aliases, roles and what people say ("LogC3", "S-Log3",
+        "Rec.709", "sRGB", "linear Rec.709"). Raises InputError with the nearest names."""
         found = self._lookup(name)
         if found is None:
             raise InputError("unknown colour space", got=repr(name), expected=self._nearest(name))
@@ -162,7 +163,8 @@ class ColorManager:
     def display_rgb8(
         self, rgb: Image, display: str | None = None, view: str | None = None, *, exact: bool = True
     ) -> NDArray[np.uint8]:
-        """Working-space float32 [H, W, 3] as seen: uint8 [H, W, 3], rounded, clipped to the display. NaN is shown black.
+        """Working-space float32 [H, W, 3] as seen: uint8 [H, W, 3], rounded, clipped to the display. NaN is shown
+        black.
 
         exact False goes through a table (see `baked`): for proxies, where speed counts.
         """
@@ -185,7 +187,9 @@ class ColorManager:
         key = (source, target)
         if key not in self._processors:
             try:
-                self._processors[key] = self._config.getProcessor(self._context, source, target).getDefaultCPUProcessor()
+                self._processors[key] = self._config.getProcessor(
+                    self._context, source, target
+                ).getDefaultCPUProcessor()
             except _failures() as error:
                 raise InputError(f"no transform from {source} to {target}", got=_first_line(error)) from None
         return self._processors[key]
@@ -195,7 +199,9 @@ class ColorManager:
         if key not in self._processors:
             try:
                 transform = _ocio().DisplayViewTransform(src=self.working, display=display, view=view)
-                self._processors[key] = self._config.getProcessor(self._context, transform, _ocio().TRANSFORM_DIR_FORWARD).getDefaultCPUProcessor()
+                self._processors[key] = self._config.getProcessor(
+                    self._context, transform, _ocio().TRANSFORM_DIR_FORWARD
+                ).getDefaultCPUProcessor()
             except _failures() as error:
                 raise InputError(f"no transform for {display}, {view}", got=_first_line(error)) from None
         return self._processors[key]
@@ -259,7 +265,7 @@ def _load(config: str | Path | None, base: Path) -> ocio.Config:
 
 
 def _context(config: ocio.Config, variables: Mapping[str, str]) -> ocio.Context:
-    """The config's context with its declared defaults and the given values, whatever this machine's environment says."""
+    """The config's context: its declared defaults and the given values, whatever this machine's environment says."""
     context = copy.deepcopy(config.getCurrentContext())
     for name in config.getEnvironmentVarNames():
         context[name] = config.getEnvironmentVarDefault(name)
@@ -281,9 +287,13 @@ def _with_working_space(config: ocio.Config) -> tuple[ocio.Config, str, tuple[st
         return config, WORKING, ("the colour config has no ACEScg: added through its aces_interchange role",)
     linear = config.getColorSpace("scene_linear") or config.getColorSpace("default")
     if linear is None:
-        raise InputError("colour config has neither ACEScg nor a scene_linear role", where=Where(file=config.getName() or None))
-    return config, linear.getName(), (
-        f'the colour config has no ACEScg: its own scene-linear space "{linear.getName()}" is worked in as if it were ACEScg',
+        raise InputError(
+            "colour config has neither ACEScg nor a scene_linear role", where=Where(file=config.getName() or None)
+        )
+    return (
+        config,
+        linear.getName(),
+        (f'the colour config has no ACEScg: its scene-linear space "{linear.getName()}" is worked in instead',),
     )
 
 

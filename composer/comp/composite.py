@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from composer.comp.edges import background_behind
+from composer.comp.edges import actor_colour, background_behind
 from composer.comp.layer import F16, F32, Layer
 
 HALF_MAX = 65504.0
@@ -41,14 +41,11 @@ def composite(plate: F32, crowd_rgb: F32, crowd_alpha: F32, shadow: F32, matte: 
     result, clipped = _half(plate)
     notes = [f"{clipped} plate values beyond half float's range were clipped to {HALF_MAX:.0f}"] if clipped else []
     if touched[box].any():
-        back = plate[box]
-        held = matte[box]
-        if (soft := touched[box] & (held > 0)).any():
-            back = np.where(soft[..., None], _behind(plate, matte, clean, box), back)
         a, s = alpha[box].astype(np.float32), dark[box].astype(np.float32)
-        seen = np.maximum(1.0 - held, 1e-3)
-        weight = np.minimum(a + s - a * s / seen, np.maximum(seen, a))
-        mixed = plate[box] - weight[..., None] * back + crowd_rgb[box]
+        mixed = plate[box] * ((1.0 - a) * (1.0 - s))[..., None] + crowd_rgb[box]
+        soft = touched[box] & (matte[box] > 0)
+        if soft.any():
+            mixed = np.where(soft[..., None], _behind_actor(plate, crowd_rgb, a, s, matte, clean, box), mixed)
         mixed, over = _half(mixed)
         if over:
             notes.append(f"{over} composite values beyond half float's range were clipped to {HALF_MAX:.0f}")
@@ -65,11 +62,22 @@ def untouched_digest(rgb: F16, touched: NDArray[np.bool_]) -> str:
     return hashlib.sha256(np.ascontiguousarray(rgb[~touched].astype("<f2"))).hexdigest()
 
 
-def _behind(plate: F32, matte: F32, clean: F32 | None, box: tuple[slice, slice]) -> F32:
-    """Background behind soft edges, never more than the pixel can hold (the actor's own light stays >= 0)."""
-    back = background_behind(plate[box], matte[box], None if clean is None else clean[box])
-    room = np.maximum(plate[box], 0.0) / np.maximum(1.0 - matte[box], 1e-3)[..., None]
-    return np.minimum(back, room)
+def _behind_actor(
+    plate: F32, crowd_rgb: F32, alpha: F32, dark: F32, matte: F32, clean: F32 | None, box: tuple[slice, slice]
+) -> F32:
+    """Crowd and shadow behind the actor's soft edge: his own colour stays, only the background's share is covered.
+
+    With m the matte, F the actor's and B the background's colour, the plate is m F + (1 - m) B + e. Crowd and shadow cover the
+    share w of it; e, the grain, stays as far as the background does.
+    """
+    here, m = plate[box], matte[box]
+    back = background_behind(here, m, None if clean is None else clean[box])
+    own = actor_colour(here, m, back)
+    seen = np.maximum(1.0 - m, 1e-3)
+    weight = np.clip(alpha + dark - alpha * dark / seen, 0.0, seen)[..., None]
+    m, seen = m[..., None], seen[..., None]
+    rest = here - m * own - seen * back
+    return m * own + (seen - weight) * back + crowd_rgb[box] + rest * (1.0 - weight / seen)
 
 
 def _bounds(mask: NDArray[np.bool_]) -> tuple[slice, slice]:

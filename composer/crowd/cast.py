@@ -42,7 +42,8 @@ def albedo_for(
     side: ArrayLike | None = None,
     palettes: Mapping[str, Palette] | None = None,
 ) -> F32:
-    """Each agent's own reflectances, float32 [N, len(MATERIALS), 3], linear ACEScg, a function of his seed, kit and side alone.
+    """Each agent's own reflectances, float32 [N, len(MATERIALS), 3], linear ACEScg, a function of his seed, kit and
+    side alone.
 
     cast_index: int16 [N] into `default_cast().figures`. side_names: a name for each agent; or, with `side` int [N], the
     sides that it indexes. palettes: see `dyes.palettes_with`; the built-in 'red', 'blue' and 'levy' without it.

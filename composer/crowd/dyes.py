@@ -17,8 +17,9 @@ from composer.crowd.seeds import hash01
 from composer.errors import InputError
 
 #: Linear Rec.709 to ACEScg (AP1), white adapted from D65 to the ACES white by CAT02 (ACES S-2014-004, OCIO's own).
-AP1_FROM_REC709 = np.array((
-    (0.6131178, 0.3395231, 0.0473591), (0.0701918, 0.9163553, 0.0134529), (0.0206155, 0.1095697, 0.8698148)))
+AP1_FROM_REC709 = np.array(
+    ((0.6131178, 0.3395231, 0.0473591), (0.0701918, 0.9163553, 0.0134529), (0.0206155, 0.1095697, 0.8698148))
+)
 LOWEST, HIGHEST = 0.012, 0.78
 
 
@@ -43,14 +44,26 @@ class Palette:
 _HOSE = from_srgb("5E4E3B", "4B4034", "6E614C", "3F3A35", "57503F")
 SIDES: dict[str, Palette] = {
     "red": Palette(
-        from_srgb("85291D", "93381F", "722128", "7C4326", "9A4A2C"), from_srgb("651F1A", "77291B", "4C2820", "5B1C26"),
-        from_srgb("86291B", "953A1E", "6E2018"), from_srgb("C2AC7C", "B68B3C", "CBBD9C"), _HOSE),
+        from_srgb("85291D", "93381F", "722128", "7C4326", "9A4A2C"),
+        from_srgb("651F1A", "77291B", "4C2820", "5B1C26"),
+        from_srgb("86291B", "953A1E", "6E2018"),
+        from_srgb("C2AC7C", "B68B3C", "CBBD9C"),
+        _HOSE,
+    ),
     "blue": Palette(
-        from_srgb("2C4A6B", "365673", "26395A", "485F70", "2E5562"), from_srgb("21364F", "2A4A5A", "2F3B4C", "1F2E4A"),
-        from_srgb("2B4F78", "35607F", "233F66"), from_srgb("C9C3AE", "A9B1AC", "CFC7A8"), _HOSE),
+        from_srgb("2C4A6B", "365673", "26395A", "485F70", "2E5562"),
+        from_srgb("21364F", "2A4A5A", "2F3B4C", "1F2E4A"),
+        from_srgb("2B4F78", "35607F", "233F66"),
+        from_srgb("C9C3AE", "A9B1AC", "CFC7A8"),
+        _HOSE,
+    ),
     "levy": Palette(
-        from_srgb("8C7C5E", "75684C", "9C8E72", "625C48", "837053"), from_srgb("5D513C", "6B5A40", "4D4A3C"),
-        from_srgb("7C6646", "8A7350", "5F4E38"), from_srgb("4F4534", "A08E6C", "6E3B28"), _HOSE),
+        from_srgb("8C7C5E", "75684C", "9C8E72", "625C48", "837053"),
+        from_srgb("5D513C", "6B5A40", "4D4A3C"),
+        from_srgb("7C6646", "8A7350", "5F4E38"),
+        from_srgb("4F4534", "A08E6C", "6E3B28"),
+        _HOSE,
+    ),
 }
 _NATURAL = from_srgb("8C7C5E", "75684C", "9C8E72", "6A614E", "7D6B50")
 _SKIN = from_srgb("C79A78", "B98762", "D3AC8B", "A87450", "936445", "734C33", "C28F6C")
@@ -83,7 +96,8 @@ def _weathered(colour: F32, seed: NDArray[np.uint32], what: str, *, fade: float,
 
 
 def palettes_with(own: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, Palette]:
-    """The built-in sides and the shot's own: side -> {tunic, cloak, shield, crest, trousers: ACEScg rgb}. What a side of the
+    """The built-in sides and the shot's own: side -> {tunic, cloak, shield, crest, trousers: ACEScg rgb}. What a
+    side of the
     shot leaves out comes from the built-in side of that name, or from 'levy'."""
     out = dict(SIDES)
     for name, colours in own.items():
@@ -91,13 +105,17 @@ def palettes_with(own: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str,
         unknown = set(given) - set(Palette.__dataclass_fields__)
         if unknown:
             raise InputError(
-                f"side {name}: no such colour: {', '.join(sorted(unknown))}", expected=", ".join(Palette.__dataclass_fields__),
-                got=", ".join(sorted(unknown)))
+                f"side {name}: no such colour: {', '.join(sorted(unknown))}",
+                expected=", ".join(Palette.__dataclass_fields__),
+                got=", ".join(sorted(unknown)),
+            )
         out[name] = replace(out.get(name, SIDES["levy"]), **given)
     return out
 
 
-def _of_sides(names: Sequence[str], side: NDArray[np.int64], what: str, seed: NDArray[np.uint32], palettes: Mapping[str, Palette]) -> F32:
+def _of_sides(
+    names: Sequence[str], side: NDArray[np.int64], what: str, seed: NDArray[np.uint32], palettes: Mapping[str, Palette]
+) -> F32:
     out = np.empty((len(seed), 3), np.float32)
     for i, name in enumerate(names):
         mine = side == i
@@ -106,16 +124,25 @@ def _of_sides(names: Sequence[str], side: NDArray[np.int64], what: str, seed: ND
 
 
 def dyed(
-    kit: Sequence[str], names: Sequence[str], side: ArrayLike, seed: NDArray[np.uint32], palettes: Mapping[str, Palette] | None = None,
+    kit: Sequence[str],
+    names: Sequence[str],
+    side: ArrayLike,
+    seed: NDArray[np.uint32],
+    palettes: Mapping[str, Palette] | None = None,
 ) -> F32:
-    """Reflectances float32 [N, len(MATERIALS), 3] of N men. kit: each man's kit name. side: int [N], index into `names`."""
+    """Reflectances float32 [N, len(MATERIALS), 3] of N men. kit: each man's kit name. side: int [N], index into
+    `names`."""
     palettes = SIDES if palettes is None else palettes
     side = np.asarray(side).astype(np.int64)
     for name in names:
         if name not in palettes:
             near = get_close_matches(name, list(palettes), 1)
-            raise InputError(f"no such side: {name}", expected=", ".join(palettes), got=name,
-                             hint=f"did you mean {near[0]}?" if near else "give its colours under `sides`")
+            raise InputError(
+                f"no such side: {name}",
+                expected=", ".join(palettes),
+                got=name,
+                hint=f"did you mean {near[0]}?" if near else "give its colours under `sides`",
+            )
     seed = np.asarray(seed, np.uint32)
     worn = {what: _of_sides(names, side, what, seed, palettes) for what in Palette.__dataclass_fields__}
     kits = np.asarray(kit)

@@ -71,14 +71,15 @@ def cast_of(shot: ShotFile) -> tuple[Cast, tuple[str, ...]]:
 
 
 def _at_its_line(error: InputError, shot: ShotFile) -> InputError:
-    """The error at the region's place in `shot.yaml`, for errors that know their region by name."""
+    """The error at the region's place in `shot.yaml`, for errors that know their region by name or number."""
     field = error.where.field or ""
     if error.where.line is not None or not field.startswith("crowd"):
         return error
-    region, loc = field.removeprefix("crowd.regions."), ["crowd"]
+    region, _, key = field.removeprefix("crowd.regions.").partition(".")
+    loc: list[str | int] = ["crowd"]
     for i, spec in enumerate(shot.crowd.regions):
-        if region == spec.name or region.startswith(f"{spec.name}."):
-            loc = ["crowd", "regions", i, *(p for p in region.removeprefix(spec.name).split(".") if p)]
+        if region in (spec.name, str(i)):
+            loc = ["crowd", "regions", i, *filter(None, [key])]
     there = shot.where(*loc)
     where = Where(there.file, there.line, there.column, error.where.frame, field)
     return InputError(error.what, where=where, expected=error.expected, got=error.got, hint=error.hint)

@@ -1,4 +1,5 @@
-"""Chance by name: a number in [0, 1) is a function of a seed and of what it is for, never of what was drawn before it."""
+"""Chance by name: a number in [0, 1) is a function of a seed and of what it is for, never of what was drawn before
+it."""
 
 from __future__ import annotations
 

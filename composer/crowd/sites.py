@@ -131,7 +131,7 @@ def sites_of(crowd: CrowdSpec, number: int, ground: GroundLike, view_at: Callabl
     key = "polygon_m" if drawn is None else "polygon_px"
     where = Where(field=f"crowd.regions.{number}.{key}")
     polygon, notes = region_polygon(spec.polygon_m, drawn, ground, view_at, where)
-    heading = math.radians(spec.heading_deg or 0.0)
+    heading = -math.radians(spec.heading_deg or 0.0)  # the shot's degrees are clockwise, as its azimuths
     if spec.face_m is not None:
         away = np.asarray(spec.face_m) - centroid_m(polygon)
         heading = math.atan2(-away[0], -away[1])

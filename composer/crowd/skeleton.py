@@ -1,8 +1,8 @@
-"""The one skeleton that every figure hangs on: a man of 1.75 m in an A pose, feet on y = 0, facing -Z, his right at +X.
+"""The one skeleton that every figure hangs on: a man of 1.75 m in an A pose, feet on y = 0, facing -Z, his right +X.
 
-Beside the body it has joints for what he carries (spear, sword, shield) and for his cloak, so that one clip serves every
-kit: each clip says where the spear would be and where the sword would be, and a figure carries one of them. A retargeted
-motion that knows nothing of these lets them follow their parent rigidly.
+Beside the body it has joints for what he carries (spear, sword, shield) and for his cloak, so that one clip serves
+every kit: each clip says where the spear would be and where the sword would be, and a figure carries one of them. A
+retargeted motion that knows nothing of these lets them follow their parent rigidly.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ class Slate:
     """What every frame of a delivery says about itself.
 
     colorspace: canonical name of the delivery space; chromaticities: its eight numbers. code_version: Muster's.
-    timecode: of THIS frame, HH:MM:SS:FF. display, view: how it is meant to be looked at (OCIO names). extra: further string attributes, written as `muster:<key>`.
+    timecode: of THIS frame, HH:MM:SS:FF. display, view: how it is meant to be looked at (OCIO names).
+    note: a line of the studio's own for the proxy's burn-in. extra: further string attributes, written as `muster:<key>`.
     """
 
     shot: str
@@ -47,6 +48,7 @@ class Slate:
     view: str
     compression: str = "zip"
     parts: Sequence[str] = PARTS
+    note: str = ""
     extra: Mapping[str, str] | None = None
 
 
@@ -83,7 +85,9 @@ def _header(frame: Frame, view: View, slate: Slate) -> dict[str, object]:
     if slate.colorspace in attributes.INTEROP_ID:
         header["colorInteropID"] = attributes.INTEROP_ID[slate.colorspace]
     if slate.timecode:
-        header["timeCode"] = Timecode.parse(slate.timecode, slate.frame_rate)
+        header["muster:timecode"] = slate.timecode
+        if slate.frame_rate <= 39:  # the standard attribute has no room for more frames in a second
+            header["timeCode"] = Timecode.parse(slate.timecode, slate.frame_rate)
     for key, value in (slate.extra or {}).items():
         header[f"muster:{key}"] = value
     return header

@@ -43,7 +43,7 @@ def write_proxy(
             number = frame_number(path)
             code = add_frames(slate.timecode, number - first_frame, slate.frame_rate) if slate.timecode else ""
             rgb = display_picture(path, slate, color, WIDTH_PX)
-            yield burn_in(rgb, f"{slate.shot}  {slate.version}", f"{number}  {code}".rstrip())
+            yield burn_in(rgb, f"{slate.shot}  {slate.version}  {slate.note}".rstrip(), f"{number}  {code}".rstrip())
 
     path = proxy_path(delivery, slate)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,9 @@ def display_picture(path: Path, slate: Slate, color: ColorManager, width_px: int
     pixels."""
     planes = read_channels(path, ["rgba.R", "rgba.G", "rgba.B"])
     rgb = np.stack([planes[f"rgba.{c}"] for c in "RGB"], axis=-1)
-    return to_display(rgb, slate.colorspace, slate.pixel_aspect, color, width_px, slate.display, slate.view)
+    return to_display(
+        rgb, slate.colorspace, slate.pixel_aspect, color, width_px, slate.display, slate.view, exact=False
+    )
 
 
 def to_display(
@@ -75,14 +77,16 @@ def to_display(
     width_px: int,
     display: str | None = None,
     view: str | None = None,
+    exact: bool = True,
 ) -> U8:
-    """Scene-linear float32 [H, W, 3] as a display picture, uint8 [h, w, 3]."""
+    """Scene-linear float32 [H, W, 3] as a display picture, uint8 [h, w, 3]; not exact: through a table, within a code value or
+    so, and much quicker."""
     height, width = rgb.shape[:2]
     across = min(width_px, round(width * max(pixel_aspect, 1.0)))
     size = (across, max(1, round(across * height / (width * pixel_aspect))))
     small = cv2.resize(np.nan_to_num(rgb, posinf=65504.0, neginf=0.0), size, interpolation=cv2.INTER_AREA)
     working = color.to_working(np.ascontiguousarray(small, dtype=np.float32), colorspace)
-    return color.display_rgb8(working, display, view)
+    return color.display_rgb8(working, display, view, exact=exact)
 
 
 def burn_in(rgb: U8, left: str, right: str) -> U8:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import warp as wp
 
-wp.config.quiet = True
+from composer.io.warp_log import quiet_warp
+
+quiet_warp()
 
 #: For every kernel module of this room. Warp's own CPU flags, but no fused multiply-adds: the same bits on every x86
 #: node.

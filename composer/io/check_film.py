@@ -13,8 +13,8 @@ _UNDEFINED = 0xFFFFFFFF
 
 
 def least_bytes(samples: int, bits: int, filled: bool) -> int:
-    """The fewest bytes that hold so many samples: filled means three 10-bit samples to a 32-bit word, 12 bits in 16. Lines
-    may be padded beyond that; writers differ."""
+    """The fewest bytes that hold so many samples: filled means three 10-bit samples to a 32-bit word, 12 bits in 16.
+    Lines may be padded beyond that; writers differ."""
     if bits == 10 and filled:
         return -(-samples // 3) * 4
     if bits == 12 and filled:
@@ -38,7 +38,9 @@ def check_dpx(data: memoryview, path: Path) -> None:
     check_size(path, width, height)
     descriptor, bits, packing, encoding, offset = struct.unpack_from(order + "B2xBHHI", data, 800)
     if descriptor not in _DPX_SAMPLES or bits not in _DPX_BITS or packing > 2 or encoding > 1:
-        raise damaged(path, "image element", got=f"descriptor {descriptor}, {bits} bits, packing {packing}, encoding {encoding}")
+        raise damaged(
+            path, "image element", got=f"descriptor {descriptor}, {bits} bits, packing {packing}, encoding {encoding}"
+        )
     begin = start if offset in (0, _UNDEFINED) else offset
     if begin < 768 or begin > len(data):
         raise damaged(path, "picture outside the file", got=f"at {begin} of {len(data)} bytes")

@@ -25,7 +25,9 @@ def check_jpeg(data: memoryview, path: Path) -> None:
     pieces = 0
     while True:
         if at + 2 > len(data) or data[at] != 0xFF:
-            raise damaged(path, "cut off" if at + 2 > len(data) else "no marker where one belongs", expected="an end mark")
+            raise damaged(
+                path, "cut off" if at + 2 > len(data) else "no marker where one belongs", expected="an end mark"
+            )
         marker = data[at + 1]
         if marker == 0xFF:
             at += 1
@@ -78,7 +80,10 @@ def _check_frame(body: memoryview, path: Path) -> None:
     check_size(path, width, height)
     if components not in (1, 3):
         raise InputError(
-            "JPEG colour that Muster does not read", where=Where(file=path), expected="grey or RGB", got=f"{components} components"
+            "JPEG colour that Muster does not read",
+            where=Where(file=path),
+            expected="grey or RGB",
+            got=f"{components} components",
         )
 
 

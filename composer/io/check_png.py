@@ -18,7 +18,7 @@ _ONCE = frozenset((b"IHDR", b"PLTE", b"IEND", b"acTL", b"iCCP"))
 
 
 def check_png(data: memoryview, path: Path) -> None:
-    """Raises InputError unless all chunks are whole, their checksums right and the picture's data enough for its size."""
+    """Raises InputError unless all chunks are whole, their checksums right and the data enough for the size."""
     at, packed, seen, frames_said, frames = 8, 0, [], None, 0
     needed = 0
     while at < len(data):
@@ -28,7 +28,9 @@ def check_png(data: memoryview, path: Path) -> None:
         if not kind.isalpha():
             raise damaged(path, "chunk without a proper name", got=repr(kind))
         if length > 0x7FFFFFFF or at + 12 + length > len(data):
-            raise damaged(path, f"{kind.decode()} chunk is cut off", expected=f"{length} bytes", got=str(len(data) - at - 12))
+            raise damaged(
+                path, f"{kind.decode()} chunk is cut off", expected=f"{length} bytes", got=str(len(data) - at - 12)
+            )
         body = data[at + 8 : at + 8 + length]
         if zlib.crc32(data[at + 4 : at + 8 + length]) != struct.unpack_from(">I", data, at + 8 + length)[0]:
             raise damaged(path, f"wrong checksum of {kind.decode()} chunk")
@@ -59,7 +61,9 @@ def check_png(data: memoryview, path: Path) -> None:
     if frames_said is not None and (frames_said != frames or not frames):
         raise damaged(path, "number of animation frames", expected=str(frames_said), got=str(frames))
     if packed * _DEFLATE_LIMIT < needed:
-        raise damaged(path, "too little picture data", expected=f"{needed} bytes unpacked", got=f"{packed} bytes packed")
+        raise damaged(
+            path, "too little picture data", expected=f"{needed} bytes unpacked", got=f"{packed} bytes packed"
+        )
 
 
 def _header(body: memoryview, path: Path) -> int:

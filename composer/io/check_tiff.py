@@ -1,4 +1,4 @@
-"""TIFF and BigTIFF (also the block inside EXIF): directories, values and strips lie inside the file and fit each other."""
+"""TIFF and BigTIFF (also the block inside EXIF): directories, values and strips lie inside the file and agree."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from composer.io.limits import MAX_PIXEL_BYTES, check_size, damaged
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _PHOTOMETRIC = {0: "white is zero", 1: "black is zero", 2: "RGB", 3: "palette", 6: "YCbCr"}
-_UNREADABLE = {4: "transparency mask", 5: "CMYK", 8: "CIE Lab", 9: "ICC Lab", 10: "ITU Lab", 32803: "camera raw", 34892: "camera raw"}
+_UNREADABLE = {
+    4: "transparency mask",
+    5: "CMYK",
+    8: "CIE Lab",
+    9: "ICC Lab",
+    10: "ITU Lab",
+    32803: "camera raw",
+    34892: "camera raw",
+}
 _MAX_ENTRIES = 4096
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
 STRIP_OFFSETS, SAMPLES, ROWS_PER_STRIP, STRIP_BYTES, PLANAR = 273, 277, 278, 279, 284
@@ -65,7 +73,9 @@ def read_directory(data: memoryview, at: int, order: str, big: bool, path: Path)
         if size > inline:
             (value,) = struct.unpack_from(order + last, data, value)
         if value + size > len(data):
-            raise damaged(path, f"value of tag {tag} lies outside the file", got=f"{size} bytes at {value} of {len(data)}")
+            raise damaged(
+                path, f"value of tag {tag} lies outside the file", got=f"{size} bytes at {value} of {len(data)}"
+            )
         entries[tag] = (kind, number, value)
     return Directory(data, order, entries, struct.unpack_from(order + last, data, end)[0])
 
@@ -111,7 +121,9 @@ def _check_pieces(d: Directory, width: int, height: int, samples: int, bits: int
         expected, piece = planes * -(-height // rows), width * rows
     what = "tiles" if tiled else "strips"
     if len(offsets) != expected or len(sizes) != expected:
-        raise damaged(path, f"number of {what}", expected=str(expected), got=f"{len(offsets)} offsets, {len(sizes)} sizes")
+        raise damaged(
+            path, f"number of {what}", expected=str(expected), got=f"{len(offsets)} offsets, {len(sizes)} sizes"
+        )
     for offset, size in zip(offsets, sizes, strict=True):
         if size < 1 or offset < 8 or offset + size > len(d.data):
             raise damaged(path, f"{what} lie outside the file", got=f"{size} bytes at {offset} of {len(d.data)}")

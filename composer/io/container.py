@@ -1,7 +1,7 @@
 """First look at a picture file that is not EXR: is it what it says, and is it whole?
 
-Decoders fill what is cut off with grey or black and go on; these checks, one file a format, refuse it instead, and refuse
-metadata that lies about its own size, before a decoder sees either.
+Decoders fill what is cut off with grey or black and go on; these checks, one file a format, refuse it instead, and
+refuse metadata that lies about its own size, before a decoder sees either.
 """
 
 from __future__ import annotations
@@ -57,4 +57,6 @@ def check_container(path: Path) -> str:
                     return kind
     except OSError as error:
         raise InputError("cannot be read", where=Where(file=path), got=error.strerror or str(error)) from None
-    raise InputError("not a picture that Muster reads", where=Where(file=path), expected="EXR, DPX, Cineon, TIFF, PNG, JPEG or HDR")
+    raise InputError(
+        "not a picture that Muster reads", where=Where(file=path), expected="EXR, DPX, Cineon, TIFF, PNG, JPEG or HDR"
+    )

@@ -23,15 +23,13 @@ from composer.io.exr_chunks import check_chunks
 from composer.io.exr_header import FileHeader, PartHeader
 from composer.io.files import atomic_write
 from composer.io.limits import check_size, damaged
+from composer.io.quiet import caught_output
 from composer.io.timecode import Timecode
 from composer.io.window import Window
 
 __all__ = ["Chromaticities", "ExrPart", "read_exr_parts", "read_header", "write_exr"]
 
 Pixels = NDArray[np.generic]
-AttributeValue = (
-    str | int | float | tuple[float, ...] | Fraction | Timecode | Chromaticities | NDArray[np.floating] | tuple[str, ...]
-)
 WRITABLE = {"none": "NO", "rle": "RLE", "zips": "ZIPS", "zip": "ZIP", "piz": "PIZ"}
 """Lossless compressions only: the others corrupt ids."""
 
@@ -40,8 +38,8 @@ WRITABLE = {"none": "NO", "rle": "RLE", "zips": "ZIPS", "zip": "ZIP", "piz": "PI
 class ExrPart:
     """One part of an EXR file.
 
-    channels: name to float16, float32 or uint32 [h, w] (subsampled channels as read are smaller). window: the data window,
-    in pixels from the top left of the display window; None is the whole display window; arrays have its size.
+    channels: name to float16, float32 or uint32 [h, w] (subsampled channels as read are smaller). window: the data
+    window, in pixels from the top left of the display window; None is the whole display window; arrays have its size.
     compression: "zip", "zips", "piz", "rle" or "none" for writing. attributes: besides those of the file.
     """
 
@@ -85,8 +83,8 @@ def _refuse_deep(header: FileHeader, path: Path) -> None:
 
 
 def read_exr_parts(path: str | Path) -> tuple[ExrPart, ...]:
-    """All parts with all channels, as stored: float16, float32 or uint32 [h, w] over the part's data window. Of mip-mapped
-    parts level 0. Raises InputError."""
+    """All parts with all channels, as stored: float16, float32 or uint32 [h, w] over the part's data window. Of
+    mip-mapped parts level 0. Raises InputError."""
     return decode_parts(Path(path), read_header(path))
 
 
@@ -95,12 +93,15 @@ def decode_parts(path: Path, header: FileHeader) -> tuple[ExrPart, ...]:
     import OpenEXR
 
     OpenEXR.set_global_thread_count(os.cpu_count() or 1)
+    said: list[str] = []
     try:
-        parts = OpenEXR.File(str(path), separate_channels=True).parts
+        with caught_output() as said:
+            parts = OpenEXR.File(str(path), separate_channels=True).parts
+            if len(parts) != len(header.parts):  # the package leaves out what it cannot decode
+                raise RuntimeError(f"{len(parts)} of {len(header.parts)} parts")
     except Exception as error:  # the binding raises whatever it meets, UnicodeDecodeError included
-        raise damaged(path, "pixels cannot be decoded", got=str(error)[:120]) from None
-    if len(parts) != len(header.parts):
-        raise damaged(path, "pixels cannot be decoded", expected=f"{len(header.parts)} parts", got=str(len(parts)))
+        reason = said[0].replace(f"{path}: ", "") if said else str(error)
+        raise damaged(path, "pixels cannot be decoded", got=reason[:120]) from None
     found = []
     for expected, part in zip(header.parts, parts, strict=True):
         channels = {name: channel.pixels for name, channel in part.channels.items()}
@@ -127,7 +128,9 @@ def _compare(path: Path, expected: PartHeader, channels: Mapping[str, Pixels]) -
         pixels = channels.get(c.name)
         if pixels is None or pixels.shape != (h // ys, w // xs) or pixels.dtype.name != c.dtype:
             got = "nothing" if pixels is None else f"{pixels.dtype} {pixels.shape}"
-            raise damaged(path, f"channel {c.name!r} cannot be decoded", expected=f"{c.dtype} {(h // ys, w // xs)}", got=got)
+            raise damaged(
+                path, f"channel {c.name!r} cannot be decoded", expected=f"{c.dtype} {(h // ys, w // xs)}", got=got
+            )
 
 
 def write_exr(
@@ -171,10 +174,15 @@ def _checked_channels(part: ExrPart, size_px: tuple[int, int], path: Path) -> di
     checked = {}
     for name, pixels in part.channels.items():
         if pixels.dtype.name not in exr_header.PIXEL_TYPES:
-            raise InputError(f"channel {name!r}", where=where, expected="float16, float32 or uint32", got=str(pixels.dtype))
+            raise InputError(
+                f"channel {name!r}", where=where, expected="float16, float32 or uint32", got=str(pixels.dtype)
+            )
         if pixels.shape != (window.height, window.width):
             raise InputError(
-                f"channel {name!r}", where=where, expected=f"[{window.height}, {window.width}]", got=str(list(pixels.shape))
+                f"channel {name!r}",
+                where=where,
+                expected=f"[{window.height}, {window.width}]",
+                got=str(list(pixels.shape)),
             )
         checked[name] = np.ascontiguousarray(pixels)
     return checked
@@ -214,7 +222,9 @@ def _attribute(name: str, value: object, where: Where) -> object:
         return value.values()
     if isinstance(value, Timecode):
         if value.frames > 39:
-            raise InputError(f"attribute {name!r}", where=where, expected="a time code of up to 39 frames a second", got=str(value))
+            raise InputError(
+                f"attribute {name!r}", where=where, expected="a time code of up to 39 frames a second", got=str(value)
+            )
         flags = [int(value.drop)] + [0] * 13  # drop frame; colour frame, field, groups and user bits unused
         return OpenEXR.TimeCode(value.hours, value.minutes, value.seconds, value.frames, *flags)
     if isinstance(value, np.ndarray) and value.shape in ((3, 3), (4, 4)):
@@ -223,6 +233,8 @@ def _attribute(name: str, value: object, where: Where) -> object:
         return np.array(value, dtype=np.float32)
     if isinstance(value, bool | np.generic):
         return value.item() if isinstance(value, np.generic) else int(value)
-    if isinstance(value, str | int | float | Fraction) or (isinstance(value, tuple) and all(isinstance(v, str) for v in value)):
+    if isinstance(value, str | int | float | Fraction) or (
+        isinstance(value, tuple) and all(isinstance(v, str) for v in value)
+    ):
         return list(value) if isinstance(value, tuple) else value
     raise InputError(f"attribute {name!r} cannot be stored in EXR", where=where, got=type(value).__name__)

@@ -68,8 +68,8 @@ _SIMPLE = {
 
 
 def decode(kind: str, data: bytes, longest_name: int = 255) -> object:
-    """The Python value of an attribute: numbers, str, tuples, `Fraction`, `Chromaticities`, `Timecode`, float64 [3, 3] or
-    [4, 4] arrays, tuple[str, ...]; bytes for types that are not known. Raises AttributeDamage."""
+    """The Python value of an attribute: numbers, str, tuples, `Fraction`, `Chromaticities`, `Timecode`, float64 [3, 3]
+    or [4, 4] arrays, tuple[str, ...]; bytes for types that are not known. Raises AttributeDamage."""
     if kind in _SIMPLE:
         layout = struct.Struct(_SIMPLE[kind])
         if layout.size != len(data):

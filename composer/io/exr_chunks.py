@@ -30,7 +30,9 @@ def check_chunks(data: memoryview, header: FileHeader, path: Path) -> None:
         if part.chunk_count is not None and part.chunk_count != count:
             raise damaged(path, "number of chunks", expected=str(count), got=str(part.chunk_count))
         if at + 8 * count > len(data):
-            raise damaged(path, "ends inside the chunk offset table", expected=f"{at + 8 * count} bytes", got=str(len(data)))
+            raise damaged(
+                path, "ends inside the chunk offset table", expected=f"{at + 8 * count} bytes", got=str(len(data))
+            )
         offsets = np.frombuffer(data, "<u8", count, at)
         at += 8 * count
         begin, end = _check_part(data, offsets, index if header.multipart else None, places, raw, part, path)
@@ -44,7 +46,13 @@ def check_chunks(data: memoryview, header: FileHeader, path: Path) -> None:
 
 
 def _check_part(
-    data: memoryview, offsets: NDArray[np.uint64], index: int | None, places: Int, raw: Int, part: PartHeader, path: Path
+    data: memoryview,
+    offsets: NDArray[np.uint64],
+    index: int | None,
+    places: Int,
+    raw: Int,
+    part: PartHeader,
+    path: Path,
 ) -> tuple[Int, Int]:
     """Checks one part's chunks; returns where each begins and ends."""
     lead = (1 if index is not None else 0) + places.shape[1]
@@ -78,7 +86,7 @@ def _check_part(
 
 
 def _plan(part: PartHeader, path: Path) -> tuple[Int, Int]:
-    """What the chunks of a part must be: coordinates int64 [N, 1 or 4] as in the chunk, and unpacked bytes int64 [N]."""
+    """What a part's chunks must be: coordinates int64 [N, 1 or 4] as in the chunk, and unpacked bytes int64 [N]."""
     return _tile_plan(part, path) if part.tiles is not None else _line_plan(part)
 
 

@@ -103,7 +103,10 @@ class PartHeader:
     @property
     def unpacked_bytes(self) -> int:
         w, h = self.size_px
-        return sum(math.ceil(w / c.sampling[0]) * math.ceil(h / c.sampling[1]) * PIXEL_BYTES[c.pixel_type] for c in self.channels)
+        return sum(
+            math.ceil(w / c.sampling[0]) * math.ceil(h / c.sampling[1]) * PIXEL_BYTES[c.pixel_type]
+            for c in self.channels
+        )
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,9 @@ def _part(attributes: dict[str, tuple[str, object]], flags: int, path: Path) -> 
     missing = [n for n in _REQUIRED if n not in value]
     multi = bool(flags & (FLAG_MULTIPART | FLAG_DEEP))
     if multi:
-        missing += [n for n in ("name", "type", "chunkCount") if n not in value and not (n == "name" and flags & FLAG_DEEP)]
+        missing += [
+            n for n in ("name", "type", "chunkCount") if n not in value and not (n == "name" and flags & FLAG_DEEP)
+        ]
     if missing:
         raise damaged(path, f"header without {', '.join(missing)}")
     kind = str(value["type"]) if multi else ("tiledimage" if flags & FLAG_TILED else "scanlineimage")
@@ -270,9 +275,16 @@ def _check_part(part: PartHeader, value: Mapping[str, object], path: Path) -> No
         if (xs, ys) != (1, 1) and (part.tiles is not None or part.deep):
             raise damaged(path, f"channel {c.name!r} is subsampled in a tiled or deep part")
         if x0 % xs or y0 % ys or w % xs or h % ys:
-            raise damaged(path, f"data window does not fit the sampling of channel {c.name!r}", got=f"{w}x{h} at {x0},{y0}")
+            raise damaged(
+                path, f"data window does not fit the sampling of channel {c.name!r}", got=f"{w}x{h} at {x0},{y0}"
+            )
     if part.unpacked_bytes > limits.MAX_PIXEL_BYTES:
-        raise damaged(path, "too large", expected=f"at most {limits.MAX_PIXEL_BYTES} bytes of pixels", got=str(part.unpacked_bytes))
+        raise damaged(
+            path,
+            "too large",
+            expected=f"at most {limits.MAX_PIXEL_BYTES} bytes of pixels",
+            got=str(part.unpacked_bytes),
+        )
 
 
 def _check_together(parts: list[PartHeader], flags: int, path: Path) -> None:

@@ -140,7 +140,9 @@ def _info(path: Path, header: FileHeader, part: PartHeader, names: tuple[str, ..
     view = part.attributes.get("multiView") or part.attributes.get("view")
     if view:
         several = isinstance(view, tuple) and len(view) > 1
-        notes.append(f"several views, {view[0]!r} read" if several and isinstance(view, tuple) else f"view {view!r} read")
+        notes.append(
+            f"several views, {view[0]!r} read" if several and isinstance(view, tuple) else f"view {view!r} read"
+        )
     stored = {c.name: c for c in part.channels}
     rate, timecode = part.attributes.get("framesPerSecond"), part.attributes.get("timeCode")
     first = next((n for n in names if n in stored), part.channels[0].name)
@@ -186,7 +188,9 @@ def _luminance_chroma(pixels: Mapping[str, NDArray[np.generic]], part: PartHeade
     w, h = part.size_px
     sampling = {c.name: c.sampling for c in part.channels}
     full = [
-        luminance_chroma.expand(pixels[n].astype(np.float32), (h, w), sampling[n]) for n in ("Y", "RY", "BY") if n in pixels
+        luminance_chroma.expand(pixels[n].astype(np.float32), (h, w), sampling[n])
+        for n in ("Y", "RY", "BY")
+        if n in pixels
     ]
     primaries = part.attributes.get("chromaticities")
     rgb = luminance_chroma.to_rgb(*full, primaries if isinstance(primaries, Chromaticities) else None)

@@ -47,8 +47,8 @@ def clean_stale(folder: Path) -> tuple[Path, ...]:
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path in the same folder; on success it is synced and renamed to `path`.
 
-    On any exception, KeyboardInterrupt included, the temporary file is removed and `path` stays as it was. The folder is
-    made if absent, and what dead processes left in it is cleaned.
+    On any exception, KeyboardInterrupt included, the temporary file is removed and `path` stays as it was. The folder
+    is made if absent, and what dead processes left in it is cleaned.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

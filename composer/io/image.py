@@ -29,8 +29,9 @@ class ImageInfo:
     """What a picture says about itself.
 
     size_px: (width, height) of the display window. data: where pixels exist, from the display window's top left.
-    channels: names, with part or layer prefix. dtype: of the stored colour channels. colorspace: the file's own hint, never a
-    guess. attributes: whatever else the file carries. notes: what the reader had to decide, and odd pixel values met.
+    channels: names, with part or layer prefix. dtype: of the stored colour channels. colorspace: the file's own hint,
+    never a guess. attributes: whatever else the file carries. notes: what the reader had to decide, and odd pixel
+    values met.
     """
 
     path: Path

@@ -45,8 +45,9 @@ def upsample_twice(chroma: Image, axis: int) -> Image:
 def to_rgb(y: Image, ry: Image, by: Image, primaries: Chromaticities | None) -> Image:
     """float32 [H, W, 3] of full-size luminance and chroma [H, W]."""
     wr, wg, wb = (float(w) for w in luminance_weights(primaries or REC709))
-    red, blue = (ry + 1) * y, (by + 1) * y
-    green = (y - wr * red - wb * blue) / wg
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity pass, and are counted by the reader
+        red, blue = (ry + 1) * y, (by + 1) * y
+        green = (y - wr * red - wb * blue) / wg
     return np.stack([red, green, blue], axis=-1).astype(np.float32, copy=False)
 
 

@@ -95,7 +95,9 @@ class Movie:
     def read(self, index: int) -> tuple[Image, ImageInfo]:
         """Frame `index` (from 0) as float32 [H, W, 3 or 4]. Safe from several threads."""
         if not 0 <= index < len(self.times):
-            raise InputError("no such frame", where=Where(file=self.path, frame=index), expected=f"0 to {len(self.times) - 1}")
+            raise InputError(
+                "no such frame", where=Where(file=self.path, frame=index), expected=f"0 to {len(self.times) - 1}"
+            )
         import av
 
         with self._lock:
@@ -120,7 +122,9 @@ class Movie:
             frame = self._forward_to(wanted)
         if frame is None or frame.is_corrupt:
             self._frames = None
-            raise damaged(self.path, f"picture {index} cannot be decoded", got="nothing" if frame is None else "a corrupt picture")
+            raise damaged(
+                self.path, f"picture {index} cannot be decoded", got="nothing" if frame is None else "a corrupt picture"
+            )
         if (frame.width, frame.height) != tuple(self.description["coded size"]):  # type: ignore[arg-type]
             raise damaged(self.path, f"picture {index} has another size", got=f"{frame.width}x{frame.height}")
         self._next = index + 1
@@ -138,14 +142,26 @@ def _index(path: Path, container: av.container.InputContainer) -> Movie:
     if not container.streams.video:
         raise damaged(path, "no video stream")
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise damaged(path, "no decoder for this video")
     coded = (stream.codec_context.width, stream.codec_context.height)
     check_size(path, *coded, "video")
     if min(coded) < MIN_SIDE_PX:
-        raise InputError("video too small for a plate", where=Where(file=path), expected=f"{MIN_SIDE_PX} px a side", got=f"{coded[0]}x{coded[1]}")
+        raise InputError(
+            "video too small for a plate",
+            where=Where(file=path),
+            expected=f"{MIN_SIDE_PX} px a side",
+            got=f"{coded[0]}x{coded[1]}",
+        )
     stream.thread_type = "AUTO"
     times = _times(path, container, stream)
     if len(times) < 2:
-        raise InputError("a movie of one frame", where=Where(file=path), expected="at least 2 frames", hint="use a picture for a still")
+        raise InputError(
+            "a movie of one frame",
+            where=Where(file=path),
+            expected="at least 2 frames",
+            hint="use a picture for a still",
+        )
     rate = _rate(path, stream, times)
     _check_length(path, stream, times, rate)
     container.seek(min(times[0], 0), stream=stream, backward=True)
@@ -153,7 +169,12 @@ def _index(path: Path, container: av.container.InputContainer) -> Movie:
     if first is None or first.is_corrupt:
         raise damaged(path, "the first picture cannot be decoded")
     if (first.width, first.height) != coded:
-        raise damaged(path, "the first picture has another size", expected=f"{coded[0]}x{coded[1]}", got=f"{first.width}x{first.height}")
+        raise damaged(
+            path,
+            "the first picture has another size",
+            expected=f"{coded[0]}x{coded[1]}",
+            got=f"{first.width}x{first.height}",
+        )
     turns = _turns(first)
     alpha = any(c.is_alpha for c in first.format.components)
     bits = max(c.bits for c in first.format.components)
@@ -165,7 +186,9 @@ def _index(path: Path, container: av.container.InputContainer) -> Movie:
         timecode=_timecode(container, rate),
         size_px=coded[::-1] if turns % 2 else coded,
         pixel_aspect=(1 / aspect) if turns % 2 else aspect,
-        notes=frame_notes(first) + _timing_notes(stream, times, rate) + ((f"turned by {90 * turns} degrees as the file says",) if turns else ()),
+        notes=frame_notes(first)
+        + _timing_notes(stream, times, rate)
+        + ((f"turned by {90 * turns} degrees as the file says",) if turns else ()),
         description={
             "codec": stream.codec_context.name,
             "profile": stream.codec_context.profile or "",
@@ -211,7 +234,7 @@ def _times(path: Path, container: av.container.InputContainer, stream: av.VideoS
 
 
 def _rate(path: Path, stream: av.VideoStream, times: list[int]) -> Fraction:
-    """The rate as a fraction, from the frames' own distance where the file's word is rough (Matroska counts milliseconds)."""
+    """The rate as a fraction, from the frames' own distance where the file names none."""
     from composer.io.timecode import frame_rate
 
     said = stream.average_rate or stream.guessed_rate or stream.base_rate
@@ -239,7 +262,9 @@ def _timing_notes(stream: av.VideoStream, times: list[int], rate: Fraction) -> t
     step = 1 / rate / base
     drift = max(abs((t - times[0]) - k * step) for k, t in enumerate(times))
     if drift > step / 2:
-        return (f"frames are not evenly timed (up to {float(drift * base):.3f} s off): taken one after the other at {rate}",)
+        return (
+            f"frames are not evenly timed (up to {float(drift * base):.3f} s off): taken one after the other at {rate}",
+        )
     return ()
 
 

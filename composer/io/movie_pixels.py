@@ -20,9 +20,23 @@ Image = NDArray[np.float32]
 _YUV = re.compile(r"^yuv(a|j)?(420|422|444)p(9|10|12|14|16)?(le)?$")
 _GBR = re.compile(r"^gbr(a)?p(9|10|12|14|16)?(le)?$")
 _GRAY = re.compile(r"^gray(9|10|12|14|16)?(le)?$")
-_SEMI = {"nv12": (8, 420), "nv16": (8, 422), "nv24": (8, 444), "p010le": (10, 420), "p210le": (10, 422), "p410le": (10, 444)}
+_SEMI = {
+    "nv12": (8, 420),
+    "nv16": (8, 422),
+    "nv24": (8, 444),
+    "p010le": (10, 420),
+    "p210le": (10, 422),
+    "p410le": (10, 444),
+}
 
-MATRICES = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 4: (0.30, 0.11)}
+MATRICES = {
+    1: (0.2126, 0.0722),
+    5: (0.299, 0.114),
+    6: (0.299, 0.114),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+    4: (0.30, 0.11),
+}
 """AVColorSpace to (Kr, Kb): ITU-R BT.709, BT.470BG, SMPTE 170M, SMPTE 240M, BT.2020 non-constant, FCC."""
 UNSPECIFIED, RGB_MATRIX, FULL_RANGE = 2, 0, 2
 
@@ -33,7 +47,9 @@ def frame_notes(frame: av.VideoFrame) -> tuple[str, ...]:
     name = frame.format.name
     yuv = bool(_YUV.match(name)) or name in _SEMI
     if yuv and frame.colorspace not in MATRICES:
-        notes.append(f"the stream names no YUV matrix: {'BT.709' if frame.height >= 720 else 'BT.601'} taken by its size")
+        notes.append(
+            f"the stream names no YUV matrix: {'BT.709' if frame.height >= 720 else 'BT.601'} taken by its size"
+        )
     if yuv and frame.color_range == 0 and not name.startswith("yuvj"):
         notes.append("the stream names no range: video range taken")
     if not (yuv or _GBR.match(name) or _GRAY.match(name)):

@@ -28,8 +28,8 @@ def write_movie(
 ) -> tuple[str, ...]:
     """H.264 yuv420p MP4 or MOV of uint8 [H, W, 3] frames, atomically; returns notes.
 
-    BT.709 matrix, primaries and transfer, video range, index at the front. Odd sides are padded by repeating the last row or
-    column (noted). timecode: of the first frame. Raises InputError for no frames, or frames that change size.
+    BT.709 matrix, primaries and transfer, video range, index at the front. Odd sides are padded by repeating the last
+    row or column (noted). timecode: of the first frame. Raises InputError for no frames, or frames that change size.
     """
     path = Path(path)
     where = Where(file=path)
@@ -93,7 +93,10 @@ def _frame(picture: NDArray[np.uint8], even: tuple[int, int], number: int, rate:
         picture = np.pad(picture, ((0, even[0] - h), (0, even[1] - w), (0, 0)), mode="edge")
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
     frame = frame.reformat(
-        format="yuv420p", dst_colorspace=Colorspace.ITU709, src_color_range=ColorRange.JPEG, dst_color_range=ColorRange.MPEG
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.MPEG,
     )
     frame.colorspace = _BT709
     frame.color_range = _LIMITED

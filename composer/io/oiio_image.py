@@ -46,7 +46,9 @@ def read(path: Path) -> tuple[Image, ImageInfo]:
         y = names.index("Y") if "Y" in names else 0
         take = [y, y, y] + ([names.index("A")] if "A" in names else [])
         return image[..., take], replace(found, notes=(*found.notes, "one channel, repeated to RGB"))
-    raise InputError("no picture in this file", where=Where(file=path), expected="RGB or one channel", got=", ".join(names))
+    raise InputError(
+        "no picture in this file", where=Where(file=path), expected="RGB or one channel", got=", ".join(names)
+    )
 
 
 def read_stored(path: Path) -> tuple[Image, ImageInfo]:
@@ -67,7 +69,10 @@ def read_stored(path: Path) -> tuple[Image, ImageInfo]:
     pixels = np.asarray(pixels).reshape(spec.height, spec.width, spec.nchannels)
     image = _scaled(pixels, bits)
     if found.data != Window(0, 0, *found.size_px):
-        shown, out = Window(0, 0, *found.size_px), np.zeros((found.size_px[1], found.size_px[0], spec.nchannels), np.float32)
+        shown, out = (
+            Window(0, 0, *found.size_px),
+            np.zeros((found.size_px[1], found.size_px[0], spec.nchannels), np.float32),
+        )
         common = found.data.intersect(shown)
         if common is not None:
             out[common.slices(shown)] = image[common.slices(found.data)]
@@ -76,7 +81,7 @@ def read_stored(path: Path) -> tuple[Image, ImageInfo]:
 
 
 def _scaled(pixels: np.ndarray, bits: int) -> Image:  # type: ignore[type-arg]
-    """Integers to 0..1. OpenImageIO spreads 10 and 12 bits over 16 by repeating their top bits: those are taken off again."""
+    """Integers to 0..1. OpenImageIO spreads 10 and 12 bits over 16 by repeating the top bits: those come off again."""
     if pixels.dtype == np.float32:
         return pixels
     width = pixels.dtype.itemsize * 8
@@ -118,6 +123,11 @@ def _info(path: Path, source: OpenImageIO.ImageInput) -> ImageInfo:
     check_size(path, *full)
     attributes = {a.name: a.value for a in spec.extra_attribs}
     notes = _notes(attributes, spec.channelnames)
+    if source.format_name() == "tiff":
+        if source.seek_subimage(1, 0):
+            notes.append("several pages, the first read")
+        source.seek_subimage(0, 0)
+        source.geterror()  # having no second page is no mistake
     data = Window(spec.x - spec.full_x, spec.y - spec.full_y, spec.width, spec.height)
     if data != Window(0, 0, *full):
         notes.append(f"data window {data.width}x{data.height} at {data.x},{data.y}: 0 outside it")

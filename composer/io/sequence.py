@@ -23,9 +23,10 @@ MAX_DIGITS = 9
 class FrameSequence:
     """The frames of a plate, matte or depth sequence.
 
-    pattern: where it lies, `name.####.ext` for numbered files. frames: what exists, ascending. missing: holes between the
-    first and last frame. extra: files that look like it but are numbered with another padding. is_still: one picture that
-    stands for every frame. file_offset: the number in a file name is frame - file_offset. notes: what was assumed.
+    pattern: where it lies, `name.####.ext` for numbered files. frames: what exists, ascending. missing: holes between
+    the first and last frame. extra: files that look like it but are numbered with another padding. is_still: one
+    picture that stands for every frame. file_offset: the number in a file name is frame - file_offset. notes: what was
+    assumed.
     """
 
     pattern: str
@@ -43,9 +44,9 @@ class FrameSequence:
     def find(pattern: str | Path, base: Path, first_frame: int | None = None) -> FrameSequence:
         """Finds a sequence from `name.####.ext`, `name.%04d.ext`, a folder with one sequence, a still, or a movie.
 
-        Relative paths are taken from `base`. first_frame: the frame number of a movie's or still's first picture; numbered
-        files are renumbered so that the first is this frame (noted). Raises InputError where nothing or several
-        sequences are found.
+        Relative paths are taken from `base`. first_frame: the frame number of a movie's or still's first picture;
+        numbered files are renumbered so that the first is this frame (noted). Raises InputError where nothing or
+        several sequences are found.
         """
         path = Path(pattern).expanduser()
         path = path if path.is_absolute() else base / path
@@ -116,7 +117,9 @@ def _numbered(path: Path, first_frame: int | None) -> FrameSequence:
     hashes, zero, digits = found[0].groups()
     padding = len(hashes) if hashes else int(digits or 1)
     if not hashes and digits and not zero:
-        raise InputError("frame numbers padded with blanks", where=Where(file=path), expected=f"%0{digits}d", got=f"%{digits}d")
+        raise InputError(
+            "frame numbers padded with blanks", where=Where(file=path), expected=f"%0{digits}d", got=f"%{digits}d"
+        )
     prefix, suffix = path.name[: found[0].start()], path.name[found[0].end() :]
     files: dict[int, Path] = {}
     extra: list[Path] = []
@@ -137,7 +140,9 @@ def _numbered(path: Path, first_frame: int | None) -> FrameSequence:
     offset = 0 if first_frame is None else first_frame - numbers[0]
     notes = (f"file number {numbers[0]} is frame {first_frame}",) if offset else ()
     if numbers[-1] - numbers[0] >= MAX_FILES:
-        raise InputError("frame numbers lie too far apart", where=Where(file=path), got=f"{numbers[0]} to {numbers[-1]}")
+        raise InputError(
+            "frame numbers lie too far apart", where=Where(file=path), got=f"{numbers[0]} to {numbers[-1]}"
+        )
     missing = tuple(n + offset for n in range(numbers[0], numbers[-1] + 1) if n not in files)
     return FrameSequence(
         pattern=str(path.parent / f"{prefix}{'#' * padding}{suffix}"),

@@ -55,8 +55,8 @@ class Timecode:
 
     @staticmethod
     def parse(text: str, rate: Fraction | None = None) -> Timecode:
-        """Reads `HH:MM:SS:FF`, with `;` or `.` before the frames for drop frame. With `rate`, labels that do not exist at it
-        are refused."""
+        """Reads `HH:MM:SS:FF`, with `;` or `.` before the frames for drop frame. With `rate`, labels that do not exist
+        at it are refused."""
         match = _TEXT.match(text.strip())
         if not match:
             raise InputError("not a time code", expected="HH:MM:SS:FF or HH:MM:SS;FF", got=repr(text))
@@ -71,10 +71,14 @@ class Timecode:
     def _check(self, rate: Fraction) -> None:
         nominal = round(rate)
         if self.frames >= nominal:
-            raise InputError("no such time code", expected=f"frames below {nominal} at {rate} frames a second", got=str(self))
+            raise InputError(
+                "no such time code", expected=f"frames below {nominal} at {rate} frames a second", got=str(self)
+            )
         if self.drop:
             if not is_drop_rate(rate):
-                raise InputError("drop-frame time code", expected="29.97 or 59.94 frames a second", got=f"{self} at {rate}")
+                raise InputError(
+                    "drop-frame time code", expected="29.97 or 59.94 frames a second", got=f"{self} at {rate}"
+                )
             if self.minutes % 10 and self.seconds == 0 and self.frames < nominal // 15:
                 raise InputError("no such time code: drop frame skips this label", got=str(self))
 

@@ -19,6 +19,8 @@ import composer
 from composer.deliver.exr import Slate
 from composer.io.files import sha256_file
 from composer.render.frame import Scene
+from composer.shot.holdout import Difference, Pictures
+from composer.shot.stage import Stage
 
 
 def frame_key(scene: Scene, slate: Slate, number: int) -> str:
@@ -38,9 +40,23 @@ def frame_key(scene: Scene, slate: Slate, number: int) -> str:
     ):
         _feed(total, value)
     total.update(_shared(scene).encode())
-    for path in (stage.plate.path(number),):
+    for path in frame_files(stage, number):
         total.update(_file_digest(path).encode())
     return total.hexdigest()
+
+
+def frame_files(stage: Stage, number: int) -> list[Path]:
+    """The picture files that frame `number` is made from: its plate, its mattes and depths, and all that a clean plate is
+    made of."""
+    plate = stage.plate
+    files = [plate.path(number)]
+    for source in stage.holdouts.sources:
+        if isinstance(source, Difference):
+            clip = source.source
+            files += [clip.path(n) for n in clip.frames] if clip else [plate.path(n) for n in plate.frames]
+        elif isinstance(source, Pictures):
+            files.append(source.sequence.path(number))
+    return list(dict.fromkeys(files))
 
 
 def _shared(scene: Scene) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 import composer
 from composer.comp.layer import Frame
 from composer.crowd.people import people_of
-from composer.deliver.exr import Slate, write_frame
+from composer.deliver.exr import PARTS, Slate, write_frame
 from composer.deliver.proxy import write_proxy
 from composer.errors import InputError, Where
 from composer.io.files import sha256_file
@@ -69,6 +69,7 @@ def prepare_job(
     device: str = "cpu",
 ) -> Job:
     """Read everything that the frames share and lay the crowd out. Writes nothing; raises InputError for bad input."""
+    wanted_parts(shot)
     stage = prepare(shot)
     chosen = tuple(frames) if frames is not None else stage.plate.frames
     if absent := sorted(set(chosen) - set(stage.plate.frames)):
@@ -192,6 +193,8 @@ def slate_of(job: Job) -> Slate:
         display=stage.color.display_view(shot.color.display, shot.color.view)[0],
         view=shot.color.view or stage.color.natural_view(plate.colorspace, shot.color.display),
         compression=shot.delivery.compression,
+        parts=wanted_parts(shot),
+        note=shot.delivery.slate,
         extra={"quality": job.quality.name, "soldiers": str(len(job.scene.people.layout))},
     )
 
@@ -199,6 +202,18 @@ def slate_of(job: Job) -> Slate:
 def peak_memory_mib() -> int:
     """Peak resident memory of this process, MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def wanted_parts(shot: ShotFile) -> tuple[str, ...]:
+    """The EXR parts that the shot asks for, in the contract's order; all of them where it does not say. The composite is
+    always there."""
+    asked = shot.delivery.parts
+    if asked is None:
+        return PARTS
+    if unknown := [p for p in asked if p not in PARTS]:
+        where = shot.where("delivery", "parts")
+        raise InputError("no such part", where=where, expected=", ".join(PARTS), got=", ".join(unknown))
+    return tuple(p for p in PARTS if p in asked or p == "rgba")
 
 
 def _head(job: Job) -> dict[str, object]:

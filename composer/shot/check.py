@@ -13,7 +13,9 @@ import numpy as np
 
 from composer.camera.camera import Camera
 from composer.color.spaces import ColorManager
-from composer.errors import InputError, InputErrors, MusterError
+from composer.errors import InputError, InputErrors, MusterError, Where
+from composer.io.image import ImageInfo
+from composer.io.sequence import FrameSequence
 from composer.shot.ground import Ground
 from composer.shot.holdout import Difference, Pictures, open_holdout
 from composer.shot.light import light_of, picked_direction
@@ -26,8 +28,11 @@ from composer.shot.world import World, open_track, open_world
 T = TypeVar("T")
 
 
-def check(path: str | Path, *, known_clips: Collection[str] = (), known_kits: Collection[str] = ()) -> list[MusterError]:
-    """Every mistake in a shot and in the files that it names, in the order of the shot's lines; empty where it can be rendered.
+def check(
+    path: str | Path, *, known_clips: Collection[str] = (), known_kits: Collection[str] = ()
+) -> list[MusterError]:
+    """Every mistake in a shot and in the files that it names, in the order of the shot's lines; empty where it can be
+    rendered.
 
     known_clips, known_kits: the cast's names; clips of the shot's own are added. Left empty, names are not checked.
     """
@@ -59,8 +64,15 @@ class _Found:
     shot: ShotFile
     errors: list[MusterError] = field(default_factory=list)
 
-    def add(self, what: str, *loc: str | int, frame: int | None = None, expected: str | None = None, got: str | None = None,
-            hint: str | None = None) -> None:  # fmt: skip
+    def add(
+        self,
+        what: str,
+        *loc: str | int,
+        frame: int | None = None,
+        expected: str | None = None,
+        got: str | None = None,
+        hint: str | None = None,
+    ) -> None:
         where = self.shot.where(*loc, frame=frame)
         self.errors.append(InputError(what, where=where, expected=expected, got=got, hint=hint))
 
@@ -92,20 +104,41 @@ def _check_frames(found: _Found, plate: Plate) -> bool:
     for frame in plate.frames[:1] if sequence.is_movie or sequence.is_still else plate.frames:
         before = len(found.errors)
         with found.kept(), located(shot, "plate", "path"):
-            info = sequence.info(frame)
+            info = _at_frame(sequence, frame)
             if info.size_px != plate.size_px:
-                found.add(f"{info.path}: the size changes", "plate", "path", frame=frame,
-                          expected=f"{plate.size_px[0]} x {plate.size_px[1]}", got=f"{info.size_px[0]} x {info.size_px[1]}")  # fmt: skip
+                found.add(
+                    f"{info.path}: the size changes",
+                    "plate",
+                    "path",
+                    frame=frame,
+                    expected=f"{plate.size_px[0]} x {plate.size_px[1]}",
+                    got=f"{info.size_px[0]} x {info.size_px[1]}",
+                )
         sound &= len(found.errors) == before
     if sequence.extra:
         names = ", ".join(p.name for p in sequence.extra[:5])
-        found.add("extra files look like frames of the plate", "plate", "path", got=names, hint="move them away or rename them")
+        found.add(
+            "extra files look like frames of the plate",
+            "plate",
+            "path",
+            got=names,
+            hint="move them away or rename them",
+        )
     if shot.plate.frames is None and not sequence.is_still:
         return sound
     outside = tuple(f for f in sequence.missing if plate.frames[0] < f < plate.frames[-1] and f in set(plate.frames))
     if outside:
         found.add("frames are missing from the plate", "plate", "frames", got=listed(outside))
     return sound
+
+
+def _at_frame(sequence: FrameSequence, frame: int) -> ImageInfo:
+    """A frame's header; its error knows the frame."""
+    try:
+        return sequence.info(frame)
+    except InputError as error:
+        where = Where(file=error.where.file or sequence.path(frame), frame=frame)
+        raise InputError(error.what, where=where, expected=error.expected, got=error.got, hint=error.hint) from error
 
 
 def _check_world(found: _Found, plate: Plate) -> World | None:
@@ -131,10 +164,15 @@ def _check_pictures(found: _Found, source: Pictures, plate: Plate, loc: tuple[st
         return
     for frame in plate.frames:
         with found.kept(), located(found.shot, *loc):
-            info = source.sequence.info(frame)
+            info = _at_frame(source.sequence, frame)
             if info.size_px != plate.size_px:
-                found.add(f"{info.path}: not the plate's size", *loc, frame=frame,
-                          expected=f"{plate.size_px[0]} x {plate.size_px[1]}", got=f"{info.size_px[0]} x {info.size_px[1]}")  # fmt: skip
+                found.add(
+                    f"{info.path}: not the plate's size",
+                    *loc,
+                    frame=frame,
+                    expected=f"{plate.size_px[0]} x {plate.size_px[1]}",
+                    got=f"{info.size_px[0]} x {info.size_px[1]}",
+                )
             if source.channel and source.channel not in info.channels:
                 found.add(f"{info.path}: no channel {source.channel}", *loc, frame=frame)
 
@@ -145,13 +183,24 @@ def _check_region(found: _Found, index: int, region: RegionSpec, plate: Plate, c
         loc: tuple[str | int, ...] = ("crowd", "regions", index, "polygon_px")
         frame = region.polygon_px.frame
         if not camera.covers(frame):
-            found.add("the camera has no such frame", *loc, "frame", expected=f"{camera.first_frame}-{camera.last_frame}", got=str(frame))
+            found.add(
+                "the camera has no such frame",
+                *loc,
+                "frame",
+                expected=f"{camera.first_frame}-{camera.last_frame}",
+                got=str(frame),
+            )
             return
         view = camera.view(frame)
         places = ground.intersect(view.position_m, view.rays(np.array(region.polygon_px.points)))
         off = ~np.isfinite(places).all(axis=1)
         if off.sum() > len(off) - 2:
-            found.add("the region does not come down on the ground", *loc, got="points above the horizon", hint="draw it on the ground")
+            found.add(
+                "the region does not come down on the ground",
+                *loc,
+                got="points above the horizon",
+                hint="draw it on the ground",
+            )
             return
         corners = places[~off]
     else:
@@ -173,7 +222,7 @@ def _check_region(found: _Found, index: int, region: RegionSpec, plate: Plate, c
 def _check_seen(found: _Found, loc: tuple[str | int, ...], corners: np.ndarray, plate: Plate, camera: Camera) -> None:
     """An error if a region is behind the camera, or beside the picture, in every frame."""
     picked = sorted({plate.frames[i] for i in np.linspace(0, len(plate.frames) - 1, 9).astype(int)})
-    heads = np.concatenate([corners, corners + [0, 1.8, 0]])
+    heads = np.concatenate([corners, corners + np.array([0, 1.8, 0])])
     ahead = seen = False
     for frame in picked:
         pixels, depth = camera.view(frame).project(heads)

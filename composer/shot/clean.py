@@ -1,6 +1,8 @@
-"""Clean plates of locked-off shots: the place without those who move in it, made from the plate (or from a longer clip).
+"""Clean plates of locked-off shots: the place without those who move in it, made from the plate (or from a longer
+clip).
 
-A temporal median does it where everybody moves on. Where somebody stays in place the median shows him, so the contested part
+A temporal median does it where everybody moves on. Where somebody stays in place the median shows him, so the
+contested part
 of the picture (where samples disagree, holes filled) is first cut out of each sample by GrabCut, with the rest of the
 picture as sure background, and the median is taken over what is left. Pixels that are never seen free are inpainted and
 marked: whatever stands there is in front in every frame anyway.
@@ -31,8 +33,8 @@ GAMMA = 2.2
 
 @dataclass(frozen=True)
 class CleanPlate:
-    """rgb: float32 [H, W, 3], same space as the samples. known: bool [H, W], False where it is inpainted. noise: float32
-    [H, W], how much the place itself flickers (grain, leaves), standard deviation of `encode`d values."""
+    """rgb: float32 [H, W, 3], same space as the samples. known: bool [H, W], False where it is inpainted. noise:
+    float32 [H, W], how much the place itself flickers (grain, leaves), standard deviation of `encode`d values."""
 
     rgb: F32
     known: Mask
@@ -105,8 +107,8 @@ def _contested(spread: F32) -> Mask:
 
 
 def _cut(sample: NDArray[np.float16], contested: Mask, first: F32 | None = None, known: Mask | None = None) -> Mask:
-    """Who stands in the contested part of one sample: bool [H, W], a little too much rather than too little. With a first
-    clean plate and where it is known, what plainly differs from it or equals it is settled beforehand."""
+    """Who stands in the contested part of one sample: bool [H, W], a little too much rather than too little. With a
+    first clean plate and where it is known, what plainly differs from it or equals it is settled beforehand."""
     labels = np.where(contested, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
     picture = sample.astype(np.float32)
     if first is not None and known is not None:
@@ -167,7 +169,9 @@ def _masked_median(stack: NDArray[np.float16], masks: Mask, median: F32, contest
         away = np.abs(band - out[rows][None]).max(axis=-1)
         away[~np.isfinite(away)] = np.inf
         away = np.sort(away, axis=0)
-        noise[rows] = 1.4826 * np.take_along_axis(away, np.maximum(free // 2, 0)[None].clip(max=len(stack) - 1), axis=0)[0]
+        noise[rows] = (
+            1.4826 * np.take_along_axis(away, np.maximum(free // 2, 0)[None].clip(max=len(stack) - 1), axis=0)[0]
+        )
     noise[~np.isfinite(noise)] = 0
     return out, np.where(known, noise, 0).astype(np.float32), known
 

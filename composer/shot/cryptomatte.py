@@ -1,7 +1,7 @@
 """Cryptomatte 1.2 in: the coverage of named objects.
 
-Source: "Cryptomatte Specification" 1.2.0 (Psyop). Ids are MurmurHash3_32 of the UTF-8 name, kept from being NaN, infinity or
-denormal as floats; each layer's RGBA holds id, coverage, id, coverage.
+Source: "Cryptomatte Specification" 1.2.0 (Psyop). Ids are MurmurHash3_32 of the UTF-8 name, kept from being NaN,
+infinity or denormal as floats; each layer's RGBA holds id, coverage, id, coverage.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def id_of(name: str) -> int:
 
 @dataclass(frozen=True)
 class Layer:
-    """One Cryptomatte of a file. ranks: (id channel, coverage channel), nearest to full coverage first. manifest: name -> id."""
+    """One Cryptomatte of a file. ranks: (id channel, coverage channel), nearest to full coverage first. manifest:
+    name -> id."""
 
     name: str
     ranks: tuple[tuple[str, str], ...]
@@ -57,7 +58,9 @@ def layers_of(path: Path) -> tuple[Layer, ...]:
             if ranks:
                 out.append(Layer(entry["name"], ranks, _manifest(entry, path)))
     if not out:
-        raise InputError("no Cryptomatte in this file", where=Where(file=path), expected="cryptomatte/... metadata and its channels")
+        raise InputError(
+            "no Cryptomatte in this file", where=Where(file=path), expected="cryptomatte/... metadata and its channels"
+        )
     return tuple(out)
 
 
@@ -80,7 +83,12 @@ def _manifest(entry: Mapping[str, str], path: Path) -> dict[str, int]:
     if text is None and "manif_file" in entry:
         name = entry["manif_file"]
         side = path.parent / name
-        if Path(name).is_absolute() or ".." in Path(name).parts or not side.is_file() or side.stat().st_size > MAX_MANIFEST_BYTES:
+        if (
+            Path(name).is_absolute()
+            or ".." in Path(name).parts
+            or not side.is_file()
+            or side.stat().st_size > MAX_MANIFEST_BYTES
+        ):
             return {}
         text = side.read_text(encoding="utf-8", errors="replace")
     if not text:
@@ -93,11 +101,15 @@ def _manifest(entry: Mapping[str, str], path: Path) -> dict[str, int]:
 
 
 def coverage_of(path: Path, names: tuple[str, ...]) -> F32:
-    """float32 [H, W]: the summed coverage of the named objects. Names stand as in the manifest, letter by letter; one that is not
-    in it is looked for by its hash. Raises InputError for names that are nowhere in the file's manifests, if it has any."""
+    """float32 [H, W]: the summed coverage of the named objects. Names stand as in the manifest, letter by letter; one
+    that is not
+    in it is looked for by its hash. Raises InputError for names that are nowhere in the file's manifests, if it has
+    any."""
     layers = layers_of(path)
     total: F32 | None = None
-    unknown = [n for n in names if any(layer.manifest for layer in layers) and not any(n in layer.manifest for layer in layers)]
+    unknown = [
+        n for n in names if any(layer.manifest for layer in layers) and not any(n in layer.manifest for layer in layers)
+    ]
     seen: set[str] = set()
     for layer in layers:
         wanted = {layer.manifest.get(name, id_of(name)): name for name in names}

@@ -25,8 +25,8 @@ _NO_TRIANGLES = np.zeros((0, 3), dtype=np.int32)
 class Ground:
     """The ground. All queries are vectorised.
 
-    kind "plane": point_m and plane_normal (unit, up). kind "mesh": position_m float32 [V, 3], triangle int32 [T, 3]; where
-    it lies over itself (a bridge) people stand on the highest surface. trust: how it was come by, for people to read.
+    kind "plane": point_m and plane_normal (unit, up). kind "mesh": position_m float32 [V, 3], triangle int32 [T, 3];
+    where it lies over itself (a bridge) people stand on the highest surface. trust: how it was come by, in words.
     """
 
     kind: Literal["plane", "mesh"]
@@ -89,14 +89,19 @@ def plane_ground(point_m: ArrayLike, normal: ArrayLike, *, trust: str = "given",
     return Ground("plane", np.asarray(point_m, dtype=np.float64), n if n[1] > 0 else -n, trust=trust, notes=notes)
 
 
-def mesh_ground(position_m: ArrayLike, triangle: ArrayLike, *, trust: str = "given", notes: tuple[str, ...] = ()) -> Ground:
-    """A mesh. Triangles without area or with a corner that is not finite are left out, and said so. Raises InputError if
-    none is left."""
+def mesh_ground(
+    position_m: ArrayLike, triangle: ArrayLike, *, trust: str = "given", notes: tuple[str, ...] = ()
+) -> Ground:
+    """A mesh. Triangles without area or with a corner that is not finite are left out, and said so. Raises InputError
+    if none is left."""
     position = np.ascontiguousarray(position_m, dtype=np.float32).reshape(-1, 3)
     faces = np.ascontiguousarray(triangle, dtype=np.int32).reshape(-1, 3)
     if len(faces) and (faces.min() < 0 or faces.max() >= len(position)):
-        raise InputError("a triangle names a vertex that is not there", expected=f"0-{len(position) - 1}",
-                         got=str(int(faces.max() if faces.max() >= len(position) else faces.min())))  # fmt: skip
+        raise InputError(
+            "a triangle names a vertex that is not there",
+            expected=f"0-{len(position) - 1}",
+            got=str(int(faces.max() if faces.max() >= len(position) else faces.min())),
+        )
     corner = position.astype(np.float64)[faces]
     with np.errstate(invalid="ignore", over="ignore"):
         area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
@@ -106,5 +111,10 @@ def mesh_ground(position_m: ArrayLike, triangle: ArrayLike, *, trust: str = "giv
     if not good.all():
         notes = (*notes, f"ground: {int((~good).sum())} of {len(good)} triangles have no area and were left out")
     used, index = np.unique(faces[good], return_inverse=True)
-    return Ground("mesh", position_m=np.ascontiguousarray(position[used]),
-                  triangle=np.ascontiguousarray(index.reshape(-1, 3), dtype=np.int32), trust=trust, notes=notes)  # fmt: skip
+    return Ground(
+        "mesh",
+        position_m=np.ascontiguousarray(position[used]),
+        triangle=np.ascontiguousarray(index.reshape(-1, 3), dtype=np.int32),
+        trust=trust,
+        notes=notes,
+    )

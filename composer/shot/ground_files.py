@@ -19,10 +19,16 @@ F64 = NDArray[np.float64]
 
 
 def read_mesh(path: Path) -> Ground:
-    """OBJ by this file's own reader, USD (.usd .usda .usdc .usdz) through pxr: every mesh in it, in world metres, Y up."""
+    """OBJ by this file's own reader, USD (.usd .usda .usdc .usdz) through pxr: every mesh in it, in world metres, Y
+    up."""
     suffix = path.suffix.lower()
     if suffix not in (".obj", ".usd", ".usda", ".usdc", ".usdz"):
-        raise InputError("not a ground mesh", where=Where(file=path), expected=".obj, .usd, .usda, .usdc or .usdz", got=suffix or path.name)
+        raise InputError(
+            "not a ground mesh",
+            where=Where(file=path),
+            expected=".obj, .usd, .usda, .usdc or .usdz",
+            got=suffix or path.name,
+        )
     if not path.is_file():
         raise InputError("no such file", where=Where(file=path))
     position, triangle, notes = _read_obj(path) if suffix == ".obj" else _read_usd(path)
@@ -108,10 +114,14 @@ def _fans(counts: NDArray[np.int64], indices: NDArray[np.int64], path: Path) -> 
 
 
 def height_field(
-    heights: NDArray[np.float32], size_m: tuple[float, float], origin_m: tuple[float, float, float], height_scale: float, name: str
+    heights: NDArray[np.float32],
+    size_m: tuple[float, float],
+    origin_m: tuple[float, float, float],
+    height_scale: float,
+    name: str,
 ) -> Ground:
-    """Triangles over a picture of heights float32 [H, W]: first row at the far side (-Z), samples on the outer edges, two
-    triangles a cell. Samples that are not finite are holes."""
+    """Triangles over a picture of heights float32 [H, W]: first row at the far side (-Z), samples on the outer edges,
+    two triangles a cell. Samples that are not finite are holes."""
     step = max(1, -(-max(heights.shape) // MAX_FIELD))
     notes: tuple[str, ...] = (f"ground: height field {name}, {heights.shape[1]} x {heights.shape[0]} samples",)
     if step > 1:
@@ -119,7 +129,9 @@ def height_field(
     rows = np.unique(np.append(np.arange(0, heights.shape[0], step), heights.shape[0] - 1))
     columns = np.unique(np.append(np.arange(0, heights.shape[1], step), heights.shape[1] - 1))
     if len(rows) < 2 or len(columns) < 2:
-        raise InputError("a height field needs two rows and two columns", got=f"{heights.shape[1]} x {heights.shape[0]}")
+        raise InputError(
+            "a height field needs two rows and two columns", got=f"{heights.shape[1]} x {heights.shape[0]}"
+        )
     x = origin_m[0] + size_m[0] * (columns / (heights.shape[1] - 1) - 0.5)
     z = origin_m[2] + size_m[1] * (rows / (heights.shape[0] - 1) - 0.5)
     y = origin_m[1] + height_scale * heights[np.ix_(rows, columns)].astype(np.float64)

@@ -1,18 +1,21 @@
 """Where the ground is, out of a solve: a plane under its points, or through three picked ones.
 
-Solves see few points on grass or gravel and many on walls, so the fit looks for the LOWEST plane that many points stand on
-rather than for the largest plane. It is decided in four steps, all deterministic:
+Solves see few points on grass or gravel and many on walls, so the fit looks for the LOWEST plane that many points
+stand on rather than for the largest plane. It is decided in four steps, all deterministic:
 
-1. Up. Cameras are held level more often than not: up is the direction at right angles to their x axes, near their mean y
+1. Up. Cameras are held level more often than not: up is the direction at right angles to their x axes, near their
+   mean y
    axis (sigma 4 degrees). Where the points show walls (seen from above they shrink to lines), the direction that makes
    those lines thinnest is up instead (sigma 0.5 degree).
 2. Of the points below the cameras only those count that have few others under them (LOWEST in a cell of the plan), so
    that a wall counts by its foot. RANSAC over planes through one such point at right angles to up and through three of
-   them, at most MAX_TILT_DEG from up and below every camera. A plane scores its inliers (points within TOLERANCE of its own
+   them, at most MAX_TILT_DEG from up and below every camera. A plane scores its inliers (points within TOLERANCE of
+   its own
    camera height, the only length known before the scale) less the points further below it, times the likelihood of a
    ground with that slope (sigma 2 sigma_up).
 3. Least squares on the inliers, with up as a prior of that sigma; its covariance says how far off the plane may be.
-4. Trust = count * certainty * residual, each 0..1: count = n / (n + 20); certainty = 1 / (1 + (s / 0.15)^2), s being the
+4. Trust = count * certainty * residual, each 0..1: count = n / (n + 20); certainty = 1 / (1 + (s / 0.15)^2), s being
+   the
    standard error of the ground's height under the cameras over the camera height, so it holds the inliers' spread and
    how far the plane is carried on beyond them; residual = 1 / (1 + (rms / (TOLERANCE * camera height))^2).
 """
@@ -41,7 +44,8 @@ WALLS_SHARPNESS = 2.0
 
 @dataclass(frozen=True)
 class PlaneFit:
-    """point and normal (unit, up) in the solve's world; trust 0..1; camera_height: [F], over the plane, solve's units."""
+    """point and normal (unit, up) in the solve's world; trust 0..1; camera_height: [F], over the plane, solve's
+    units."""
 
     point: Array
     normal: Array
@@ -113,7 +117,9 @@ def fit_ground(points: Array, world_from_camera: Array, min_trust: float) -> Pla
     """
     points = points[np.isfinite(points).all(axis=1)]
     if len(points) < 12:
-        raise InputError("too few points in the solve to fit a ground", expected="12 or more", got=str(len(points)), hint=WAY_OUT)
+        raise InputError(
+            "too few points in the solve to fit a ground", expected="12 or more", got=str(len(points)), hint=WAY_OUT
+        )
     notes: list[str] = []
     up, sigma_deg = up_of_cameras(world_from_camera), SIGMA_CAMERAS_DEG
     walls, sharpness = up_of_walls(points, up)
@@ -126,7 +132,9 @@ def fit_ground(points: Array, world_from_camera: Array, min_trust: float) -> Pla
     eyes = world_from_camera[:, :3, 3]
     low = points[points @ up < (eyes @ up).min()]
     if len(low) < 12:
-        raise InputError("too few points below the cameras to fit a ground", expected="12 or more", got=str(len(low)), hint=WAY_OUT)
+        raise InputError(
+            "too few points below the cameras to fit a ground", expected="12 or more", got=str(len(low)), hint=WAY_OUT
+        )
     low = low[_lowest(low, up)]
     plane = _ransac(low, eyes, up, np.radians(sigma_deg))
     if plane is None:
@@ -134,8 +142,12 @@ def fit_ground(points: Array, world_from_camera: Array, min_trust: float) -> Pla
     fit = _refine(low, eyes, up, np.radians(sigma_deg), *plane)
     fit = PlaneFit(fit.point, fit.normal, fit.trust, fit.camera_height, (*notes, *fit.notes))
     if fit.trust < min_trust:
-        raise InputError("the fitted ground is not to be trusted", expected=f"trust {min_trust:.2f} or more",
-                         got=f"{fit.trust:.2f} ({fit.notes[-1].partition(': ')[2]})", hint=WAY_OUT)  # fmt: skip
+        raise InputError(
+            "the fitted ground is not to be trusted",
+            expected=f"trust {min_trust:.2f} or more",
+            got=f"{fit.trust:.2f} ({fit.notes[-1].partition(': ')[2]})",
+            hint=WAY_OUT,
+        )
     return fit
 
 
@@ -221,10 +233,10 @@ def _refine(low: Array, eyes: Array, up: Array, sigma_up: float, normal: Array, 
     normal = unit(up - side * params[1] - ahead * params[2])
     point = foot + up * params[0]
     note = (
-        f"ground: plane fitted to {n} of {len(low)} points below the cameras, trust {trust:.2f} (count {count:.2f}, certainty "
-        f"{certainty:.2f}, residual {smooth:.2f}); rms {100 * rms / camera:.1f} % and height under the cameras within "
-        f"{100 * error / camera:.0f} % of the camera height; camera heights {heights.min() / camera:.2f}-{heights.max() / camera:.2f} "
-        "of their median"
+        f"ground: plane fitted to {n} of {len(low)} points below the cameras, trust {trust:.2f} "
+        f"(count {count:.2f}, certainty {certainty:.2f}, residual {smooth:.2f}); rms {100 * rms / camera:.1f} % "
+        f"and height under the cameras within {100 * error / camera:.0f} % of the camera height; camera heights "
+        f"{heights.min() / camera:.2f}-{heights.max() / camera:.2f} of their median"
     )
     return PlaneFit(point, normal, trust, over_plane(eyes, point, normal), (note,))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,18 @@ from composer.shot.located import located
 from composer.shot.plate import Plate, listed, rgb_of
 from composer.shot.schema import DifferenceSpec, HoldoutSpec, ShotFile
 
+if TYPE_CHECKING:
+    from composer.shot.clean import CleanPlate
+
 F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class HoldoutFrame:
-    """alpha: float32 [H, W], 1 hides. depth_m: planar depth from which on it hides: one number (0 hides everything), or float32
-    [H, W] (inf hides nothing there). clean: float32 [H, W, 3] in the delivery space, the plate without it, where known."""
+    """alpha: float32 [H, W], 1 hides. depth_m: planar depth from which on it hides: one number (0 hides everything),
+    or float32
+    [H, W] (inf hides nothing there). clean: float32 [H, W, 3] in the delivery space, the plate without it, where
+    known."""
 
     alpha: F32
     depth_m: F32 | float = 0.0
@@ -60,12 +66,20 @@ def open_holdout(shot: ShotFile, spec: HoldoutSpec, plate: Plate, camera: Camera
     sequence = FrameSequence.find(pattern, shot.folder)
     missing = () if sequence.is_still else tuple(f for f in plate.frames if f not in set(sequence.frames))
     if missing:
-        raise InputError("frames are missing", where=Where(file=sequence.pattern), expected=listed(plate.frames),
-                         got=f"no {listed(missing)}")  # fmt: skip
+        raise InputError(
+            "frames are missing",
+            where=Where(file=sequence.pattern),
+            expected=listed(plate.frames),
+            got=f"no {listed(missing)}",
+        )
     info = sequence.info(plate.frames[0])
     if info.size_px != plate.size_px:
-        raise InputError("not the plate's size", where=Where(file=info.path), expected=f"{plate.size_px[0]} x {plate.size_px[1]}",
-                         got=f"{info.size_px[0]} x {info.size_px[1]}")  # fmt: skip
+        raise InputError(
+            "not the plate's size",
+            where=Where(file=info.path),
+            expected=f"{plate.size_px[0]} x {plate.size_px[1]}",
+            got=f"{info.size_px[0]} x {info.size_px[1]}",
+        )
     channel, note = "", f"{spec.kind} {sequence.pattern}"
     if spec.kind == "matte":
         channel, why = _matte_channel(sequence, spec.channel or "auto", plate.frames)
@@ -99,8 +113,12 @@ class Pictures:
         else:
             values = read_channel(self.sequence, frame, self.channel)
         if values.shape != (self.size_px[1], self.size_px[0]):
-            raise InputError("not the plate's size", where=where, expected=f"{self.size_px[0]} x {self.size_px[1]}",
-                             got=f"{values.shape[1]} x {values.shape[0]}")  # fmt: skip
+            raise InputError(
+                "not the plate's size",
+                where=where,
+                expected=f"{self.size_px[0]} x {self.size_px[1]}",
+                got=f"{values.shape[1]} x {values.shape[0]}",
+            )
         if self.spec.kind == "depth":
             return depth_holdout(values, self.spec.scale, self.spec.bias_m)
         if not np.isfinite(values).all():
@@ -110,7 +128,8 @@ class Pictures:
 
 
 def depth_holdout(z: F32, scale: float, bias_m: float) -> HoldoutFrame:
-    """Whatever is `bias_m` or more behind the plate's own surface is hidden. Depth that is not finite or not positive is empty."""
+    """Whatever is `bias_m` or more behind the plate's own surface is hidden. Depth that is not finite or not positive
+    is empty."""
     with np.errstate(invalid="ignore", over="ignore"):
         there = np.isfinite(z) & (z > 0)
         depth = np.where(there, z * np.float32(scale) + np.float32(bias_m), np.float32(np.inf)).astype(np.float32)
@@ -140,13 +159,20 @@ def _matte_channel(sequence: FrameSequence, asked: str, frames: tuple[int, ...])
                 return alpha, "it has an alpha"
     plain = next((c for c in ("R", "Y", "r", "red", "y") if c in channels), None)
     if plain is None and len(channels) != 1:
-        raise InputError("which channel is the matte?", where=Where(file=info.path), expected=f"channel: one of {', '.join(channels[:12])}")
+        raise InputError(
+            "which channel is the matte?",
+            where=Where(file=info.path),
+            expected=f"channel: one of {', '.join(channels[:12])}",
+        )
     return plain or channels[0], "its alpha is 1 everywhere" if alpha else "it has no alpha"
 
 
 def _depth_channel(channels: tuple[str, ...], asked: str, path: object) -> str:
     if asked == "auto":
-        found = next((c for n in ("Z", "depth.Z", "z", "depth", "R", "Y") for c in channels if c == n or c.endswith(f".{n}")), None)
+        found = next(
+            (c for n in ("Z", "depth.Z", "z", "depth", "R", "Y") for c in channels if c == n or c.endswith(f".{n}")),
+            None,
+        )
         if found is None and len(channels) == 1:
             found = channels[0]
         if found is not None:
@@ -157,7 +183,7 @@ def _depth_channel(channels: tuple[str, ...], asked: str, path: object) -> str:
     return asked
 
 
-# --- difference mattes ---------------------------------------------------------------------------------------------------
+# --- difference mattes ---
 
 
 @dataclass(frozen=True)
@@ -175,46 +201,70 @@ class Difference:
         from composer.shot.difference import DifferenceMatte
 
         if not self._made:
-            self._made.append(DifferenceMatte(self.clean_plate(), self.plate.read, self.plate.frames, self.spec.threshold,
-                                              self.spec.soften_px))  # fmt: skip
+            self._made.append(
+                DifferenceMatte(
+                    self.clean_plate(), self.plate.read, self.plate.frames, self.spec.threshold, self.spec.soften_px
+                )
+            )
         matte = self._made[0]
         assert isinstance(matte, DifferenceMatte)
         return HoldoutFrame(matte.alpha(frame), self.distance_m, matte.clean.rgb)
 
-    def clean_plate(self):  # noqa: ANN201  (CleanPlate; its module loads OpenCV)
+    def clean_plate(self) -> CleanPlate:
         """The clean plate, in the delivery space: made of the plate, of a longer clip, or read."""
-        from composer.shot.clean import CleanPlate, build_clean, sampled
+        from composer.shot import clean
 
         plate = self.plate
         if self.source is None:
-            return build_clean(plate.read, sampled(plate.frames, plate.size_px), "the plate")
+            return clean.build_clean(plate.read, clean.sampled(plate.frames, plate.size_px), "the plate")
         source = self.source
         if len(source.frames) > 1:
-            return build_clean(lambda f: self._to_delivery(rgb_of(source.read(f)[0])), sampled(source.frames, plate.size_px), source.pattern)
+            return clean.build_clean(
+                lambda f: self._to_delivery(rgb_of(source.read(f)[0])),
+                clean.sampled(source.frames, plate.size_px),
+                source.pattern,
+            )
         rgb = self._to_delivery(rgb_of(source.read(source.frames[0])[0]))
         height, width = rgb.shape[:2]
-        return CleanPlate(rgb, np.ones((height, width), dtype=bool), np.zeros((height, width), dtype=np.float32), ("clean plate: given",))
+        return clean.CleanPlate(
+            rgb,
+            np.ones((height, width), dtype=bool),
+            np.zeros((height, width), dtype=np.float32),
+            ("clean plate: given",),
+        )
 
     def _to_delivery(self, rgb: F32) -> F32:
         plate = self.plate
         return rgb if plate.colorspace == plate.delivery_colorspace else plate.color.to_working(rgb, plate.colorspace)
 
 
-def _open_difference(shot: ShotFile, holdout: HoldoutSpec, spec: DifferenceSpec, plate: Plate, camera: Camera) -> Difference:
+def _open_difference(
+    shot: ShotFile, holdout: HoldoutSpec, spec: DifferenceSpec, plate: Plate, camera: Camera
+) -> Difference:
     poses = np.stack([camera.view(f).world_from_camera for f in plate.frames])
     if np.abs(poses - poses[0]).max() > 1e-6:
-        raise InputError("a difference matte needs a locked-off camera", got="a camera that moves", hint="use a matte sequence")
+        raise InputError(
+            "a difference matte needs a locked-off camera", got="a camera that moves", hint="use a matte sequence"
+        )
     source = None
     notes = [f"difference matte, clean plate {spec.clean}, taken to be in the plate's colour space"]
     if spec.clean == "auto":
         if len(plate.frames) < 5:
-            raise InputError("too few frames to make a clean plate of", expected="5 or more", got=str(len(plate.frames)),
-                             hint="give difference.clean a picture or a longer clip")  # fmt: skip
+            raise InputError(
+                "too few frames to make a clean plate of",
+                expected="5 or more",
+                got=str(len(plate.frames)),
+                hint="give difference.clean a picture or a longer clip",
+            )
         notes = ["difference matte, clean plate made of the plate itself"]
     else:
         source = FrameSequence.find(spec.clean, shot.folder)
         info = source.info(source.frames[0])
         if info.size_px != plate.size_px:
-            raise InputError("the clean plate has not the plate's size", where=Where(file=info.path),
-                             expected=f"{plate.size_px[0]} x {plate.size_px[1]}", got=f"{info.size_px[0]} x {info.size_px[1]}")  # fmt: skip
+            raise InputError(
+                "the clean plate has not the plate's size",
+                where=Where(file=info.path),
+                expected=f"{plate.size_px[0]} x {plate.size_px[1]}",
+                got=f"{info.size_px[0]} x {info.size_px[1]}",
+            )
     return Difference(spec, holdout.distance_m or 0.0, plate, source, tuple(notes))

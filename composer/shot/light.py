@@ -25,8 +25,8 @@ EXPOSURE_FRAMES = 3
 
 @dataclass(frozen=True)
 class ShotLight:
-    """Light on the crowd, ACEScg: radiance of a white diffuse surface that faces it. Same fields as `guides.passes.Light`.
-    sun_direction: unit, from the ground TO the sun."""
+    """Light on the crowd, ACEScg: radiance of a white diffuse surface that faces it. Same fields as
+    `guides.passes.Light`. sun_direction: unit, from the ground TO the sun."""
 
     sun_direction: Rgb
     sun: Rgb
@@ -49,7 +49,9 @@ def angles_of(direction: F64) -> tuple[float, float]:
 def picked_direction(pick: SunPickSpec, camera: Camera, ground: Ground) -> F64:
     """Unit [3], from the tip of a shadow to the top of the upright object that throws it."""
     if not camera.covers(pick.frame):
-        raise InputError("the camera has no such frame", expected=f"{camera.first_frame}-{camera.last_frame}", got=str(pick.frame))
+        raise InputError(
+            "the camera has no such frame", expected=f"{camera.first_frame}-{camera.last_frame}", got=str(pick.frame)
+        )
     view = camera.view(pick.frame)
     rays = view.rays(np.array([pick.base_px, pick.tip_px, pick.top_px]))
     base, tip = ground.intersect(view.position_m, rays[:2])
@@ -117,7 +119,9 @@ def _exposure(
     weights = np.asarray(plate.color.luminance_weights(), dtype=np.float64)
     modelled = float(on_ground @ weights)
     if modelled <= 0:
-        raise InputError("exposure auto needs some light", where=shot.where("light"), hint="give sun or sky a strength above 0")
+        raise InputError(
+            "exposure auto needs some light", where=shot.where("light"), hint="give sun or sky a strength above 0"
+        )
     rgb, where = ground_pixels(shot.crowd.regions, plate, camera, ground)
     if not len(rgb):
         notes.append("light: exposure 1.0: no ground is seen in the plate to take it from")

@@ -1,7 +1,7 @@
 """Strict reading of `shot.yaml`: every mistake at once, each with its line and column.
 
-YAML is read down to nodes by ruamel and turned into plain values here, so that nothing is constructed by tag, nothing is
-expanded from an alias, and each key keeps its place. pydantic then checks the values against `schema`.
+YAML is read down to nodes by ruamel and turned into plain values here, so that nothing is constructed by tag, nothing
+is expanded from an alias, and each key keeps its place. pydantic then checks the values against `schema`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from composer.errors import InputError, InputErrors, MusterError, Where
-from composer.shot.schema import Loc, ShotFile, place_of
+from composer.shot.schema import ShotFile, place_of
+from composer.shot.schema_base import Loc
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12
@@ -67,7 +68,7 @@ def parse_shot(text: str, file: str | Path = "shot.yaml") -> ShotFile:
     return shot
 
 
-# --- YAML down to plain values -------------------------------------------------------------------------------------------
+# --- YAML down to plain values ---
 
 
 def read_yaml(text: str, file: Path) -> tuple[Value, Places, list[MusterError]]:
@@ -108,7 +109,9 @@ def _forbidden(text: str, file: Path) -> list[MusterError]:
 
     def add(what: str, event: ev.Event, hint: str = "") -> None:
         mark = event.start_mark
-        found.append(InputError(what, where=Where(file=file, line=mark.line + 1, column=mark.column + 1), hint=hint or None))
+        found.append(
+            InputError(what, where=Where(file=file, line=mark.line + 1, column=mark.column + 1), hint=hint or None)
+        )
 
     for event in YAML(typ="rt", pure=True).parse(text):
         if isinstance(event, ev.DocumentStartEvent):
@@ -183,7 +186,7 @@ def _scalar(node: object, loc: Loc, places: Places, mistakes: list[MusterError],
     return text
 
 
-# --- mistakes in words ----------------------------------------------------------------------------------------------------
+# --- mistakes in words ---
 
 _WORDS = {
     "float_type": "a number",
@@ -226,24 +229,39 @@ def _one(detail: ErrorDetails, value: Value, places: Places, file: Path) -> Inpu
         return _unknown_key(loc, value, where)
     if kind == "missing":
         if isinstance(loc[-1], int):
-            return InputError("too few values", where=place_of(file, places, loc[:-1]), got=_shown(_at(value, loc[:-1])))
+            return InputError(
+                "too few values", where=place_of(file, places, loc[:-1]), got=_shown(_at(value, loc[:-1]))
+            )
         return InputError("missing", where=where)
     got = _shown(detail["input"])
     if kind == "too_long":
         return InputError("too many values", where=where, expected=f"{context.get('max_length')}", got=got)
     if kind in ("too_short", "string_too_short"):
-        return InputError("too few values" if kind == "too_short" else "empty", where=where,
-                          expected=f"at least {context.get('min_length')}", got=got)  # fmt: skip
+        return InputError(
+            "too few values" if kind == "too_short" else "empty",
+            where=where,
+            expected=f"at least {context.get('min_length')}",
+            got=got,
+        )
     if kind == "literal_error":
-        return InputError("unknown value", where=where, expected=str(context.get("expected")), got=got,
-                          hint=_nearest(detail["input"], str(context.get("expected"))))  # fmt: skip
+        return InputError(
+            "unknown value",
+            where=where,
+            expected=str(context.get("expected")),
+            got=got,
+            hint=_nearest(detail["input"], str(context.get("expected"))),
+        )
     if kind == "string_pattern_mismatch":
         return InputError("not a name", where=where, expected="letters, digits, _ and -, at most 64", got=got)
     if kind in _WORDS:
         hint = "write it in quotes" if kind == "string_type" and isinstance(detail["input"], int | float) else None
         return InputError("wrong kind of value", where=where, expected=_WORDS[kind], got=got, hint=hint)
-    limits = {"greater_than": "more than {gt}", "greater_than_equal": "at least {ge}", "less_than": "less than {lt}",
-              "less_than_equal": "at most {le}"}  # fmt: skip
+    limits = {
+        "greater_than": "more than {gt}",
+        "greater_than_equal": "at least {ge}",
+        "less_than": "less than {lt}",
+        "less_than_equal": "at most {le}",
+    }
     if kind in limits:
         return InputError("out of range", where=where, expected=limits[kind].format(**context), got=got)
     return InputError(detail["msg"], where=where, got=got)
@@ -282,9 +300,9 @@ def _real_loc(loc: Loc, value: Value, *, keep_last: bool) -> Loc:
     """pydantic's loc without what it puts in for unions (tags, type names): only steps that exist in the value."""
     out: list[str | int] = []
     for number, part in enumerate(loc):
-        if isinstance(value, Mapping) and part in value:
-            value = value[part]
-        elif isinstance(value, tuple) and isinstance(part, int) and part < len(value):
+        if (isinstance(value, Mapping) and part in value) or (
+            isinstance(value, tuple) and isinstance(part, int) and part < len(value)
+        ):
             value = value[part]
         elif not (keep_last and number == len(loc) - 1):
             continue

@@ -25,6 +25,8 @@ def located(shot: ShotFile, *loc: str | int) -> Iterator[None]:
     try:
         yield
     except InputErrors as errors:
-        raise InputErrors([relocated(e, shot, *loc) if isinstance(e, InputError) else e for e in errors.errors]) from errors
+        raise InputErrors(
+            [relocated(e, shot, *loc) if isinstance(e, InputError) else e for e in errors.errors]
+        ) from errors
     except InputError as error:
         raise relocated(error, shot, *loc) from error

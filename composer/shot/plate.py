@@ -15,7 +15,7 @@ from composer.io.image import ImageInfo
 from composer.io.sequence import FrameSequence
 from composer.shot.frames import frames_of
 from composer.shot.located import located
-from composer.shot.schema import PlateSpec, ShotFile
+from composer.shot.schema import ShotFile
 
 Image = NDArray[np.float32]
 
@@ -24,8 +24,8 @@ Image = NDArray[np.float32]
 class Plate:
     """The pictures that the shot is about.
 
-    frames: those that belong to the shot, ascending. colorspace: of the files, canonical OCIO name. delivery_colorspace: the
-    same where it is scene-linear, else ACEScg. timecode: of the first frame.
+    frames: those that belong to the shot, ascending. colorspace: of the files, canonical OCIO name.
+    delivery_colorspace: the same where it is scene-linear, else ACEScg. timecode: of the first frame.
     """
 
     sequence: FrameSequence
@@ -56,8 +56,11 @@ class Plate:
 
     def _own(self, frame: int) -> Image:
         if frame not in self.frames:
-            raise InputError("this frame is not part of the plate", where=Where(file=self.sequence.pattern, frame=frame),
-                             expected=f"{self.frames[0]}-{self.frames[-1]}")  # fmt: skip
+            raise InputError(
+                "this frame is not part of the plate",
+                where=Where(file=self.sequence.pattern, frame=frame),
+                expected=f"{self.frames[0]}-{self.frames[-1]}",
+            )
         pixels, info = self.sequence.read(frame)
         if info.size_px != self.size_px:
             raise wrong_size(self, frame, info)
@@ -72,8 +75,12 @@ def rgb_of(pixels: Image) -> Image:
 
 def wrong_size(plate: Plate, frame: int, info: ImageInfo) -> InputError:
     """The size changes within the sequence."""
-    return InputError("the size changes", where=Where(file=info.path, frame=frame),
-                      expected=f"{plate.size_px[0]} x {plate.size_px[1]}", got=f"{info.size_px[0]} x {info.size_px[1]}")  # fmt: skip
+    return InputError(
+        "the size changes",
+        where=Where(file=info.path, frame=frame),
+        expected=f"{plate.size_px[0]} x {plate.size_px[1]}",
+        got=f"{info.size_px[0]} x {info.size_px[1]}",
+    )
 
 
 def open_color(shot: ShotFile) -> ColorManager:
@@ -119,14 +126,22 @@ def _frames(shot: ShotFile, sequence: FrameSequence) -> tuple[int, ...]:
         return asked or sequence.frames
     if not asked:
         if sequence.missing:
-            raise InputError("frames are missing from the plate", where=shot.where("plate", "path"), got=listed(sequence.missing),
-                             hint="give plate.frames if that is as it should be")  # fmt: skip
+            raise InputError(
+                "frames are missing from the plate",
+                where=shot.where("plate", "path"),
+                got=listed(sequence.missing),
+                hint="give plate.frames if that is as it should be",
+            )
         return sequence.frames
     there = set(sequence.frames)
     missing = tuple(f for f in asked if f not in there)
     if missing:
-        raise InputError("frames are missing from the plate", where=shot.where("plate", "frames"),
-                         expected=listed(asked), got=f"no {listed(missing)}")  # fmt: skip
+        raise InputError(
+            "frames are missing from the plate",
+            where=shot.where("plate", "frames"),
+            expected=listed(asked),
+            got=f"no {listed(missing)}",
+        )
     return asked
 
 
@@ -143,7 +158,9 @@ def _colorspace(shot: ShotFile, color: ColorManager, info: ImageInfo, notes: lis
             notes.append(f"plate: its files name a colour space that is not known, {info.colorspace!r}")
     floats = info.dtype in ("half", "float", "float16", "float32", "double")
     space = color.space("linear Rec.709" if floats else "sRGB")
-    notes.append(f"plate: no colour space in the shot or in the files: {space} assumed; plate.colorspace says otherwise")
+    notes.append(
+        f"plate: no colour space in the shot or in the files: {space} assumed; plate.colorspace says otherwise"
+    )
     return space
 
 
@@ -166,5 +183,3 @@ def listed(frames: tuple[int, ...]) -> str:
             runs.append([frame, frame])
     text = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs[:8])
     return text + (f", and {len(runs) - 8} more runs" if len(runs) > 8 else "")
-
-

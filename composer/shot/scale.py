@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from composer.camera.camera import Camera, View
 from composer.errors import InputError
 from composer.shot.ground import Ground
-from composer.shot.schema import DistanceSpec, ScaleSpec
+from composer.shot.schema_place import DistanceSpec, ScaleSpec
 
 F64 = NDArray[np.float64]
 
@@ -35,7 +35,10 @@ def metres_per_unit(spec: ScaleSpec, ground: Ground, camera: Camera, frames: tup
     if spec.distance is not None:
         length = picked_length(spec.distance, ground, camera)
         scale = spec.distance.metres / length
-        return scale, f"scale: {scale:.5g} metres a unit, from {spec.distance.metres:g} m between two places on the ground"
+        return (
+            scale,
+            f"scale: {scale:.5g} metres a unit, from {spec.distance.metres:g} m between two places on the ground",
+        )
     assert spec.camera_height_m is not None
     eyes = np.stack([camera.view(f).position_m for f in frames])
     heights = (eyes - ground.point_m) @ ground.plane_normal
@@ -43,14 +46,16 @@ def metres_per_unit(spec: ScaleSpec, ground: Ground, camera: Camera, frames: tup
     if height <= 0:
         raise InputError("the camera is below the ground", got=f"{height:.3g} units")
     scale = spec.camera_height_m / height
-    note = f"scale: {scale:.5g} metres a unit, from a camera height of {spec.camera_height_m:g} m (the median over its frames"
+    note = f"scale: {scale:.5g} metres a unit, from a camera height of {spec.camera_height_m:g} m (the median of frames"
     return scale, f"{note}; from {heights.min() * scale:.2f} to {heights.max() * scale:.2f} m)"
 
 
 def picked_length(spec: DistanceSpec, ground: Ground, camera: Camera) -> float:
     """Distance on the ground between the two picks, in the camera's units."""
     if not camera.covers(spec.frame):
-        raise InputError("the camera has no such frame", expected=f"{camera.first_frame}-{camera.last_frame}", got=str(spec.frame))
+        raise InputError(
+            "the camera has no such frame", expected=f"{camera.first_frame}-{camera.last_frame}", got=str(spec.frame)
+        )
     view = camera.view(spec.frame)
     places = ground.intersect(view.position_m, view.rays(np.array(spec.points_px)))
     if not np.isfinite(places).all():

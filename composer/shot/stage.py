@@ -17,8 +17,8 @@ from composer.shot.world import open_track, open_world
 
 @dataclass(frozen=True)
 class Stage:
-    """A shot, opened. camera: world metres, at the plate's size. holdouts: what stands in front, for a frame. notes: what was
-    assumed, found or fallen back to, one sentence each."""
+    """A shot, opened. camera: world metres, at the plate's size. holdouts: what stands in front, for a frame. notes:
+    what was assumed, found or fallen back to, one sentence each."""
 
     shot: ShotFile
     plate: Plate
@@ -31,8 +31,8 @@ class Stage:
 
 
 def prepare(shot: ShotFile) -> Stage:
-    """Opens everything that the shot names. Raises InputError at the first thing that is wrong (`check` finds them all).
-    Writes nothing."""
+    """Opens everything that the shot names. Raises InputError at the first thing that is wrong (`check` finds them
+    all). Writes nothing."""
     color = open_color(shot)
     plate = open_plate(shot, color)
     track = open_track(shot, plate)

@@ -17,7 +17,8 @@ from composer.shot.ground_fit import fit_ground, over_plane, unit, up_of_cameras
 from composer.shot.located import located
 from composer.shot.plate import Plate, listed
 from composer.shot.scale import metres_per_unit, world_on_plane
-from composer.shot.schema import HeightFieldSpec, PicksSpec, ShotFile
+from composer.shot.schema import ShotFile
+from composer.shot.schema_place import HeightFieldSpec, PicksSpec
 
 F64 = NDArray[np.float64]
 
@@ -37,18 +38,32 @@ def open_track(shot: ShotFile, plate: Plate) -> CameraTrack:
     first, last = plate.frames[0], plate.frames[-1]
     if spec.locked is not None:
         with located(shot, "camera", "locked"):
-            camera = locked_off(**spec.locked.model_dump(), size_px=plate.size_px, first_frame=first,
-                                frame_count=last - first + 1, pixel_aspect=plate.pixel_aspect)  # fmt: skip
+            camera = locked_off(
+                **spec.locked.model_dump(),
+                size_px=plate.size_px,
+                first_frame=first,
+                frame_count=last - first + 1,
+                pixel_aspect=plate.pixel_aspect,
+            )
         track = CameraTrack(camera, notes=camera.notes)
     else:
         assert spec.path is not None
         with located(shot, "camera", "path"):
             track = read_camera(
-                shot.path(spec.path), format=spec.format, node=spec.node, scale=spec.scale, up=spec.up or "from file",
-                frame_offset=spec.frame_offset, rotation_order=spec.rotation_order, filmback_mm=spec.filmback_mm,
-                focal_mm=spec.focal_mm, size_px=plate.size_px, pixel_aspect=plate.pixel_aspect, frames=plate.frames,
+                shot.path(spec.path),
+                format=spec.format,
+                node=spec.node,
+                scale=spec.scale,
+                up=spec.up or "from file",
+                frame_offset=spec.frame_offset,
+                rotation_order=spec.rotation_order,
+                filmback_mm=spec.filmback_mm,
+                focal_mm=spec.focal_mm,
+                size_px=plate.size_px,
+                pixel_aspect=plate.pixel_aspect,
+                frames=plate.frames,
                 frame_rate=float(plate.frame_rate),
-            )  # fmt: skip
+            )
     camera = track.camera
     if camera.size_px != plate.size_px:
         camera = camera.resized(plate.size_px)
@@ -61,9 +76,13 @@ def open_track(shot: ShotFile, plate: Plate) -> CameraTrack:
         track = replace(track, notes=(*track.notes, *camera.notes[before:]))
     uncovered = tuple(f for f in plate.frames if not camera.covers(f))
     if uncovered:
-        raise InputError("the camera is too short", where=shot.where("camera"), expected=f"frames {first}-{last}",
-                         got=f"{camera.first_frame}-{camera.last_frame}, none for {listed(uncovered)}",
-                         hint="camera.frame_offset shifts it")  # fmt: skip
+        raise InputError(
+            "the camera is too short",
+            where=shot.where("camera"),
+            expected=f"frames {first}-{last}",
+            got=f"{camera.first_frame}-{camera.last_frame}, none for {listed(uncovered)}",
+            hint="camera.frame_offset shifts it",
+        )
     return replace(track, camera=camera)
 
 
@@ -124,7 +143,9 @@ def _picked(spec: PicksSpec, plate: Plate, track: CameraTrack) -> tuple[F64, F64
     camera = track.camera
     assert track.points_m is not None
     if not camera.covers(spec.frame):
-        raise InputError("the camera has no such frame", expected=f"{camera.first_frame}-{camera.last_frame}", got=str(spec.frame))
+        raise InputError(
+            "the camera has no such frame", expected=f"{camera.first_frame}-{camera.last_frame}", got=str(spec.frame)
+        )
     pixels, depth = camera.view(spec.frame).project(track.points_m)
     places, notes = [], []
     for number, pick in enumerate(spec.points_px, start=1):
@@ -133,8 +154,12 @@ def _picked(spec: PicksSpec, plate: Plate, track: CameraTrack) -> tuple[F64, F64
         nearest = int(distance.argmin())
         if distance[nearest] > spec.within_px:
             near = "" if np.isinf(distance[nearest]) else f"the nearest is {distance[nearest]:.0f} px away"
-            raise InputError(f"no solve point near pick {number} at {pick[0]:g}, {pick[1]:g}", expected=f"one within {spec.within_px:g} px",
-                             got=near or "none in the picture", hint="pick where the solve has points, or raise within_px")  # fmt: skip
+            raise InputError(
+                f"no solve point near pick {number} at {pick[0]:g}, {pick[1]:g}",
+                expected=f"one within {spec.within_px:g} px",
+                got=near or "none in the picture",
+                hint="pick where the solve has points, or raise within_px",
+            )
         places.append(track.points_m[nearest])
         notes.append(f"{distance[nearest]:.1f}")
     a, b, c = places
@@ -148,10 +173,12 @@ def _picked(spec: PicksSpec, plate: Plate, track: CameraTrack) -> tuple[F64, F64
     normal = normal if normal @ up > 0 else -normal
     tilt = float(np.degrees(np.arccos(np.clip(normal @ up, -1, 1))))
     if tilt > 45:
-        raise InputError("the picked plane is not a ground", expected="within 45 degrees of level", got=f"{tilt:.0f} degrees")
+        raise InputError(
+            "the picked plane is not a ground", expected="within 45 degrees of level", got=f"{tilt:.0f} degrees"
+        )
     if over_plane(eyes[:, :3, 3], a, normal).min() <= 0:
         raise InputError("the picked plane is above the camera")
-    note = f"ground: three picks, snapped by {', '.join(notes)} px to solve points; {tilt:.1f} degrees from the cameras' up"
+    note = f"ground: three picks, snapped by {', '.join(notes)} px; {tilt:.1f} degrees from the cameras' up"
     return a, normal, (note,)
 
 

@@ -21,7 +21,7 @@ from maker import files, move  # noqa: E402
 from maker.renderer import Renderer  # noqa: E402
 
 SAMPLES = 14
-DWA_LEVEL = 45.0
+DWA_LEVEL = 340.0
 
 
 def main() -> None:

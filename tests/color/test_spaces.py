@@ -147,7 +147,7 @@ def test_unknown_names_meet_the_nearest(color: ColorManager) -> None:
         color.space("LogC5")
     with pytest.raises(InputError, match="unknown colour space"):
         color.space("")
-    with pytest.raises(InputError, match="unknown view.*SDR"):
+    with pytest.raises(InputError, match=r"unknown view.*SDR"):
         color.display_view(None, "ACES 2 SDR")
     with pytest.raises(InputError, match="unknown display"):
         color.display_view("TV", None)
@@ -156,7 +156,12 @@ def test_unknown_names_meet_the_nearest(color: ColorManager) -> None:
 def test_nothing_is_changed_in_place(color: ColorManager) -> None:
     rgb = np.random.default_rng(0).random((300, 700, 3)).astype(np.float32)
     keep = rgb.copy()
-    for result in (color.to_working(rgb, "LogC3"), color.from_working(rgb, "linear"), color.to_working(rgb, "ACEScg"), color.display_rgb8(rgb)):
+    for result in (
+        color.to_working(rgb, "LogC3"),
+        color.from_working(rgb, "linear"),
+        color.to_working(rgb, "ACEScg"),
+        color.display_rgb8(rgb),
+    ):
         assert np.array_equal(rgb, keep) and not np.shares_memory(result, rgb)
     assert np.array_equal(color.to_working(rgb, "ACEScg"), rgb)
 
@@ -189,7 +194,9 @@ def test_display(color: ColorManager) -> None:
 def test_the_baked_view_is_within_one_code_on_a_photograph(color: ColorManager, shared_data: Path) -> None:
     from composer.io.image import read_image
 
-    plate = color.to_working(read_image(shared_data / "plates/crissy_field_still/CrissyField.exr")[0][::2, ::2], "linear")
+    plate = color.to_working(
+        read_image(shared_data / "plates/crissy_field_still/CrissyField.exr")[0][::2, ::2], "linear"
+    )
     exact, baked = color.display_rgb8(plate).astype(int), color.display_rgb8(plate, exact=False).astype(int)
     assert exact.std() > 20 and np.abs(exact - baked).max() <= 2 and (exact != baked).mean() < 0.2
     odd = grey(np.array([0.0, np.nan, np.inf, -1.0, 1e5]))
@@ -208,7 +215,10 @@ def test_context_variables(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -
     for shot in (1, 2, 3, 4):
         color = ColorManager.open(config, {"SHOT": f"shot{shot}"}, shared_data)
         assert color.to_working(one, "SHOT_lut1_cs")[0, 0, 0] == pytest.approx(10 * shot)
-    camera = [ColorManager.open(config, {"CAMERA": c}, shared_data).to_working(one, "context_camera")[0, 0, 0] for c in ("arri", "sony")]
+    camera = [
+        ColorManager.open(config, {"CAMERA": c}, shared_data).to_working(one, "context_camera")[0, 0, 0]
+        for c in ("arri", "sony")
+    ]
     assert camera == pytest.approx([3, 4])
     assert ColorManager.open("ocio/context_test1/context_test1_linux.ocioz", {"SHOT": "shot2"}, shared_data).to_working(
         one, "SHOT_lut1_cs"
@@ -231,7 +241,8 @@ def test_a_config_with_interchange_but_no_acescg(tmp_path: Path, color: ColorMan
         "ocio_profile_version: 2\nroles: {aces_interchange: A0, scene_linear: S, default: S}\n"
         "displays: {D: [!<View> {name: V, colorspace: S}]}\n"
         "colorspaces:\n- !<ColorSpace> {name: S}\n"
-        "- !<ColorSpace>\n  name: A0\n  from_scene_reference: !<MatrixTransform> {matrix: [2,0,0,0, 0,2,0,0, 0,0,2,0, 0,0,0,1]}\n"
+        "- !<ColorSpace>\n  name: A0\n"
+        "  from_scene_reference: !<MatrixTransform> {matrix: [2,0,0,0, 0,2,0,0, 0,0,2,0, 0,0,0,1]}\n"
     )
     own = ColorManager.open("c.ocio", {}, tmp_path)
     assert own.working == "ACEScg" and "interchange" in own.notes[0]
@@ -240,7 +251,10 @@ def test_a_config_with_interchange_but_no_acescg(tmp_path: Path, color: ColorMan
     assert np.allclose(own.from_working(rgb, "S") * 2, color.from_working(rgb, "ACES2065-1"), atol=1e-5)
 
 
-@pytest.mark.parametrize("config", ["nowhere.ocio", "studio-config-v4", "ocio/error_truncated_file.3dl", "ocio", "malformed/openexr/NULL_pointer"])
+@pytest.mark.parametrize(
+    "config",
+    ["nowhere.ocio", "studio-config-v4", "ocio/error_truncated_file.3dl", "ocio", "malformed/openexr/NULL_pointer"],
+)
 def test_wrong_configs(shared_data: Path, config: str) -> None:
     with pytest.raises(InputError) as error:
         ColorManager.open(config, {}, shared_data)

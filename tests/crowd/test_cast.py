@@ -29,8 +29,26 @@ def test_skeleton_is_ordered_and_symmetric() -> None:
 
 def test_openpose_order() -> None:
     on = [SKELETON.names[j] for j in SKELETON.openpose]
-    assert on == ["head", "neck", "r_upper_arm", "r_forearm", "r_hand", "l_upper_arm", "l_forearm", "l_hand", "r_thigh", "r_shin", "r_foot",
-                  "l_thigh", "l_shin", "l_foot", "head", "head", "head", "head"]
+    assert on == [
+        "head",
+        "neck",
+        "r_upper_arm",
+        "r_forearm",
+        "r_hand",
+        "l_upper_arm",
+        "l_forearm",
+        "l_hand",
+        "r_thigh",
+        "r_shin",
+        "r_foot",
+        "l_thigh",
+        "l_shin",
+        "l_foot",
+        "head",
+        "head",
+        "head",
+        "head",
+    ]
     at = SKELETON.openpose_offset_m
     assert at.shape == (18, 3) and at.dtype == np.float32
     assert (at[[2, 3, 4, 8, 9, 10, 14, 16], 0] > 0).all() and (at[[5, 6, 7, 11, 12, 13, 15, 17], 0] < 0).all()
@@ -121,7 +139,7 @@ def test_own_sides_and_wrong_ones() -> None:
     own = palettes_with({"green": {"tunic": [0.05, 0.12, 0.04]}, "red": {"shield": [0.3, 0.02, 0.02]}})
     a = albedo_for(np.zeros(200, np.int16), ["green"] * 200, np.arange(200, dtype=np.uint32), palettes=own)
     assert (a[:, M["tunic"]].argmax(1) == 1).mean() > 0.95
-    with pytest.raises(InputError, match="gren.*green"):
+    with pytest.raises(InputError, match=r"gren.*green"):
         albedo_for(np.zeros(1, np.int16), ["gren"], np.zeros(1, np.uint32), palettes=own)
     with pytest.raises(InputError, match="tunik"):
         palettes_with({"red": {"tunik": [0.1, 0.1, 0.1]}})

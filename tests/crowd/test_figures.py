@@ -7,9 +7,10 @@ import pytest
 
 from composer.crowd.agents import MATERIALS, Mesh
 from composer.crowd.cast import KITS, default_cast, figures_of_kit
-from composer.crowd.figure import arms, armour, body, dress
+from composer.crowd.figure import armour, arms, body, dress
 from composer.crowd.figure.body import BUILDS
-from composer.crowd.figure.loft import Ring, coarseness, loft, rigid
+from composer.crowd.figure.coarse import coarseness
+from composer.crowd.figure.loft import Ring, loft, rigid
 from composer.crowd.skeleton import JOINT
 
 FIGURES = default_cast().figures
@@ -30,7 +31,11 @@ def _open_edges(mesh: Mesh) -> int:
     size = t.max() + 1
     there, there_count = np.unique(edge[:, 0] * size + edge[:, 1], return_counts=True)
     back, back_count = np.unique(edge[:, 1] * size + edge[:, 0], return_counts=True)
-    return 0 if np.array_equal(there, back) and np.array_equal(there_count, back_count) else len(np.setxor1d(there, back)) + 1
+    return (
+        0
+        if np.array_equal(there, back) and np.array_equal(there_count, back_count)
+        else len(np.setxor1d(there, back)) + 1
+    )
 
 
 def _face_normals(mesh: Mesh) -> np.ndarray:
@@ -70,7 +75,9 @@ def test_normals_agree_with_their_triangles(mesh: Mesh) -> None:
 
 
 def test_a_part_that_is_inside_out_would_be_noticed() -> None:
-    tube = loft([Ring((0, 0, 0), 0.1, 0.1, 0.1, 2.0, "wood"), Ring((0, 1, 0), 0.1, 0.1, 0.1, 2.0, "wood")], 8, rigid("hips"))
+    tube = loft(
+        [Ring((0, 0, 0), 0.1, 0.1, 0.1, 2.0, "wood"), Ring((0, 1, 0), 0.1, 0.1, 0.1, 2.0, "wood")], 8, rigid("hips")
+    )
     assert _open_edges(tube) == 0
     broken = Mesh(tube.position_m, tube.normal, tube.joint, tube.weight, tube.triangle[1:], tube.material[1:])
     assert _open_edges(broken) > 0
@@ -81,9 +88,22 @@ def test_a_part_that_is_inside_out_would_be_noticed() -> None:
 
 @pytest.mark.parametrize("build", BUILDS, ids=lambda b: b.name)
 def test_every_part_has_its_outside_out(build: body.Build) -> None:
-    parts = body.head() + body.beard("full") + armour.conical_helmet() + armour.kettle_hat() + armour.crested_helmet("across")
+    parts = (
+        body.head()
+        + body.beard("full")
+        + armour.conical_helmet()
+        + armour.kettle_hat()
+        + armour.crested_helmet("across")
+    )
     parts += armour.cuirass(build) + armour.mail_shirt(build) + armour.greaves(build) + dress.belt(build, out_m=0.02)
-    parts += [body.trunk(build), body.hand(build), body.foot(build), dress.cloak(build), arms.shield(point=1.0), arms.quiver()]
+    parts += [
+        body.trunk(build),
+        body.hand(build),
+        body.foot(build),
+        dress.cloak(build),
+        arms.shield(point=1.0),
+        arms.quiver(),
+    ]
     parts += arms.spear() + arms.sword() + arms.bow() + arms.banner() + arms.scabbard(0.2) + dress.hood()
     for part in parts:
         a, b, c = (part.position_m[part.triangle[:, k]].astype(np.float64) - part.position_m.mean(0) for k in range(3))
@@ -96,7 +116,9 @@ def test_human_size_and_feet_on_the_ground(figure: object) -> None:
     own = ~np.isin(mesh.joint[:, 0], [JOINT[n] for n in ("spear", "sword", "shield")])
     top, low = mesh.position_m[own, 1].max(), mesh.position_m[own, 1].min()
     assert abs(low) < 2e-3 and 1.74 < top < 1.93
-    toes = np.isin(mesh.joint[:, 0], [JOINT["r_toe"], JOINT["l_toe"]]) | np.isin(mesh.joint[:, 1], [JOINT["r_toe"], JOINT["l_toe"]])
+    toes = np.isin(mesh.joint[:, 0], [JOINT["r_toe"], JOINT["l_toe"]]) | np.isin(
+        mesh.joint[:, 1], [JOINT["r_toe"], JOINT["l_toe"]]
+    )
     assert mesh.position_m[toes, 2].min() < -0.15  # he faces -Z
 
 
@@ -115,10 +137,9 @@ def test_left_and_right_are_not_swapped(figure: object) -> None:
 def test_levels_get_coarser_and_keep_area_and_extent() -> None:
     for figure in FIGURES:
         counts = [len(m.triangle) for m in figure.lods]
-        assert counts == sorted(counts, reverse=True) and counts[-1] < 0.15 * counts[0]
-        full, near = figure.lods[0], figure.lods[1]
-        for axis in range(3):
-            assert abs(np.ptp(near.position_m[:, axis]) / np.ptp(full.position_m[:, axis]) - 1.0) < 0.10
+        assert counts == sorted(counts, reverse=True) and counts[1] < 0.4 * counts[0] and counts[-1] < 0.15 * counts[0]
+        tall = [np.ptp(m.position_m[:, 1]) for m in figure.lods]
+        np.testing.assert_allclose(tall, tall[0], rtol=0.07)
 
 
 def _silhouette_m2(mesh: Mesh, turn: float) -> float:
@@ -139,11 +160,13 @@ def test_levels_keep_projected_area(kit: str) -> None:
     figure = FIGURES[figures_of_kit(kit)[1]]
     turns = (0.2, 1.0, 1.8, 2.6)
     area = [sum(_silhouette_m2(m, t) for t in turns) for m in figure.lods]
-    for got, allowed in zip(area[1:], (0.04, 0.08, 0.14), strict=True):
+    for got, allowed in zip(area[1:], (0.04, 0.08), strict=True):
         assert abs(got / area[0] - 1.0) < allowed
 
 
 def test_the_level_is_put_back() -> None:
+    full = len(body.head()[0].triangle)
     with pytest.raises(RuntimeError), coarseness(2):
+        assert len(body.head()[0].triangle) < full
         raise RuntimeError
-    assert len(body.head()[0].triangle) == len(FIGURES[0].lods[0].triangle) or len(body.head()[0].triangle) > 150
+    assert len(body.head()[0].triangle) == full

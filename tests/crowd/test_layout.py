@@ -247,9 +247,9 @@ def test_walkers_do_not_slide_and_keep_apart(formation: str) -> None:
     clip = CAST.clips[int(agents.clip[0, 0])]
     assert clip.name == "march"
     moved = agents.position_m[1:].astype(np.float64) - agents.position_m[0]
-    ahead = np.array([-math.sin(math.radians(30)), 0, -math.cos(math.radians(30))])
+    ahead = np.array([math.sin(math.radians(30)), 0, -math.cos(math.radians(30))])
     assert np.abs(moved - (moved @ ahead)[..., None] * ahead).max() < 1e-4
-    assert np.allclose(agents.heading_rad, math.radians(30), atol=1e-6)
+    assert np.allclose(agents.heading_rad, -math.radians(30), atol=1e-6)
     # Along the ground, a phase of 1 is one stride of this man.
     for f, frame in enumerate(frames[1:]):
         seconds = (frame - 1001) / 24

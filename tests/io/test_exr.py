@@ -83,7 +83,9 @@ def test_openimageio_reads_parts_windows_and_attributes(tmp_path: Path) -> None:
         assert np.array_equal(np.reshape(spec.getattribute("worldToCamera"), (4, 4)), matrix)
         pixels = source.read_image("float" if "id" not in part.channels else "uint")
         for k, name in enumerate(spec.channelnames):
-            assert np.array_equal(pixels[..., k], part.channels[name.removeprefix(part.name + ".")].astype(pixels.dtype), equal_nan=True)
+            assert np.array_equal(
+                pixels[..., k], part.channels[name.removeprefix(part.name + ".")].astype(pixels.dtype), equal_nan=True
+            )
     assert read_exr_parts(tmp_path / "a.exr")[1].attributes["kind"] == "planar"
 
 
@@ -172,7 +174,9 @@ def test_any_cut_is_seen(tmp_path_factory: pytest.TempPathFactory, data: st.Data
 
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 255))
-def test_a_changed_byte_gives_a_picture_or_one_line(tmp_path_factory: pytest.TempPathFactory, place: int, value: int) -> None:
+def test_a_changed_byte_gives_a_picture_or_one_line(
+    tmp_path_factory: pytest.TempPathFactory, place: int, value: int
+) -> None:
     folder = tmp_path_factory.mktemp("byte")
     write_exr(folder / "a.exr", some_parts("zip"), SIZE)
     changed = bytearray((folder / "a.exr").read_bytes())
@@ -187,7 +191,9 @@ def test_a_changed_byte_gives_a_picture_or_one_line(tmp_path_factory: pytest.Tem
 
 
 def test_swapped_and_missing_chunks_are_seen(tmp_path: Path) -> None:
-    write_exr(tmp_path / "a.exr", [ExrPart("", {"Y": np.random.default_rng(0).random((64, 64)).astype(np.float32)})], (64, 64))
+    write_exr(
+        tmp_path / "a.exr", [ExrPart("", {"Y": np.random.default_rng(0).random((64, 64)).astype(np.float32)})], (64, 64)
+    )
     whole = bytearray((tmp_path / "a.exr").read_bytes())
     table = _table(tmp_path / "a.exr")
     first, second = whole[table : table + 8], whole[table + 8 : table + 16]
@@ -197,6 +203,30 @@ def test_swapped_and_missing_chunks_are_seen(tmp_path: Path) -> None:
         (tmp_path / f"{name}.exr").write_bytes(bad)
         with pytest.raises(InputError, match="chunk"):
             read_exr_parts(tmp_path / f"{name}.exr")
+
+
+def test_pixels_that_do_not_decode_give_one_line_only(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_exr(tmp_path / "a.exr", [ExrPart("", {"Y": np.zeros((64, 64), np.float32)})], (64, 64))
+    bad = bytearray((tmp_path / "a.exr").read_bytes())
+    bad[-20:] = bytes(range(20))
+    (tmp_path / "a.exr").write_bytes(bad)
+    with pytest.raises(InputError, match="cannot be decoded"):
+        read_exr_parts(tmp_path / "a.exr")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_others_print_meanwhile_is_passed_on(capfd: pytest.CaptureFixture[str]) -> None:
+    from composer.io.quiet import caught_output
+
+    with caught_output() as said:
+        os.write(2, b"hello\n")
+        print("there")
+    assert said == ["hello", "there"] and capfd.readouterr() == ("there\n", "hello\n")
+    with pytest.raises(ValueError), caught_output() as said:
+        os.write(2, b"noise\n")
+        print("more")
+        raise ValueError
+    assert said == ["noise"] and capfd.readouterr() == ("", "")
 
 
 def _table(path: Path) -> int:

@@ -41,7 +41,9 @@ def test_nothing_written_is_an_error(tmp_path: Path) -> None:
 
 
 def test_cleans_after_dead_processes_only(tmp_path: Path) -> None:
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True)
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
     stale = tmp_path / f".a.muster-tmp-{int(dead.stdout)}-1.exr"
     alive = tmp_path / f".a.muster-tmp-{os.getppid()}-1.exr"
     stale.write_bytes(b"")

@@ -28,7 +28,9 @@ def oracle(path: Path) -> tuple[np.ndarray, list[str], oiio.ImageSpec]:
     """The first part over the display window, as OpenImageIO sees it."""
     buf = oiio.ImageBuf(str(path), 0, 0)
     spec = buf.spec()
-    roi = oiio.ROI(spec.full_x, spec.full_x + spec.full_width, spec.full_y, spec.full_y + spec.full_height, 0, 1, 0, spec.nchannels)
+    roi = oiio.ROI(
+        spec.full_x, spec.full_x + spec.full_width, spec.full_y, spec.full_y + spec.full_height, 0, 1, 0, spec.nchannels
+    )
     return buf.get_pixels(oiio.FLOAT, roi), list(spec.channelnames), spec
 
 
@@ -54,7 +56,7 @@ def test_deep_is_refused_with_a_reason(shared_data: Path) -> None:
     deep = [p for p in exr_files(shared_data) if any(w in p.name for w in DEEP)]
     assert len(deep) == 6
     for path in deep:
-        with pytest.raises(InputError, match="deep EXR.*flatten"):
+        with pytest.raises(InputError, match=r"deep EXR.*flatten"):
             read_image(path)
         with pytest.raises(InputError, match="deep EXR"):
             read_info(path)
@@ -66,8 +68,8 @@ def test_a_picture_with_missing_lines_is_refused(shared_data: Path) -> None:
 
 
 def test_luminance_chroma_is_the_picture(shared_data: Path) -> None:
-    """Rec709_YC is Rec709 stored as luminance and chroma: decoding it must give that picture back, up to what subsampled
-    chroma in half float loses."""
+    """Rec709_YC is Rec709 stored as luminance and chroma: decoding it must give that picture back, up to what
+    subsampled chroma in half float loses."""
     folder = shared_data / "exr/openexr-images/Chromaticities"
     decoded, info = read_image(folder / "Rec709_YC.exr")
     full, _ = read_image(folder / "Rec709.exr")
@@ -178,6 +180,15 @@ def test_float_tiff_and_grey(tmp_path: Path) -> None:
     assert np.array_equal(image, np.repeat(grey, 3, -1).astype(np.float32) / np.float32(255)) and info.notes
 
 
+def test_further_pages_are_noted(tmp_path: Path) -> None:
+    from PIL import Image
+
+    pages = [Image.fromarray(np.full((4, 5, 3), v, np.uint8)) for v in (10, 20)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    image, info = read_image(tmp_path / "a.tif")
+    assert np.allclose(image * 255, 10) and any("pages" in n for n in info.notes)
+
+
 def test_alpha_is_not_multiplied_in(tmp_path: Path) -> None:
     pixels = np.zeros((2, 2, 4), np.uint8)
     pixels[..., 0], pixels[..., 3] = 200, 50
@@ -203,7 +214,11 @@ def test_any_cut_is_seen(tmp_path: Path, shared_data: Path, suffix: str) -> None
     else:
         rng = np.random.default_rng(0)
         kind = "float" if suffix == "hdr" else "uint8"
-        pixels = rng.random((40, 50, 3)).astype(np.float32) if kind == "float" else rng.integers(0, 256, (40, 50, 3)).astype(np.uint8)
+        pixels = (
+            rng.random((40, 50, 3)).astype(np.float32)
+            if kind == "float"
+            else rng.integers(0, 256, (40, 50, 3)).astype(np.uint8)
+        )
         write_with_oiio(tmp_path / f"a.{suffix}", pixels, kind)
         whole = (tmp_path / f"a.{suffix}").read_bytes()
         read_image(tmp_path / f"a.{suffix}")

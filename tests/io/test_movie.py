@@ -52,8 +52,19 @@ def frame_of(number: int, fmt: str) -> av.VideoFrame:
     return frame
 
 
-def encode(path: Path, codec: str, fmt: str, count: int = 12, rate: Fraction = Fraction(24), matrix: int = 1, full: int = 1, timecode: str = "") -> None:
-    options = {"libx264": {"qp": "0", "bf": "2", "g": "6", "preset": "fast"}, "prores_ks": {"qscale": "1"}}.get(codec, {})
+def encode(
+    path: Path,
+    codec: str,
+    fmt: str,
+    count: int = 12,
+    rate: Fraction = Fraction(24),
+    matrix: int = 1,
+    full: int = 1,
+    timecode: str = "",
+) -> None:
+    options = {"libx264": {"qp": "0", "bf": "2", "g": "6", "preset": "fast"}, "prores_ks": {"qscale": "1"}}.get(
+        codec, {}
+    )
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=options)
         stream.width, stream.height = SIZE
@@ -125,7 +136,9 @@ def test_frames_are_exact_in_any_order(tmp_path: Path, name: str) -> None:
         expected = plain_rgb(index, fmt)
         assert image.shape == expected.shape
         assert np.abs(image - expected).max() < tolerance, (name, index)
-    assert info.colorspace == "Rec.709" and info.channels == (("R", "G", "B", "A") if "alpha" in name else ("R", "G", "B"))
+    assert info.colorspace == "Rec.709" and info.channels == (
+        ("R", "G", "B", "A") if "alpha" in name else ("R", "G", "B")
+    )
 
 
 @pytest.mark.parametrize(("matrix", "full"), [(1, False), (6, False), (1, True), (6, True), (9, False)])
@@ -153,7 +166,9 @@ def test_rates_stay_fractions(tmp_path: Path, rate: Fraction, suffix: str) -> No
     assert np.abs(movie.read(17)[0] - plain_rgb(17, "yuv420p")).max() < 1e-6
 
 
-@pytest.mark.parametrize(("suffix", "codec", "fmt"), [("mp4", "libx264", "yuv420p"), ("mov", "prores_ks", "yuv422p10le")])
+@pytest.mark.parametrize(
+    ("suffix", "codec", "fmt"), [("mp4", "libx264", "yuv420p"), ("mov", "prores_ks", "yuv422p10le")]
+)
 def test_time_code_goes_with_the_frames(tmp_path: Path, suffix: str, codec: str, fmt: str) -> None:
     encode(tmp_path / f"a.{suffix}", codec, fmt, 12, timecode="10:59:59:20")
     sequence = FrameSequence.find(f"a.{suffix}", tmp_path, first_frame=1001)
@@ -202,7 +217,10 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize(("codec", "fmt", "suffix"), [("prores_ks", "yuv422p10le", "mov"), ("libx264", "yuv420p", "mp4"), ("libx264", "yuv420p", "mkv")])
+@pytest.mark.parametrize(
+    ("codec", "fmt", "suffix"),
+    [("prores_ks", "yuv422p10le", "mov"), ("libx264", "yuv420p", "mp4"), ("libx264", "yuv420p", "mkv")],
+)
 def test_a_cut_movie_is_refused_or_shorter_by_its_own_word(tmp_path: Path, codec: str, fmt: str, suffix: str) -> None:
     encode(tmp_path / f"a.{suffix}", codec, fmt)
     whole = (tmp_path / f"a.{suffix}").read_bytes()

@@ -88,14 +88,26 @@ def quaternions(m: F64) -> F64:
     d = np.stack([m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]], axis=-1)
     trace = d.sum(-1)
     square = np.stack(
-        [1 + d[..., 0] - d[..., 1] - d[..., 2], 1 - d[..., 0] + d[..., 1] - d[..., 2],
-         1 - d[..., 0] - d[..., 1] + d[..., 2], 1 + trace], axis=-1)
+        [
+            1 + d[..., 0] - d[..., 1] - d[..., 2],
+            1 - d[..., 0] + d[..., 1] - d[..., 2],
+            1 - d[..., 0] - d[..., 1] + d[..., 2],
+            1 + trace,
+        ],
+        axis=-1,
+    )
     a, b, c = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
     xy, xz, yz = m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1]
     x2, y2, z2, w2 = np.moveaxis(square, -1, 0)
     rows = np.stack(
-        [np.stack([x2, xy, xz, a], -1), np.stack([xy, y2, yz, b], -1),
-         np.stack([xz, yz, z2, c], -1), np.stack([a, b, c, w2], -1)], axis=-2)
+        [
+            np.stack([x2, xy, xz, a], -1),
+            np.stack([xy, y2, yz, b], -1),
+            np.stack([xz, yz, z2, c], -1),
+            np.stack([a, b, c, w2], -1),
+        ],
+        axis=-2,
+    )
     best = np.argmax(square, axis=-1)
     q = unit(np.take_along_axis(rows, best[..., None, None], axis=-2)[..., 0, :])
     return np.where(q[..., 3:] < 0.0, -q, q)

@@ -1,7 +1,8 @@
 """Where the feet are: planted steps for gaits, and feet that stay where they stand.
 
 A foot is given by the point on the ground under its ankle, its pitch (toes up positive) and its yaw. It rolls about the
-back edge of the heel when the toes are up and about the ball when the heel is up, so the part that carries never slides.
+back edge of the heel when the toes are up and about the ball when the heel is up, so the part that carries never
+slides.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ BALL_HEIGHT_M = 0.016
 class Gait:
     """One foot's cycle; phase 0 is its first touch. The other foot is half a cycle later.
 
-    stride_m: travel in a cycle. duty: share of the cycle on the ground. ahead_m: how far behind the middle of the stance
+    stride_m: travel in a cycle. duty: share of the cycle on the ground. ahead_m: how far behind the middle of the
+    stance
     lies (positive: the body leads). pitch_deg: keys over the cycle, toes up positive; must be 0 while flat.
     lift_m: extra height in mid swing. half_width_m: from the middle to each ankle. yaw_deg: toes out.
     """
@@ -65,7 +67,7 @@ def place_foot(x: F64, y: F64, z: F64, pitch: F64, toe_follow: F64, yaw: F64) ->
     toe_pitch = np.where(pitch > 0.0, pitch, pitch * toe_follow)
     low = np.zeros_like(y)
     for point_z, turn in ((HEEL_Z_M, pitch), (BALL_Z_M, toe_pitch), (TOE_Z_M, toe_pitch)):
-        joint_z, joint_y = _pitched(BALL_Z_M, BALL_HEIGHT_M - ANKLE_M, pitch)
+        _, joint_y = _pitched(BALL_Z_M, BALL_HEIGHT_M - ANKLE_M, pitch)
         if point_z == HEEL_Z_M:
             _, from_ankle = _pitched(point_z, -ANKLE_M, pitch)
         else:
@@ -78,7 +80,8 @@ def place_foot(x: F64, y: F64, z: F64, pitch: F64, toe_follow: F64, yaw: F64) ->
 
 
 def stepping(gait: Gait, phase: F64, side: int) -> FootTrack:
-    """The foot of `side` (+1 right, -1 left) through `gait`, in figure space: the ground runs back (+z) at stride speed."""
+    """The foot of `side` (+1 right, -1 left) through `gait`, in figure space: the ground runs back (+z) at stride
+    speed."""
     u = np.mod(phase + (0.0 if side > 0 else 0.5), 1.0)
     first = -gait.stride_m * gait.duty / 2 + gait.ahead_m
     t = np.clip((u - gait.duty) / (1.0 - gait.duty), 0.0, 1.0)

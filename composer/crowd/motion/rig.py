@@ -1,4 +1,5 @@
-"""From tracks (hips, spine, hands, feet, weapons) to the rotation and place of every joint: forward for the trunk, two-bone
+"""From tracks (hips, spine, hands, feet, weapons) to the rotation and place of every joint: forward for the trunk,
+two-bone
 inverse kinematics for arms and legs, and a cloak that hangs clear of the legs."""
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ class Tracks:
     """What a clip says, S samples. Metres in figure space, degrees as (yaw left, lean forward, tilt right).
 
     hips_m [S, 3] is an offset from the bind place (height is then lowered as far as the legs need); spine_deg is on top
-    of the hips, head_deg on top of the chest; shrug_deg [S, 2] lifts right and left shoulder. r_hand_m, l_hand_m [S, 3]:
-    where the fists close, with the chest at rest; they follow the chest by the share `follow` [S, 2]. elbow_out [S, 2]
-    turns the elbows from straight back (0) to straight out (1). spear_deg, sword_deg: (yaw, lean, tilt) of the weapon's
-    axis from upright; spear_grip_m [S]: hand to butt. shield_deg: of the shield from facing forward.
+    of the hips, head_deg on top of the chest; shrug_deg [S, 2] lifts right and left shoulder. r_hand_m, l_hand_m [S, 3]
+    are where the fists close, with the chest at rest; they follow the chest by the share `follow` [S, 2]. elbow_out
+    [S, 2] turns the elbows from straight back (0) to straight out (1). spear_deg, sword_deg: (yaw, lean, tilt) of the
+    weapon's axis from upright; spear_grip_m [S]: hand to butt. shield_deg: of the shield from facing forward. cloak_deg
+    [S, 2]: how far the upper and lower cloak swing back at least.
     """
 
     hips_m: F64
@@ -71,7 +73,8 @@ class _Pose:
 
 
 def _two_bones(root: F64, target: F64, upper: float, lower: float, pole: F64) -> tuple[F64, F64, F64]:
-    """Directions of the two bones and their hinge axis so that the chain from `root` ends at `target` (or points to it)."""
+    """Directions of the two bones and their hinge axis so that the chain from `root` ends at `target` (or points to
+    it)."""
     reach = target - root
     distance = np.clip(np.linalg.norm(reach, axis=-1), abs(upper - lower) + 1e-4, (upper + lower) * 0.99995)
     along = unit(reach)
@@ -181,8 +184,12 @@ def _cloak(pose: _Pose, tracks: Tracks) -> None:
         (JOINT[f"{s}_{joint}"], np.array(offset), gap)
         for s in ("r", "l")
         for joint, offset, gap in (
-            ("thigh", (0.0, -0.03, 0.125), 0.06), ("thigh", (0.0, -0.25, 0.10), 0.09),
-            ("shin", (0.0, 0.0, 0.075), 0.10), ("shin", (0.0, -0.12, 0.085), 0.11), ("foot", (0.0, 0.02, 0.08), 0.10))
+            ("thigh", (0.0, -0.03, 0.125), 0.06),
+            ("thigh", (0.0, -0.25, 0.10), 0.09),
+            ("shin", (0.0, 0.0, 0.075), 0.10),
+            ("shin", (0.0, -0.12, 0.085), 0.11),
+            ("foot", (0.0, 0.02, 0.08), 0.10),
+        )
     ]
     points = [(pose.place[:, j] + _to(pose.turn[:, j], o), gap) for j, o, gap in probes]
 

@@ -52,7 +52,7 @@ def air(direction: wp.vec3) -> wp.vec3:
     mu = wp.dot(flat, SUN_V)
     base = wp.vec3(0.43, 0.56, 0.76)
     glow = wp.vec3(1.0, 0.63, 0.27)
-    return base * 0.80 + glow * (0.150 * phase(mu, 0.62) + 0.016 * phase(mu, 0.85))
+    return base * 0.80 + glow * (0.165 * phase(mu, 0.62) + 0.020 * phase(mu, 0.85))
 
 
 @wp.func

@@ -94,7 +94,10 @@ def light_blades(
     deep = wp.clamp(0.30 + 0.5 * (0.5 - wp.min(c * 2.2, 0.5)), 0.12, 0.6)
     sky = light.ambient(wp.vec3(0.0, 0.55, 0.0))
     root_rgb[i] = wp.cw_mul(a * 0.62, wp.cw_mul(light.SUN_RGB, tint) * low + sky * (deep + 0.2 * far))
-    tip_rgb[i] = wp.cw_mul(a * 1.18, wp.cw_mul(light.SUN_RGB, tint) * high + sky * 0.86)
+    tip_a = a * 1.18
+    if b.seed > 0.962 and b.seed < 0.985 and world.noise2(x / 2.3, z / 2.3, 77) > 0.12:
+        tip_a = wp.vec3(0.52, 0.49, 0.40) * (1.0 - 0.8 * far)  # yarrow in flower
+    tip_rgb[i] = wp.cw_mul(tip_a, wp.cw_mul(light.SUN_RGB, tint) * high + sky * 0.86)
 
 
 @wp.kernel

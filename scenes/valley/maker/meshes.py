@@ -167,8 +167,10 @@ def rocks() -> list[Mesh]:
         (2.1, -8.5, 0.13), (-9.5, -21.0, 0.9), (-10.8, -22.2, 0.5), (15.0, -27.0, 0.8),
     ]
     for _ in range(34):
-        d = rng.uniform(26, 240)
+        d = rng.uniform(78, 240)
         x = rng.uniform(-0.56, 0.56) * d
+        if 146 < d < 170 and abs(x) < 64:
+            continue  # a host will stand there
         for _ in range(int(rng.integers(1, 5))):
             s = float(np.exp(rng.normal(-1.1, 0.5)) * (1.0 + d / 160))
             places.append((x + rng.normal(0, 1.6 + d / 60), -(d + rng.normal(0, 2.2)), s))

@@ -14,7 +14,7 @@ from .raster import EMPTY, Blade, Lens
 
 F32 = NDArray[np.float32]
 FRINGE_M = 19.0
-SOFTNESS_PX = 0.46  # standard deviation of the pixel filter: a good lens, not a perfect one
+SOFTNESS_PX = 0.58  # standard deviation of the pixel filter: a good lens, not a perfect one
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def legs(s: wp.vec2, p: wp.vec3, stance: float) -> wp.vec2:
         r = add(r, d, HOSE)
         shin = foot + (knee - foot) * 0.80
         boot = smin(capsule(p, foot, shin, 0.062, 0.082), ellipsoid(p, foot + wp.vec3(side * 0.02, -0.02, -0.07), wp.vec3(0.052, 0.055, 0.145)), 0.05)
-        r = add(r, boot - 0.004 * wp.sin(p[1] * 90.0), BOOT)
+        r = add(r, boot - 0.006, BOOT)
     return r
 
 
@@ -210,13 +210,14 @@ def solid(p_in: wp.vec3, kind: int) -> wp.vec2:
         s = add(s, cloak(lean, 1.52, 0.09, 0.40, 0.12, 2), CLOAK)
         h = lean - wp.vec3(0.0, 1.67, 0.0)
         crease = 0.006 * wp.sin(h[1] * 34.0 + 5.0 * nz(81, h * 7.0)) + 0.010 * nz(82, h * 9.0)
-        drape = wp.vec3(h[0], h[1], h[2] - 0.30 * wp.max(-h[1], 0.0) * 0.4)
-        hood = smin(ellipsoid(drape, wp.vec3(0.0, 0.012, 0.0), wp.vec3(0.122, 0.152, 0.142)), ellipsoid(drape, wp.vec3(0.0, 0.045, 0.10), wp.vec3(0.050, 0.070, 0.080)), 0.13)
-        hood = smin(hood, capsule(drape, wp.vec3(0.0, 0.02, 0.11), wp.vec3(0.012, -0.16, 0.155), 0.050, 0.022), 0.08)
-        flare = wp.clamp(-h[1] / 0.30, 0.0, 1.2)
-        skirt = wp.length(wp.vec2(h[0], (h[2] - 0.03) * 1.25)) - (0.105 + 0.125 * wp.pow(flare, 1.4)) - 0.012 * flare * folds(wp.atan2(h[0], h[2]), p[1], 5)
-        skirt = wp.max(wp.max(skirt * 0.8, h[1] + 0.02), -0.30 - h[1])
-        hood = smin(hood, skirt, 0.07)
+        back = wp.vec3(h[0], h[1], h[2] - 0.012)
+        dome = wp.clamp((back[1] - 0.01) / 0.165, 0.0, 1.0)
+        flare = world_smooth(-0.06, -0.34, back[1])
+        ring = 0.118 * wp.sqrt(1.0 - dome * dome) + 0.150 * flare
+        deep = 1.12 - 0.34 * flare
+        hood = (wp.length(wp.vec2(back[0], back[2] / deep)) - ring) * 0.75 - 0.016 * flare * folds(wp.atan2(h[0], h[2]), p[1], 5)
+        hood = -smin(-wp.max(hood, back[1] - 0.174), back[1] + 0.33, 0.02)
+        hood = smin(hood, capsule(back, wp.vec3(0.0, 0.075, 0.085), wp.vec3(0.015, -0.10, 0.175), 0.060, 0.020), 0.10)
         s = add(s, hood - crease, CLOAK)
         s = arm(s, p, wp.vec3(0.20, 1.41, 0.0), wp.vec3(0.36, 1.17, -0.12), wp.vec3(0.42, 1.33, -0.34), TUNIC)
         s = add(s, capsule(p, wp.vec3(0.50, 0.0, -0.30), wp.vec3(0.375, 2.30, -0.37), 0.017, 0.015), WOOD)

@@ -113,8 +113,8 @@ def light_cards(
     front = wp.clamp(0.25 + 0.75 * wp.dot(n, light.SUN_V), 0.0, 1.0)
     through = 0.10 + 0.55 * wp.pow(wp.max(0.5 + 0.5 * mu, 0.0), 5.0)
     sun = wp.cw_mul(light.SUN_RGB, wp.vec3(1.0, 1.0, 1.0) * front + wp.vec3(1.25, 1.1, 0.35) * through) * lit
-    away = world.smooth(330.0, 620.0, wp.length(c.centre - eye))
-    sun = sun * (1.0 - away * 0.85 * cloud_shadow(c.centre))
+    away = world.smooth(480.0, 1150.0, wp.length(c.centre - eye))
+    sun = sun * (1.0 - away * 0.75 * cloud_shadow(c.centre))
     out[i] = wp.cw_mul(a, sun + light.ambient(n) * sky_share)
 
 
@@ -203,8 +203,8 @@ def thing(
         gloss = 0.05
         power = 3.0
     elif material < 3.5:  # leather, wood, hair
-        n = bump(n, p, 60.0, 0.25, 631)
-        a = a * (1.0 + 0.5 * wp.noise(wp.uint32(632), p * wp.vec3(40.0, 12.0, 40.0)[0]))
+        n = bump(n, p, 60.0, 0.09, 631)
+        a = a * (1.0 + 0.45 * wp.noise(wp.uint32(632), wp.vec3(p[0] * 40.0, p[1] * 9.0, p[2] * 40.0)))
         gloss = 0.16
         power = 22.0
     elif material < 4.5:  # iron and mail
@@ -299,13 +299,16 @@ def shade_pass(
         if m < 0.5:
             lit = o[0]
             if distance > 330.0:  # shadows of clouds on the land beyond the field
-                away = world.smooth(330.0, 620.0, distance)
-                lit = lit * (1.0 - away * 0.85 * cloud_shadow(p))
+                away = world.smooth(480.0, 1150.0, distance)
+                lit = lit * (1.0 - away * 0.75 * cloud_shadow(p))
             if distance < 420.0:
                 lit = lit * sunlight(scene, p + wp.vec3(0.0, 0.06, 0.0), turn)
             c = land(p, n, direction, distance, lit)
         else:
-            lit = sunlight(scene, p + n * 0.03, turn)
+            off = n * 0.03
+            if m > 4.5 and m < 5.5:
+                off = light.SUN_V * 0.10  # a thin sheet does not shade itself
+            lit = sunlight(scene, p + off, turn)
             a = scene.albedo[t3[0]] * u + scene.albedo[t3[1]] * v + scene.albedo[t3[2]] * w
             c = thing(p, n, a, m, o[1], direction, lit)
             if m > FIGURE_FROM:

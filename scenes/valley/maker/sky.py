@@ -37,7 +37,7 @@ def clear_sky(direction: wp.vec3) -> wp.vec3:
     zenith = wp.vec3(0.085, 0.25, 0.74)
     rim = wp.vec3(0.62, 0.80, 1.02)
     c = zenith + (rim - zenith) * wp.exp(-y * 6.5)
-    glow = 0.19 * light.phase(mu, 0.64) * (0.30 + 0.70 * wp.exp(-y * 2.5)) + 0.035 * light.phase(mu, 0.87)
+    glow = 0.23 * light.phase(mu, 0.64) * (0.30 + 0.70 * wp.exp(-y * 2.5)) + 0.035 * light.phase(mu, 0.87)
     return c + wp.vec3(1.0, 0.62, 0.24) * glow
 
 
