@@ -81,6 +81,12 @@ class _Stages:
         self._last = now
 
 
+def _lens_notes(tables: LensTables) -> tuple[str, ...]:
+    if tables.error_px <= 0.01:
+        return ()
+    return (f"lens: where the model nears its limit the picture is off by up to {tables.error_px:.2g} px",)
+
+
 def _check(views: Sequence[View], ground_depth_m: F32 | None, holdouts: Sequence[Holdout], samples: int) -> None:
     w, h = views[1].size_px
     if samples not in PATTERNS:
@@ -343,7 +349,7 @@ def render_guides(
             motion_px=canvas.fetch("motion"), motion_back_px=canvas.fetch("motion_back"),
             coverage=canvas.fetch("coverage"), albedo=canvas.fetch("albedo"), beauty=canvas.fetch("beauty"),
             shadow=shadow, contact=contact, pose_px=pose.pixel, pose_agent=pose.agent, pose_visible=pose.visible,
-            samples=merged, dropped=0, seconds=stages.seconds, notes=plan.notes,
+            samples=merged, dropped=0, seconds=stages.seconds, notes=(*_lens_notes(tables[1]), *plan.notes),
         )  # fmt: skip
     finally:
         pool.close()
