@@ -232,6 +232,21 @@ def _join(bands: list[_Band], size_px: tuple[int, int]) -> Samples:
     )
 
 
+def _draw_bands(inputs: _Inputs, canvas: _Canvas, pool: Pool, band_rows: int | None) -> Samples:
+    """The whole picture, band by band."""
+    w, h = inputs.size_px
+    memory = CPU_BAND_BYTES if inputs.device == "cpu" else CUDA_BAND_BYTES
+    rows = band_rows or max(16, memory // (w * inputs.samples * 8))
+    edges = list(range(0, h, rows))
+    bands: list[_Band | None] = [None] * len(edges)
+
+    def work(k: int) -> None:
+        bands[k] = _band(inputs, canvas, edges[k], min(edges[k] + rows, h))
+
+    pool.run(work, range(len(edges)))
+    return _join([band for band in bands if band is not None], inputs.size_px)
+
+
 def _ground(
     ground_depth_m: F32 | None, eye: Eye, sun: Sun, feet: Feet, blockers: Blockers, size_px: tuple[int, int],
     pool: Pool, device: str,
@@ -328,22 +343,14 @@ def render_guides(
         offset = upload(sample_places(samples), wp.vec2i, device)
         shading = _shading(agents, light, slots, crowd, crowding, device)
         inputs = _Inputs(assets, slots, eyes, sun, shading, blockers, offset, samples, size, device)
-        rows = band_rows or max(16, (CPU_BAND_BYTES if device == "cpu" else CUDA_BAND_BYTES) // (w * samples * 8))
-        edges = list(range(0, h, rows))
-        bands: list[_Band | None] = [None] * len(edges)
         stages.mark("set up")
-
-        def work(k: int) -> None:
-            bands[k] = _band(inputs, canvas, edges[k], min(edges[k] + rows, h))
-
-        pool.run(work, range(len(edges)))
+        merged = _draw_bands(inputs, canvas, pool, band_rows)
         stages.mark("raster and resolve")
         shadow, contact = _ground(ground_depth_m, eyes[1], sun, feet, blockers, size, pool, device)
         stages.mark("ground")
-        merged = _join([band for band in bands if band is not None], size)
         depth, agent_id = canvas.fetch("depth"), canvas.fetch("agent_id")
         pose = joint_passes(agents.agent_id[slots.index], slots, joints_px, depth, agent_id, ground_depth_m, holdouts)
-        stages.mark("pose and samples")
+        stages.mark("pose")
         return GuidePasses(
             depth_m=depth, normal=canvas.fetch("normal"), agent_id=agent_id,
             motion_px=canvas.fetch("motion"), motion_back_px=canvas.fetch("motion_back"),
