@@ -1,4 +1,5 @@
 """The sky: gradient, glow around the sun, and two decks of high cloud."""
+# ruff: noqa: UP018 (Warp makes a variable that changes by float(...))
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import warp as wp
 
 from . import light, world
 from .raster import Lens, ray
+
+wp.set_module_options({"enable_backward": False})  # half the time to compile
 
 
 @wp.func
