@@ -108,10 +108,9 @@ def depth_and_id(agents: Agents, cast: Cast, view: View, samples: int, band_rows
         who = upload(chosen, wp.int32, "cpu")
         inputs = [assets.meshes, slots.draws, eye, who, 1, row0, row1, w, samples, offset, vis]
         wp.launch(raster_kernel, dim=(len(chosen), 1), device="cpu", inputs=inputs)
-        key = vis.numpy().reshape(row1 - row0, w, samples)
-        depth[row0:row1] = (key >> np.uint64(32)).astype(np.uint32).view(np.float32)
-        slot = ((key & np.uint64(0xFFFFFFFF)) >> np.uint64(12)).astype(np.int64)
-        names[row0:row1] = ids[np.minimum(slot, len(ids) - 1)]
+        halves = vis.numpy().view(np.uint32).reshape(row1 - row0, w, samples, 2)
+        depth[row0:row1] = halves[..., 1].view(np.float32)
+        np.take(ids, halves[..., 0] >> 12, mode="clip", out=names[row0:row1])
 
     pool.run(band, range(0, h, band_rows))
     pool.close()
