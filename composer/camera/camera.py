@@ -101,7 +101,8 @@ class Camera:
     focal_mm: float64 [F]. filmback_mm: (width, height); focal length in pixels is focal_mm * size_px / filmback_mm by
     axis, so pixels that are not square live in the film back. centre_px: float64 [F, 2], principal point.
     shutter: (open, close) in frames, relative to the frame's time.
-    notes: what the reader assumed (units, axes, rotation order, frame offset), one sentence each, for the log and manifest.
+    notes: what the reader assumed (units, axes, rotation order, frame offset), one sentence each, for the log and
+    manifest.
     """
 
     first_frame: int

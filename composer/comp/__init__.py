@@ -1,1 +1,1 @@
-"""Layers into picture: over, holdouts, shadow."""
+"""Layers into picture: shadow, holdout edges and over, in scene-linear light."""

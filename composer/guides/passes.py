@@ -67,6 +67,7 @@ class GuidePasses:
     pose_px: float32 [N, 18, 3]: x, y in plate pixels and 1 where the joint is in front of the camera (else 0), for
     `pose_agent`: uint32 [N], nearest first; pose_visible: bool [N, 18], the joint is not hidden by anything.
     samples: the visible samples behind each pixel. dropped: samples lost to overflow, counted, 0 in a good frame.
+    seconds: by stage. notes: what was made coarser than wanted, one sentence each.
     """
 
     depth_m: F32
@@ -85,3 +86,4 @@ class GuidePasses:
     samples: Samples
     dropped: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

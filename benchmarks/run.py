@@ -1,0 +1,25 @@
+"""`make bench`: every benchmark in turn; the figures go to `benchmarks/results/` with the machine beside them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import guides
+import machine
+import preview
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    RESULTS.mkdir(exist_ok=True)
+    for name, measure in {"preview": preview.measure, "guides": guides.measure}.items():
+        result = {"benchmark": name, **measure(), "command": "make bench", "machine": machine.describe()}
+        text = json.dumps(result, indent=1)
+        (RESULTS / f"{name}.json").write_text(text + "\n")
+        print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Render the embedded scene `valley` with 1,000 soldiers, make its contact sheet, and say where to look."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from composer.cli import render, sheet
+from composer.cli.result import Result
+
+HELP = "render the embedded scene and say where to look"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    render.add_render_options(parser)
+
+
+def run(args: argparse.Namespace) -> Result:
+    from composer.io.content import find_content
+
+    args.shot = find_content("scenes/valley/shot.yaml")
+    rendered = render.run(args)
+    delivery = Path(str(rendered.data["delivery"]))
+    looked = sheet.run(argparse.Namespace(delivery=delivery, frame=None, out=None, width=1920))
+    text = "\n".join(
+        [
+            rendered.text,
+            "look at:",
+            f"  {looked.data['sheet']}   the composite, the elements and every pass in one picture",
+            f"  {rendered.data['proxy']}   the shot as a movie",
+            f"  {delivery / 'exr'}   the frames, for Nuke or any compositing program",
+        ]
+    )
+    return Result(text, {**rendered.data, "sheet": looked.data["sheet"]})

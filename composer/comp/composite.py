@@ -1,0 +1,102 @@
+"""Crowd and shadow into the plate, in the plate's own scene-linear space, changing nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from composer.comp.edges import actor_colour, background_behind
+from composer.comp.layer import F16, F32, Layer
+
+HALF_MAX = 65504.0
+
+
+@dataclass(frozen=True)
+class Composite:
+    """rgb: float16 [H, W, 3]. layers: bottom to top. touched: bool [H, W]. The rest is as in `Frame`."""
+
+    rgb: F16
+    layers: tuple[Layer, ...]
+    touched: NDArray[np.bool_]
+    untouched_sha256: str
+    notes: tuple[str, ...]
+
+
+def composite(plate: F32, crowd_rgb: F32, crowd_alpha: F32, shadow: F32, matte: F32, clean: F32 | None) -> Composite:
+    """Plate, then shadow, then crowd.
+
+    plate: float32 [H, W, 3], in the delivery space. crowd_rgb: float32 [H, W, 3], premultiplied, same space.
+    crowd_alpha, shadow: float32 [H, W], after holdouts. matte: float32 [H, W], how much of the pixel a holdout that stands in
+    front of the crowd covers. clean: float32 [H, W, 3], the plate without its actors, or None.
+
+    Outside the pixels where crowd or shadow have alpha in half precision the result is the plate, bit for bit.
+    """
+    alpha, dark = crowd_alpha.astype(np.float16), shadow.astype(np.float16)
+    touched = (alpha > 0) | (dark > 0)
+    rows, columns = _bounds(touched)
+    box = (rows, columns)
+    result, clipped = _half(plate)
+    notes = [f"{clipped} plate values beyond half float's range were clipped to {HALF_MAX:.0f}"] if clipped else []
+    if touched[box].any():
+        a, s = alpha[box].astype(np.float32), dark[box].astype(np.float32)
+        mixed = plate[box] * ((1.0 - a) * (1.0 - s))[..., None] + crowd_rgb[box]
+        soft = touched[box] & (matte[box] > 0)
+        if soft.any():
+            mixed = np.where(soft[..., None], _behind_actor(plate, crowd_rgb, a, s, matte, clean, box), mixed)
+        mixed, over = _half(mixed)
+        if over:
+            notes.append(f"{over} composite values beyond half float's range were clipped to {HALF_MAX:.0f}")
+        result[box] = np.where(touched[box][..., None], mixed, result[box])
+    layers = (
+        Layer("shadow", _rgba(np.zeros_like(crowd_rgb), dark)),
+        Layer("crowd", _rgba(np.where((alpha > 0)[..., None], crowd_rgb, 0.0), alpha)),
+    )
+    return Composite(result, layers, touched, untouched_digest(result, touched), tuple(notes))
+
+
+def untouched_digest(rgb: F16, touched: NDArray[np.bool_]) -> str:
+    """SHA-256 of the half-float RGB values outside `touched`, row-major, little-endian."""
+    return hashlib.sha256(np.ascontiguousarray(rgb[~touched].astype("<f2"))).hexdigest()
+
+
+def _behind_actor(
+    plate: F32, crowd_rgb: F32, alpha: F32, dark: F32, matte: F32, clean: F32 | None, box: tuple[slice, slice]
+) -> F32:
+    """Crowd and shadow behind the actor's soft edge: his own colour stays, only the background's share is covered.
+
+    With m the matte, F the actor's and B the background's colour, the plate is m F + (1 - m) B + e. Crowd and shadow cover the
+    share w of it; e, the grain, stays as far as the background does.
+    """
+    here, m = plate[box], matte[box]
+    back = background_behind(here, m, None if clean is None else clean[box])
+    own = actor_colour(here, m, back)
+    seen = np.maximum(1.0 - m, 1e-3)
+    weight = np.clip(alpha + dark - alpha * dark / seen, 0.0, seen)[..., None]
+    m, seen = m[..., None], seen[..., None]
+    rest = here - m * own - seen * back
+    return m * own + (seen - weight) * back + crowd_rgb[box] + rest * (1.0 - weight / seen)
+
+
+def _bounds(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """The smallest box that holds every True."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if len(rows) == 0:
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _half(values: F32) -> tuple[F16, int]:
+    """float16 with finite overflow clipped and counted; NaN and Inf of the plate stay as they are."""
+    over = np.isfinite(values) & (np.abs(values) > HALF_MAX)
+    count = int(np.count_nonzero(over))
+    if count:
+        values = np.where(over, np.sign(values) * HALF_MAX, values)
+    return values.astype(np.float16), count
+
+
+def _rgba(rgb: F32, alpha: F16) -> F16:
+    half, _ = _half(rgb)
+    return np.concatenate([half, alpha[..., None]], axis=-1)

@@ -1,0 +1,85 @@
+"""The shot's crowd, ready to be seen: the cast with the shot's own motions, everybody's place, everybody's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from composer.camera.camera import View
+from composer.crowd.agents import Cast
+from composer.crowd.bvh import read_bvh
+from composer.crowd.cast import default_cast
+from composer.crowd.layout import Layout, layout
+from composer.crowd.names import agent_names
+from composer.crowd.regions import GroundLike
+from composer.crowd.retarget import retarget
+from composer.errors import InputError, InputErrors, Where
+from composer.shot.located import located
+from composer.shot.schema import ShotFile
+
+
+@dataclass(frozen=True)
+class People:
+    """cast: what they look like and do. layout: who stands where. names: by agent id. notes: what was assumed."""
+
+    cast: Cast
+    layout: Layout
+    names: Mapping[int, str]
+    notes: tuple[str, ...]
+
+
+def people_of(
+    shot: ShotFile,
+    ground: GroundLike,
+    view_at: Callable[[int], View],
+    frame_rate: Fraction,
+    first_frame: int,
+    count: int | None = None,
+) -> People:
+    """Lay the shot's crowd out. count: in place of the shot's own. Raises InputError at the line of `shot.yaml`."""
+    cast, notes = cast_of(shot)
+    try:
+        placed = layout(
+            shot.crowd,
+            cast,
+            ground,
+            view_at,
+            shot.sides,
+            frame_rate=frame_rate,
+            first_frame=first_frame,
+            count=count,
+        )
+    except InputErrors as errors:
+        raise InputErrors([_at_its_line(e, shot) for e in errors.errors if isinstance(e, InputError)]) from errors
+    except InputError as error:
+        raise _at_its_line(error, shot) from error
+    return People(cast, placed, agent_names(placed), (*notes, *placed.notes))
+
+
+def cast_of(shot: ShotFile) -> tuple[Cast, tuple[str, ...]]:
+    """Muster's own cast, with the shot's BVH motions retargeted onto its skeleton; and notes on those."""
+    cast, notes = default_cast(), []
+    for i, spec in enumerate(shot.clips):
+        with located(shot, "clips", i):
+            if spec.name in {c.name for c in cast.clips}:
+                raise InputError("a motion of this name is there already", got=spec.name, hint="give it another name")
+            made = retarget(read_bvh(shot.folder / spec.bvh), cast.skeleton, spec.name, spec.frames, spec.loop)
+        cast = replace(cast, clips=(*cast.clips, made.clip))
+        notes += [f"clip {spec.name}: {n}" for n in made.notes]
+    return cast, tuple(notes)
+
+
+def _at_its_line(error: InputError, shot: ShotFile) -> InputError:
+    """The error at the region's place in `shot.yaml`, for errors that know their region by name or number."""
+    field = error.where.field or ""
+    if error.where.line is not None or not field.startswith("crowd"):
+        return error
+    region, _, key = field.removeprefix("crowd.regions.").partition(".")
+    loc: list[str | int] = ["crowd"]
+    for i, spec in enumerate(shot.crowd.regions):
+        if region in (spec.name, str(i)):
+            loc = ["crowd", "regions", i, *filter(None, [key])]
+    there = shot.where(*loc)
+    where = Where(there.file, there.line, there.column, error.where.frame, field)
+    return InputError(error.what, where=where, expected=error.expected, got=error.got, hint=error.hint)

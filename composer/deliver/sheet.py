@@ -1,0 +1,196 @@
+"""The contact sheet: one PNG with the composite, the elements and every pass, each with its legend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from composer.color.spaces import ColorManager
+from composer.deliver.proxy import to_display
+from composer.errors import InputError, Where
+from composer.io.exr import ExrPart, read_exr_parts
+from composer.io.files import atomic_write
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+
+PAPER, INK, FAINT = (24, 24, 26), (228, 228, 228), (150, 150, 150)
+GAP, COLUMNS = 12, 4
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture, uint8 [h, w, 3], with a title and what its colours mean."""
+
+    title: str
+    legend: str
+    picture: U8
+
+
+def delivered_frames(delivery: Path) -> dict[int, Path]:
+    """Frame number to EXR; InputError where the folder is no delivery."""
+    files = {int(p.stem.rsplit(".", 1)[1]): p for p in sorted((delivery / "exr").glob("*.[0-9]*.exr"))}
+    if not files:
+        raise InputError(
+            "no delivered frames here",
+            where=Where(file=delivery),
+            expected="a folder that `muster render` wrote (OUT/<shot>/<version>), with exr/ in it",
+        )
+    return files
+
+
+def contact_sheet(path: Path, color: ColorManager, width_px: int = 1920) -> U8:
+    """The sheet of one delivered EXR, uint8 [h, w, 3], `width_px` wide."""
+    parts = {p.name: p for p in read_exr_parts(path)}
+    head = parts["rgba"].attributes
+    size = _size(parts["rgba"])
+    show = _Show(color, head, size)
+    inner = width_px - 2 * GAP
+    title = f"{head.get('muster:shot', path.stem)}  {head.get('muster:version', '')}  frame {head.get('muster:frame', '')}"
+    big = Tile(title, "composite, through the display transform", show.colour(show.planes(parts["rgba"], "RGB"), inner))
+    cell = (inner - (COLUMNS - 1) * GAP) // COLUMNS
+    small = [tile for part in parts.values() for tile in show.tiles(part, cell)]
+    return _page(big, small, width_px)
+
+
+def write_sheet(target: Path, sheet: U8) -> None:
+    """Write the sheet as PNG, whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(target) as temporary:
+        Image.fromarray(sheet).save(temporary, format="PNG")
+
+
+class _Show:
+    """How each part is made visible."""
+
+    def __init__(self, color: ColorManager, head: Mapping[str, object], size_px: tuple[int, int]) -> None:
+        self.color, self.size_px = color, size_px
+        self.colorspace = str(head.get("muster:colorspace", "ACEScg"))
+        self.display, self.view = (head.get(f"muster:{k}") for k in ("display", "view"))
+        self.pixel_aspect = float(str(head.get("pixelAspectRatio", 1.0)))
+
+    def planes(self, part: ExrPart, names: str | tuple[str, ...]) -> F32:
+        """Channels of a part over the whole display window, float32 [H, W, C]; 0 outside its own window."""
+        w, h = self.size_px
+        out = np.zeros((h, w, len(names)), dtype=np.float32)
+        box = part.window
+        for i, name in enumerate(names):
+            if box is None:
+                out[..., i] = part.channels[name]
+            else:
+                out[box.y : box.y + box.height, box.x : box.x + box.width, i] = part.channels[name]
+        return out
+
+    def colour(self, rgb: F32, width: int) -> U8:
+        return to_display(rgb, self.colorspace, self.pixel_aspect, self.color, width, self.display, self.view)
+
+    def fit(self, picture: U8, width: int) -> U8:
+        h = round(width * self.size_px[1] / (self.size_px[0] * self.pixel_aspect))
+        return cv2.resize(picture, (width, h), interpolation=cv2.INTER_AREA)
+
+    def tiles(self, part: ExrPart, width: int) -> list[Tile]:
+        draw: dict[str, Callable[[ExrPart, int], Tile]] = {
+            "crowd": self.crowd,
+            "shadow": self.shadow,
+            "depth": self.depth,
+            "normal": self.normal,
+            "motion": self.motion,
+            "albedo": self.albedo,
+            "pose": self.pose,
+            "crypto_agent00": self.ids,
+        }
+        return [draw[part.name](part, width)] if part.name in draw else []
+
+    def crowd(self, part: ExrPart, width: int) -> Tile:
+        rgba = self.planes(part, "RGBA")
+        grey = 0.18 * (1.0 - rgba[..., 3:])
+        return Tile("crowd", "premultiplied element, here over 18 % grey", self.colour(rgba[..., :3] + grey, width))
+
+    def shadow(self, part: ExrPart, width: int) -> Tile:
+        alpha = self.planes(part, "A")[..., 0]
+        legend = f"alpha: white is lit, darkest takes {alpha.max():.0%} of the light"
+        return Tile("shadow", legend, self.fit(_grey(1.0 - alpha), width))
+
+    def depth(self, part: ExrPart, width: int) -> Tile:
+        depth = self.planes(part, ("Z",))[..., 0]
+        some = np.isfinite(depth) & (depth > 0)
+        near, far = (float(depth[some].min()), float(depth[some].max())) if some.any() else (0.0, 0.0)
+        scaled = np.log(np.where(some, depth, near or 1) / (near or 1)) / max(np.log((far or 2) / (near or 1)), 1e-6)
+        ramp = cv2.applyColorMap(_grey(1.0 - scaled)[..., 0], cv2.COLORMAP_VIRIDIS)[..., ::-1]
+        legend = f"planar, yellow {near:.1f} m to violet {far:.1f} m, logarithmic"
+        return Tile("depth", legend, self.fit(np.where(some[..., None], ramp, 0).astype(np.uint8), width))
+
+    def normal(self, part: ExrPart, width: int) -> Tile:
+        n = self.planes(part, "XYZ")
+        some = (n != 0).any(axis=-1, keepdims=True)
+        picture = np.where(some, (n * 0.5 + 0.5) * 255, 0).clip(0, 255).astype(np.uint8)
+        return Tile("normal", "camera space: red right, green up, blue towards the camera", self.fit(picture, width))
+
+    def motion(self, part: ExrPart, width: int) -> Tile:
+        m = self.planes(part, ("forward.u", "forward.v"))
+        length = np.hypot(m[..., 0], m[..., 1])
+        top = float(np.percentile(length[length > 0], 99)) if (length > 0).any() else 1.0
+        hue = (np.degrees(np.arctan2(m[..., 1], m[..., 0])) % 360 / 2).astype(np.uint8)
+        value = (np.clip(length / top, 0, 1) * 255).astype(np.uint8)
+        rgb = cv2.cvtColor(np.stack([hue, np.full_like(hue, 200), value], axis=-1), cv2.COLOR_HSV2RGB)
+        legend = f"to the next frame: hue is direction (red right, green up-left), full at {top:.2f} px"
+        return Tile("motion", legend, self.fit(rgb, width))
+
+    def albedo(self, part: ExrPart, width: int) -> Tile:
+        return Tile("albedo", "reflectance, unlit", self.colour(self.planes(part, "RGB"), width))
+
+    def pose(self, part: ExrPart, width: int) -> Tile:
+        picture = (self.planes(part, "RGB") * 255).clip(0, 255).astype(np.uint8)
+        return Tile("pose", "OpenPose skeletons, from the agents' own joints", self.fit(picture, width))
+
+    def ids(self, part: ExrPart, width: int) -> Tile:
+        planes = self.planes(part, "RG")
+        ids = np.ascontiguousarray(planes[..., 0]).view(np.uint32)
+        mix = np.stack([ids * np.uint32(k) >> np.uint32(24) for k in (2654435761, 2246822519, 3266489917)], axis=-1)
+        seen = (len(np.unique(ids)) - 1) if (ids == 0).any() else len(np.unique(ids))
+        picture = ((64 + mix * 0.75) * planes[..., 1:]).clip(0, 255).astype(np.uint8)
+        return Tile("crypto_agent", f"Cryptomatte, first rank: {seen:,} soldiers lead a pixel", self.fit(picture, width))
+
+
+def _page(big: Tile, small: list[Tile], width: int) -> U8:
+    """The big tile above a grid of small ones, on dark paper."""
+    text = max(13, width // 110)
+    caption = round(text * 3.2)
+    rows = [small[i : i + COLUMNS] for i in range(0, len(small), COLUMNS)]
+    cell_h = max((t.picture.shape[0] for t in small), default=0)
+    height = GAP + big.picture.shape[0] + caption + sum(cell_h + caption for _ in rows) + GAP
+    page = Image.new("RGB", (width, height), PAPER)
+    pen = ImageDraw.Draw(page)
+    _place(page, pen, big, (GAP, GAP), text)
+    y = GAP + big.picture.shape[0] + caption
+    for row in rows:
+        x = GAP
+        for tile in row:
+            _place(page, pen, tile, (x, y), text)
+            x += tile.picture.shape[1] + GAP
+        y += cell_h + caption
+    return np.asarray(page)
+
+
+def _place(page: Image.Image, pen: ImageDraw.ImageDraw, tile: Tile, at: tuple[int, int], text: int) -> None:
+    page.paste(Image.fromarray(tile.picture), at)
+    x, y = at[0], at[1] + tile.picture.shape[0] + text // 3
+    pen.text((x, y), tile.title, fill=INK, font=ImageFont.load_default(text))
+    pen.text((x, y + round(text * 1.25)), tile.legend, fill=FAINT, font=ImageFont.load_default(round(text * 0.8)))
+
+
+def _grey(values: F32) -> U8:
+    """0..1 as uint8 [H, W, 3]."""
+    return np.repeat((values.clip(0, 1) * 255).astype(np.uint8)[..., None], 3, axis=-1)
+
+
+def _size(part: ExrPart) -> tuple[int, int]:
+    h, w = part.channels["R"].shape
+    return w, h
+

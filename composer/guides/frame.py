@@ -1,0 +1,184 @@
+"""One frame's agents on the device: who may be seen, which mesh each wears, their matrices and skinned vertices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import warp as wp
+from numpy.typing import NDArray
+
+from composer.camera.camera import View
+from composer.crowd.agents import Agents, Cast
+from composer.errors import InputError
+from composer.guides.assets import MIDDLE_M, Assets
+from composer.guides.device import Pool, lanes, upload
+from composer.guides.kernel_catch import Feet, crowding_kernel
+from composer.guides.kernel_raster import Motion, pose_kernel, skin_kernel
+from composer.guides.kernel_view import Draws, Eye, mat34
+from composer.guides.lens_table import LensTables
+
+F64 = NDArray[np.float64]
+MOST_SLOTS = 1 << 20
+FIGURE_M = 1.8
+#: Agents this far outside the picture still count for contact and crowding.
+SKIRT_M = 1.5
+CONTACT_M = 0.9
+MOST_CELLS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Spheres around all agents, rel to the camera. order: layout indices by ascending agent id of those with a
+    place."""
+
+    order: NDArray[np.int64]
+    place: NDArray[np.float32]
+    middle: F64
+    radius: F64
+    height_px: F64
+    seen: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The agents at work: index [K] into the layout, ascending id; seen bool [K]; box int32 [K, 5] as in
+    `skin_kernel`."""
+
+    index: NDArray[np.int64]
+    slot_of: NDArray[np.int64]
+    seen: NDArray[np.bool_]
+    draws: Draws
+    box: NDArray[np.int32]
+
+
+def check_agents(agents: Agents, cast: Cast) -> None:
+    """InputError unless the agents come with three frames and index into the cast."""
+    n = len(agents)
+    if agents.position_m.shape != (3, n, 3):
+        raise InputError(
+            "guides need the agents at three frames",
+            expected=f"position_m [3, {n}, 3]",
+            got=str(list(agents.position_m.shape)),
+        )
+    if n and (int(agents.cast.max()) >= len(cast.figures) or int(agents.cast.min()) < 0):
+        raise InputError("an agent wears a figure that the cast lacks", expected=f"below {len(cast.figures)}")
+    if n and (int(agents.clip.max()) >= len(cast.clips) or int(agents.clip.min()) < 0):
+        raise InputError("an agent plays a clip that the cast lacks", expected=f"below {len(cast.clips)}")
+
+
+def look(agents: Agents, assets: Assets, view: View, tables: LensTables) -> Crowd:
+    """Cull all agents against the picture."""
+    origin = view.position_m
+    place = (agents.position_m.astype(np.float64) - origin).astype(np.float32)
+    place = np.where(np.isfinite(place), place, place[1:2])
+    order = np.argsort(agents.agent_id, kind="stable")
+    order = order[np.isfinite(place[1, order]).all(1)]
+    scale = agents.height_scale.astype(np.float64)
+    middle = place[1].astype(np.float64) + scale[:, None] * MIDDLE_M
+    radius = scale * assets.radius_m[agents.cast, agents.clip[1]] * 1.02 + 0.05
+    cam = middle @ view.camera_from_world[:3, :3].T
+    x, y, z = cam[:, 0], -cam[:, 1], -cam[:, 2]
+    x0, y0, x1, y1 = tables.ideal_box
+    reach = radius + SKIRT_M
+    seen = z > -reach
+    for over, slope in ((x - x0 * z, x0), (x1 * z - x, x1), (y - y0 * z, y0), (y1 * z - y, y1)):
+        seen &= over > -reach * np.hypot(1.0, slope)
+    seen &= np.isfinite(middle).all(1)
+    distance = np.maximum(np.linalg.norm(middle, axis=1), 0.1)
+    return Crowd(order, place, middle, radius, view.focal_px[1] * FIGURE_M * scale / distance, seen)
+
+
+def _motion(agents: Agents, crowd: Crowd, assets: Assets, index: NDArray[np.int64], device: str) -> Motion:
+    motion, base = Motion(), assets.motion
+    motion.rotation, motion.position, motion.bind = base.rotation, base.position, base.bind
+    motion.first, motion.count, motion.looped = base.first, base.count, base.looped
+    motion.place = upload(crowd.place[:, index], wp.vec3, device)
+    motion.heading = upload(agents.heading_rad[:, index].astype(np.float32), wp.float32, device)
+    motion.clip = upload(agents.clip[:, index].astype(np.int32), wp.int32, device)
+    motion.phase = upload(agents.phase[:, index].astype(np.float32), wp.float32, device)
+    motion.scale = upload(agents.height_scale[index].astype(np.float32), wp.float32, device)
+    return motion
+
+
+def skin(
+    agents: Agents, crowd: Crowd, casters: NDArray[np.int64], assets: Assets, eye: Eye, pool: Pool, device: str
+) -> Slots:
+    """Pose and skin everyone who is seen or casts a shadow that may be."""
+    wanted = crowd.seen.copy()
+    wanted[casters] = True
+    index = crowd.order[wanted[crowd.order]]
+    n = len(index)
+    if n > MOST_SLOTS:
+        raise InputError("too many soldiers at work in one frame", expected=f"at most {MOST_SLOTS}", got=str(n))
+    mesh = assets.lod(agents.cast[index], crowd.height_px[index])
+    counts = assets.vertices[mesh]
+    total = int(counts.sum())
+    draws = Draws()
+    draws.mesh = upload(mesh.astype(np.int32), wp.int32, device)
+    draws.first_vertex = upload((np.cumsum(counts) - counts).astype(np.int32), wp.int32, device)
+    draws.matrix = wp.empty((n, 3, assets.joints), dtype=mat34, device=device)
+    draws.rel = wp.empty(total, dtype=wp.vec3, device=device)
+    draws.pixel = wp.empty(total, dtype=wp.vec3, device=device)
+    motion = _motion(agents, crowd, assets, index, device)
+    seen = crowd.seen[index]
+    seen_d = upload(seen.astype(np.int32), wp.int32, device)
+    box = upload(np.tile(np.array([2**30, 2**30, -(2**30), -(2**30), 0], np.int32), (n, 1)), wp.int32, device)
+
+    def work(part: tuple[int, int]) -> None:
+        a, b = part
+        wp.launch(pose_kernel, dim=(b - a, 3, assets.joints), device=device, inputs=[motion, a, draws.matrix])
+        k = lanes(device)
+        inputs = [assets.meshes, draws, eye, a, k, seen_d, box]
+        wp.launch(skin_kernel, dim=(b - a, k), device=device, inputs=inputs)
+
+    if n:
+        pool.run(work, pool.split(n, 16))
+    slot_of = np.full(len(agents), -1, dtype=np.int64)
+    slot_of[index] = np.arange(n)
+    return Slots(index, slot_of, seen, draws, box.numpy())
+
+
+def plant(
+    agents: Agents, crowd: Crowd, slots: Slots, joints_rel: NDArray[np.float32], device: str
+) -> tuple[Feet, wp.array]:
+    """Who stands on which cell of the ground, for contact; and how tightly each stands, float32 [K]."""
+    index = slots.index
+    n = len(index)
+    scale = agents.height_scale[index].astype(np.float32)
+    body = crowd.place[1, index].copy() if n else np.zeros((0, 3), np.float32)
+    heading = agents.heading_rad[1, index]
+    ahead = np.stack([-np.sin(heading), np.zeros(n), -np.cos(heading)], axis=1).astype(np.float32) * 0.06
+    feet = Feet()
+    reach = (CONTACT_M * scale).astype(np.float64)
+    if n:
+        middle = 0.5 * (joints_rel[:, 8] + joints_rel[:, 11])
+        body[:, 0], body[:, 2] = middle[:, 0], middle[:, 2]
+    flat = body[:, ::2].astype(np.float64)
+    low = flat.min(0) - 1.5 if n else np.zeros(2)
+    high = flat.max(0) + 1.5 if n else np.ones(2)
+    cell = max(1.0, float(np.sqrt(np.prod(high - low) / MOST_CELLS)))
+    nx, nz = (int(v) for v in np.ceil((high - low) / cell) + 1)
+    first = np.floor((flat - reach[:, None] - low) / cell).astype(np.int64).clip(0)
+    last = np.floor((flat + reach[:, None] - low) / cell).astype(np.int64).clip(0)
+    wide = int((last - first).max()) + 1 if n else 0
+    cells, items = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for dz in range(wide):
+        for dx in range(wide):
+            fits = (first[:, 0] + dx <= last[:, 0]) & (first[:, 1] + dz <= last[:, 1])
+            cells.append(((first[:, 1] + dz) * nx + first[:, 0] + dx)[fits])
+            items.append(np.flatnonzero(fits))
+    where, who = np.concatenate(cells), np.concatenate(items)
+    sort = np.lexsort((who, where))
+    start = np.concatenate([[0], np.cumsum(np.bincount(where, minlength=nx * nz))])
+    feet.x0, feet.z0, feet.inv_cell, feet.nx, feet.nz = float(low[0]), float(low[1]), 1.0 / cell, nx, nz
+    feet.start = upload(start.astype(np.int32), wp.int32, device)
+    feet.item = upload(np.append(who[sort], 0).astype(np.int32), wp.int32, device)
+    feet.body = upload(body, wp.vec3, device)
+    feet.left = upload(joints_rel[:, 13] + ahead, wp.vec3, device)
+    feet.right = upload(joints_rel[:, 10] + ahead, wp.vec3, device)
+    feet.scale = upload(scale, wp.float32, device)
+    crowding = wp.zeros(max(n, 1), dtype=wp.float32, device=device)
+    if n:
+        wp.launch(crowding_kernel, dim=n, device=device, inputs=[feet, crowding])
+    return feet, crowding

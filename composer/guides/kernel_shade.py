@@ -1,0 +1,374 @@
+# ruff: noqa: UP018, RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
+"""Warp kernels that resolve the visibility buffer into passes: coverage, ids, shading, normals, motion, samples.
+
+A pixel's samples are taken agent by agent, nearest first, and within an agent triangle by triangle, so that each
+surface is shaded once a pixel and not once a sample. Hit points come from the pixel's own ray (through the lens) and
+the skinned triangle, at this frame and, for motion, the same barycentrics at the frames beside it.
+"""
+
+from __future__ import annotations
+
+import warp as wp
+
+from composer.guides.kernel_sun import Sun, surface_sun
+from composer.guides.kernel_view import (
+    OPTIONS,
+    Draws,
+    Eye,
+    Meshes,
+    camera_to_pixel,
+    pixel_ray,
+    rotate,
+    skinned,
+    to_camera,
+    to_world,
+)
+
+wp.set_module_options(OPTIONS)
+
+EMPTY = wp.constant(wp.uint64(0xFFFFFFFFFFFFFFFF))
+GROUND_BIAS_M = wp.constant(0.06)
+METAL = wp.constant(5)
+
+
+@wp.struct
+class Blockers:
+    """What hides samples: holdouts (alpha [K, H, W]; depth [K, H, W] or [K, 1, 1]) and the ground's depth ([H, W] or
+    [0, 0])."""
+
+    alpha: wp.array3d(dtype=float)
+    depth: wp.array3d(dtype=float)
+    ground: wp.array2d(dtype=float)
+
+
+@wp.struct
+class Shading:
+    """sun .. bounce: RGB; toward: to the sun. albedo: [slots, materials]. ground_y: rel height of each agent's feet."""
+
+    sun: wp.vec3
+    sky: wp.vec3
+    bounce: wp.vec3
+    toward: wp.vec3
+    albedo: wp.array2d(dtype=wp.vec3)
+    foot: wp.array(dtype=wp.vec3)
+    height: wp.array(dtype=float)
+    crowding: wp.array(dtype=float)
+    agent_id: wp.array(dtype=wp.uint32)
+
+
+@wp.struct
+class Passes:
+    depth: wp.array2d(dtype=float)
+    normal: wp.array2d(dtype=wp.vec3)
+    agent_id: wp.array2d(dtype=wp.uint32)
+    motion: wp.array2d(dtype=wp.vec2)
+    motion_back: wp.array2d(dtype=wp.vec2)
+    coverage: wp.array2d(dtype=float)
+    albedo: wp.array2d(dtype=wp.vec3)
+    beauty: wp.array2d(dtype=wp.vec3)
+
+
+@wp.struct
+class Entries:
+    """A band's samples in CSR form; start counts from the band's first pixel."""
+
+    start: wp.array(dtype=wp.int64)
+    agent_id: wp.array(dtype=wp.uint32)
+    coverage: wp.array(dtype=float)
+    depth: wp.array(dtype=float)
+    rgb: wp.array(dtype=wp.vec3)
+
+
+@wp.func
+def key_depth(key: wp.uint64) -> float:
+    return wp.cast(wp.uint32(key >> wp.uint64(32)), wp.float32)
+
+
+@wp.func
+def key_slot(key: wp.uint64) -> int:
+    return int((key & wp.uint64(0xFFFFFFFF)) >> wp.uint64(12))
+
+
+@wp.func
+def key_triangle(key: wp.uint64) -> int:
+    return int(key & wp.uint64(0xFFF))
+
+
+@wp.func
+def ground_limit(ground: wp.array2d(dtype=float), y: int, x: int) -> float:
+    """The depth from which on the ground hides a sample of this pixel: its own depth, a few centimetres, and the slope
+    across the pixel (the gentler side, so that a crest stays sharp)."""
+    d = ground[y, x]
+    up = wp.abs(d - ground[wp.max(y - 1, 0), x])
+    down = wp.abs(d - ground[wp.min(y + 1, ground.shape[0] - 1), x])
+    left = wp.abs(d - ground[y, wp.max(x - 1, 0)])
+    right = wp.abs(d - ground[y, wp.min(x + 1, ground.shape[1] - 1)])
+    slope = float(0.0)
+    vertical = wp.min(up, down)
+    if y == 0 or y == ground.shape[0] - 1:
+        vertical = wp.max(up, down)
+    horizontal = wp.min(left, right)
+    if x == 0 or x == ground.shape[1] - 1:
+        horizontal = wp.max(left, right)
+    if vertical < 1.0e8:
+        slope += vertical
+    if horizontal < 1.0e8:
+        slope += horizontal
+    return d + GROUND_BIAS_M + slope
+
+
+@wp.func
+def transmission(blockers: Blockers, y: int, x: int, depth: float) -> float:
+    """How much of a sample at `depth` the holdouts let through."""
+    clear = float(1.0)
+    k = int(0)
+    while k < blockers.alpha.shape[0]:
+        alpha = blockers.alpha[k, y, x]
+        if alpha > 0.0:
+            d = blockers.depth[k, wp.min(y, blockers.depth.shape[1] - 1), wp.min(x, blockers.depth.shape[2] - 1)]
+            if depth > d:
+                clear *= 1.0 - wp.min(alpha, 1.0)
+        k += 1
+    return clear
+
+
+@wp.kernel
+def count_kernel(
+    vis: wp.array(dtype=wp.uint64),
+    samples: int,
+    row0: int,
+    width: int,
+    blockers: Blockers,
+    count: wp.array(dtype=wp.int64),
+):
+    """dim (rows, W): empty the samples that something hides wholly; count the agents left in each pixel."""
+    r, x = wp.tid()
+    y = r + row0
+    cell = (r * width + x) * samples
+    limit = float(-1.0)
+    agents = int(0)
+    s = int(0)
+    while s < samples:
+        key = vis[cell + s]
+        if key != EMPTY:
+            depth = key_depth(key)
+            keep = transmission(blockers, y, x, depth) > 0.0
+            if blockers.ground.shape[0] > 0:
+                if limit < 0.0:
+                    limit = ground_limit(blockers.ground, y, x)
+                if depth > limit:
+                    keep = False
+            if keep:
+                fresh = int(1)
+                q = int(0)
+                while q < s:
+                    other = vis[cell + q]
+                    if other != EMPTY and key_slot(other) == key_slot(key):
+                        fresh = 0
+                    q += 1
+                agents += fresh
+            else:
+                vis[cell + s] = EMPTY
+        s += 1
+    count[r * width + x] = wp.int64(agents)
+
+
+@wp.func
+def barycentric(a: wp.vec3, b: wp.vec3, c: wp.vec3, direction: wp.vec3) -> wp.vec3:
+    """Where the ray from the origin meets the triangle's plane, as weights of a, b, c, held inside the triangle."""
+    ab = b - a
+    ac = c - a
+    across = wp.cross(direction, ac)
+    area = wp.dot(ab, across)
+    weights = wp.vec3(1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0)
+    if wp.abs(area) > 1.0e-12:
+        v = wp.max(-wp.dot(a, across) / area, 0.0)
+        w = wp.max(-wp.dot(direction, wp.cross(a, ab)) / area, 0.0)
+        u = wp.max(1.0 - v - w, 0.0)
+        weights = wp.vec3(u, v, w) / (u + v + w)
+    return weights
+
+
+@wp.func
+def ambient(shading: Shading, slot: int, p: wp.vec3, n: wp.vec3) -> float:
+    """The share of sky and bounce that reaches a soldier's surface: less near the ground and in a press."""
+    foot = shading.foot[slot]
+    rise = wp.clamp((p[1] - foot[1]) / (1.7 * shading.height[slot]), 0.0, 1.0)
+    open = rise * rise * (3.0 - 2.0 * rise)
+    low = 0.62 - 0.42 * shading.crowding[slot]
+    # surfaces that face the figure's own middle (inner legs, under the arms) see less
+    out = wp.vec3(p[0] - foot[0], 0.0, p[2] - foot[2])
+    reach = wp.length(out)
+    facing = float(1.0)
+    if reach > 1.0e-4:
+        facing = 0.86 + 0.14 * wp.clamp(wp.dot(n, out) / reach + 0.4, 0.0, 1.0)
+    return (low + (1.0 - low) * open) * facing
+
+
+@wp.func
+def mix3(a: wp.vec3, b: wp.vec3, t: float) -> wp.vec3:
+    return a * (1.0 - t) + b * t
+
+
+@wp.func
+def shade(shading: Shading, slot: int, material: int, p: wp.vec3, n: wp.vec3, lit: float, pixel_m: float) -> wp.vec3:
+    """Radiance of a surface point. lit: share of the sun that reaches it. pixel_m: a pixel's width there."""
+    base = shading.albedo[slot, material]
+    facing = wp.dot(n, shading.toward)
+    open = ambient(shading, slot, p, n)
+    view = -wp.normalize(p)
+    dome = mix3(shading.bounce, shading.sky, 0.5 * (n[1] + 1.0)) * open
+    if material == METAL:
+        # a dull plate: the sky and ground mirrored softly, a broad highlight that widens as the figure gets small
+        mirror = n * (2.0 * wp.dot(n, view)) - view
+        t = wp.clamp(mirror[1] * 0.9 + 0.5, 0.0, 1.0)
+        glow = mix3(shading.bounce, shading.sky, t * t * (3.0 - 2.0 * t)) * open
+        power = 36.0 / (1.0 + pixel_m * 60.0)
+        half = wp.normalize(view + shading.toward)
+        spark = wp.pow(wp.max(wp.dot(n, half), 0.0), power) * (power + 8.0) * 0.125
+        sun = shading.sun * (wp.max(facing, 0.0) * lit)
+        return wp.cw_mul(base, (sun + dome) * 0.35 + glow * 0.55 + sun * (0.5 * spark))
+    wrap = wp.max((facing + 0.12) / 1.12, 0.0)
+    if material == 0 or material == 8 or material == 6:
+        wrap = wp.max(facing, 0.0)
+    grazing = 1.0 - wp.max(wp.dot(n, view), 0.0)
+    fuzz = 0.18 * grazing * grazing * grazing
+    return wp.cw_mul(base, shading.sun * (wrap * lit) + dome) + wp.cw_mul(base + wp.vec3(0.03, 0.03, 0.03), dome) * fuzz
+
+
+@wp.kernel
+def resolve_kernel(
+    vis: wp.array(dtype=wp.uint64), samples: int, offset: wp.array(dtype=wp.vec2i), row0: int, width: int,
+    meshes: Meshes, draws: Draws, before: Eye, eye: Eye, after: Eye, sun: Sun, shading: Shading, blockers: Blockers,
+    out: Passes, entries: Entries,
+):  # fmt: skip
+    """dim (rows, W): every pass of a pixel, and its samples."""
+    r, x = wp.tid()
+    y = r + row0
+    pixel = r * width + x
+    entry = entries.start[pixel]
+    if entries.start[pixel + 1] == entry:
+        return
+    cell = pixel * samples
+    todo = int(0)
+    s = int(0)
+    while s < samples:
+        if vis[cell + s] != EMPTY:
+            todo = todo | (1 << s)
+        s += 1
+    share = 1.0 / float(samples)
+    total_cover = float(0.0)
+    total_rgb = wp.vec3(0.0, 0.0, 0.0)
+    total_albedo = wp.vec3(0.0, 0.0, 0.0)
+    total_normal = wp.vec3(0.0, 0.0, 0.0)
+    best_cover = float(-1.0)
+    best_slot = int(0)
+    first = int(1)
+    while todo != 0:
+        # the nearest sample left opens the next agent
+        nearest = EMPTY
+        nearest_s = int(0)
+        s = int(0)
+        while s < samples:
+            if (todo >> s) & 1 != 0:
+                key = vis[cell + s]
+                if key < nearest:
+                    nearest = key
+                    nearest_s = s
+            s += 1
+        slot = key_slot(nearest)
+        mesh = draws.mesh[slot]
+        vertex0 = meshes.first_vertex[mesh]
+        base = draws.first_vertex[slot]
+        agent_cover = float(0.0)
+        agent_rgb = wp.vec3(0.0, 0.0, 0.0)
+        lit = float(-1.0)
+        s = int(0)
+        while s < samples:
+            if (todo >> s) & 1 != 0 and key_slot(vis[cell + s]) == slot:
+                key = vis[cell + s]
+                triangle = key_triangle(key)
+                depth = key_depth(key)
+                # all samples of this triangle at once, shaded at their middle
+                cover = float(0.0)
+                mx = float(0.0)
+                my = float(0.0)
+                n_samples = float(0.0)
+                q = int(s)
+                while q < samples:
+                    if (todo >> q) & 1 != 0:
+                        other = vis[cell + q]
+                        if key_slot(other) == slot and key_triangle(other) == triangle:
+                            todo = todo & ~(1 << q)
+                            cover += share * transmission(blockers, y, x, key_depth(other))
+                            mx += float(offset[q][0])
+                            my += float(offset[q][1])
+                            n_samples += 1.0
+                    q += 1
+                ray = pixel_ray(eye, float(x) + mx / (256.0 * n_samples), float(y) + my / (256.0 * n_samples))
+                v = meshes.tri[meshes.first_tri[mesh] + triangle]
+                a = draws.rel[base + v[0]]
+                b = draws.rel[base + v[1]]
+                c = draws.rel[base + v[2]]
+                weights = barycentric(a, b, c, to_world(eye, ray))
+                p = a * weights[0] + b * weights[1] + c * weights[2]
+                n = wp.vec3(0.0, 0.0, 0.0)
+                for k in range(3):
+                    i = vertex0 + v[k]
+                    j = meshes.joint[i]
+                    w = meshes.weight[i]
+                    m = rotate(draws.matrix[slot, 1, j[0]], meshes.normal[i])
+                    if w < 1.0:
+                        m = m * w + rotate(draws.matrix[slot, 1, j[1]], meshes.normal[i]) * (1.0 - w)
+                    n += m * weights[k]
+                n = wp.normalize(n)
+                material = meshes.material[meshes.first_tri[mesh] + triangle]
+                if lit < 0.0 and wp.dot(n, shading.toward) > -0.12:
+                    lit = surface_sun(sun, p, n)
+                rgb = shade(shading, slot, material, p, n, wp.max(lit, 0.0), depth / eye.fx)
+                agent_cover += cover
+                agent_rgb += rgb * cover
+                total_albedo += shading.albedo[slot, material] * cover
+                total_normal += n * cover
+                if first != 0 and triangle == key_triangle(nearest):
+                    # motion and depth belong to the pixel's nearest sample
+                    first = 0
+                    out.depth[y, x] = key_depth(nearest)
+                    o = offset[nearest_s]
+                    exact = pixel_ray(eye, float(x) + float(o[0]) / 256.0, float(y) + float(o[1]) / 256.0)
+                    at = barycentric(a, b, c, to_world(eye, exact))
+                    here = camera_to_pixel(eye, to_camera(eye, a * at[0] + b * at[1] + c * at[2]))
+                    past = wp.vec3(0.0, 0.0, 0.0)
+                    next = wp.vec3(0.0, 0.0, 0.0)
+                    for k in range(3):
+                        past += skinned(meshes, draws, slot, 0, vertex0 + v[k]) * at[k]
+                        next += skinned(meshes, draws, slot, 2, vertex0 + v[k]) * at[k]
+                    past = to_camera(before, past)
+                    next = to_camera(after, next)
+                    if past[2] > 0.001:
+                        step = camera_to_pixel(before, past) - here
+                        if step[0] == step[0] and step[1] == step[1]:
+                            out.motion_back[y, x] = step
+                    if next[2] > 0.001:
+                        step = camera_to_pixel(after, next) - here
+                        if step[0] == step[0] and step[1] == step[1]:
+                            out.motion[y, x] = step
+            s += 1
+        entries.agent_id[entry] = shading.agent_id[slot]
+        entries.coverage[entry] = agent_cover
+        entries.depth[entry] = key_depth(nearest)
+        entries.rgb[entry] = agent_rgb
+        entry += wp.int64(1)
+        total_cover += agent_cover
+        total_rgb += agent_rgb
+        if agent_cover > best_cover:
+            best_cover = agent_cover
+            best_slot = slot
+    out.coverage[y, x] = total_cover
+    out.beauty[y, x] = total_rgb
+    out.albedo[y, x] = total_albedo
+    out.agent_id[y, x] = shading.agent_id[best_slot]
+    length = wp.length(total_normal)
+    if length > 0.0:
+        m = total_normal / length
+        out.normal[y, x] = wp.vec3(wp.dot(eye.row_x, m), wp.dot(eye.row_y, m), wp.dot(eye.row_z, m))

@@ -1,0 +1,312 @@
+# ruff: noqa: UP018, RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
+"""Warp kernels of the sun: depth maps of the crowd as the sun sees it.
+
+The maps are a few levels of rising texel size. A level's texel grid is fixed in the world, so shadows do not crawl from
+frame to frame. Beside each map lie tiles of 8 x 8 texels with (sum of caster depths, number of casters), blurred,
+from which a receiver learns cheaply that nothing is near, or how far its blockers are (the penumbra).
+"""
+
+from __future__ import annotations
+
+import warp as wp
+
+from composer.guides.kernel_raster import LIMIT_PX, fixed
+from composer.guides.kernel_view import OPTIONS, Draws, Meshes
+
+wp.set_module_options(OPTIONS)
+
+FAR = wp.constant(1.0e9)
+TILE = 8
+
+
+@wp.struct
+class SunLevel:
+    """One map: texel (i, j) covers off + (i, j) * texel along the sun's axes. limit_m: distance from the camera up to
+    which it serves. first / first_tile: where it starts in the flat arrays."""
+
+    texel_m: float
+    per_m: float
+    off_u: float
+    off_v: float
+    limit_m: float
+    width: int
+    height: int
+    first: int
+    first_tile: int
+
+
+@wp.struct
+class Sun:
+    """axis_u, axis_v span the map; toward points to the sun. depth is measured along -toward. spread: tangent of the
+    sun's angular radius. levels 0: no shadows at all."""
+
+    axis_u: wp.vec3
+    axis_v: wp.vec3
+    toward: wp.vec3
+    spread: float
+    levels: int
+    level: wp.array(dtype=SunLevel)
+    depth: wp.array(dtype=float)
+    tile: wp.array(dtype=wp.vec2)
+
+
+@wp.func
+def scan_depth(
+    a: wp.vec3, b: wp.vec3, c: wp.vec3, row0: int, row1: int, width: int, first: int, target: wp.array(dtype=float)
+):
+    """One triangle (texel x, texel y, depth), either winding, least depth wins."""
+    big = wp.max(wp.max(wp.abs(a[0]), wp.abs(a[1])), wp.max(wp.abs(b[0]), wp.abs(b[1])))
+    big = wp.max(big, wp.max(wp.abs(c[0]), wp.abs(c[1])))
+    if not (big < LIMIT_PX):
+        return
+    ax = fixed(a[0])
+    ay = fixed(a[1])
+    bx = fixed(b[0])
+    by = fixed(b[1])
+    cx = fixed(c[0])
+    cy = fixed(c[1])
+    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+    if area == wp.int64(0):
+        return
+    zb = b[2]
+    zc = c[2]
+    if area > wp.int64(0):
+        tx = bx
+        ty = by
+        bx = cx
+        by = cy
+        cx = tx
+        cy = ty
+        zb = c[2]
+        zc = b[2]
+        area = -area
+    # texels with their middle in the triangle's box
+    eight = wp.int64(8)
+    below = wp.int64(127)
+    above = wp.int64(128)
+    y0 = wp.max(int((wp.min(ay, wp.min(by, cy)) + below) >> eight), row0)
+    y1 = wp.min(int((wp.max(ay, wp.max(by, cy)) - above) >> eight), row1 - 1)
+    x0 = wp.max(int((wp.min(ax, wp.min(bx, cx)) + below) >> eight), 0)
+    x1 = wp.min(int((wp.max(ax, wp.max(bx, cx)) - above) >> eight), width - 1)
+    if y1 < y0 or x1 < x0:
+        return
+    ux = cy - by
+    uy = bx - cx
+    vx = ay - cy
+    vy = cx - ax
+    wx = by - ay
+    wy = ax - bx
+    half = wp.int64(128)
+    full = wp.int64(256)
+    zero = wp.int64(0)
+    u0 = ux * (half - bx) + uy * (half - by)
+    v0 = vx * (half - cx) + vy * (half - cy)
+    w0 = wx * (half - ax) + wy * (half - ay)
+    inverse_area = -1.0 / float(area)
+    iu = a[2] * inverse_area
+    iv = zb * inverse_area
+    iw = zc * inverse_area
+    y = int(y0)
+    while y <= y1:
+        sx = wp.int64(x0) * full
+        sy = wp.int64(y) * full
+        u = u0 + ux * sx + uy * sy
+        v = v0 + vx * sx + vy * sy
+        w = w0 + wx * sx + wy * sy
+        cell = first + y * width + x0
+        x = int(x0)
+        while x <= x1:
+            if (u | v | w) >= zero:
+                wp.atomic_min(target, cell, float(u) * iu + float(v) * iv + float(w) * iw)
+            u += full * ux
+            v += full * vx
+            w += full * wx
+            cell += 1
+            x += 1
+        y += 1
+
+
+@wp.func
+def sun_place(sun: Sun, level: SunLevel, p: wp.vec3) -> wp.vec3:
+    """A rel point in texels of a level, and its depth along the sun's rays in metres."""
+    return wp.vec3(
+        (wp.dot(sun.axis_u, p) - level.off_u) * level.per_m,
+        (wp.dot(sun.axis_v, p) - level.off_v) * level.per_m,
+        -wp.dot(sun.toward, p),
+    )
+
+
+@wp.kernel
+def sun_raster_kernel(
+    meshes: Meshes, draws: Draws, sun: Sun, number: int, slots: wp.array(dtype=int), lanes: int, row0: int, row1: int,
+    target: wp.array(dtype=float),
+):  # fmt: skip
+    """dim (slots listed, lanes): their sunlit sides into rows row0..row1 of a level."""
+    item, lane = wp.tid()
+    slot = slots[item]
+    level = sun.level[number]
+    mesh = draws.mesh[slot]
+    first = meshes.first_tri[mesh]
+    count = meshes.tris[mesh]
+    base = draws.first_vertex[slot]
+    t = int(lane)
+    while t < count:
+        v = meshes.tri[first + t]
+        a = draws.rel[base + v[0]]
+        b = draws.rel[base + v[1]]
+        c = draws.rel[base + v[2]]
+        if wp.dot(wp.cross(b - a, c - a), sun.toward) > 0.0:
+            scan_depth(
+                sun_place(sun, level, a), sun_place(sun, level, b), sun_place(sun, level, c),
+                row0, row1, level.width, level.first, target,
+            )  # fmt: skip
+        t += lanes
+
+
+@wp.kernel
+def tile_kernel(sun: Sun, number: int, row0: int, tile: wp.array(dtype=wp.vec2)):
+    """dim (tile rows, tile columns): sum of caster depths and number of casters in 8 x 8 texels."""
+    j, i = wp.tid()
+    j += row0
+    level = sun.level[number]
+    total = float(0.0)
+    count = float(0.0)
+    for b in range(8):
+        row = level.first + (j * 8 + b) * level.width + i * 8
+        for a in range(8):
+            d = sun.depth[row + a]
+            if d < FAR:
+                total += d
+                count += 1.0
+    tile[level.first_tile + j * (level.width // 8) + i] = wp.vec2(total, count)
+
+
+@wp.kernel
+def tile_blur_kernel(
+    sun: Sun, number: int, row0: int, source: wp.array(dtype=wp.vec2), target: wp.array(dtype=wp.vec2)
+):
+    """dim (tile rows, tile columns): 5 x 5 tent."""
+    j, i = wp.tid()
+    j += row0
+    level = sun.level[number]
+    nx = level.width // 8
+    ny = level.height // 8
+    total = wp.vec2(0.0, 0.0)
+    for b in range(-2, 3):
+        y = j + b
+        if y >= 0 and y < ny:
+            for a in range(-2, 3):
+                x = i + a
+                if x >= 0 and x < nx:
+                    total += source[level.first_tile + y * nx + x] * float((3 - wp.abs(a)) * (3 - wp.abs(b)))
+    target[level.first_tile + j * nx + i] = total
+
+
+@wp.func
+def texel(sun: Sun, level: SunLevel, i: int, j: int) -> float:
+    d = FAR
+    if i >= 0 and j >= 0 and i < level.width and j < level.height:
+        d = sun.depth[level.first + j * level.width + i]
+    return d
+
+
+@wp.func
+def blocked(sun: Sun, level: SunLevel, x: float, y: float, depth: float) -> float:
+    """Share of four texels around (x, y) that stand before `depth`, bilinear."""
+    gx = x - 0.5
+    gy = y - 0.5
+    fx = wp.floor(gx)
+    fy = wp.floor(gy)
+    i = int(fx)
+    j = int(fy)
+    u = gx - fx
+    v = gy - fy
+    hit = float(0.0)
+    if texel(sun, level, i, j) < depth:
+        hit += (1.0 - u) * (1.0 - v)
+    if texel(sun, level, i + 1, j) < depth:
+        hit += u * (1.0 - v)
+    if texel(sun, level, i, j + 1) < depth:
+        hit += (1.0 - u) * v
+    if texel(sun, level, i + 1, j + 1) < depth:
+        hit += u * v
+    return hit
+
+
+@wp.func
+def blocked_inside(sun: Sun, level: SunLevel, x: float, y: float, depth: float) -> float:
+    """`blocked` where all four texels are known to lie in the map."""
+    gx = x - 0.5
+    gy = y - 0.5
+    i = int(gx)
+    j = int(gy)
+    u = gx - float(i)
+    v = gy - float(j)
+    k = level.first + j * level.width + i
+    top = float(0.0)
+    if sun.depth[k] < depth:
+        top += 1.0 - u
+    if sun.depth[k + 1] < depth:
+        top += u
+    low = float(0.0)
+    if sun.depth[k + level.width] < depth:
+        low += 1.0 - u
+    if sun.depth[k + level.width + 1] < depth:
+        low += u
+    return top * (1.0 - v) + low * v
+
+
+@wp.func
+def level_of(sun: Sun, distance: float) -> int:
+    k = int(0)
+    while k < sun.levels - 1 and distance > sun.level[k].limit_m:
+        k += 1
+    return k
+
+
+@wp.func
+def tile_at(sun: Sun, level: SunLevel, x: float, y: float) -> wp.vec2:
+    """Blurred (depth sum, count) at texel place (x, y), bilinear between tile centres."""
+    nx = level.width // 8
+    ny = level.height // 8
+    gx = x / 8.0 - 0.5
+    gy = y / 8.0 - 0.5
+    i = int(wp.floor(gx))
+    j = int(wp.floor(gy))
+    total = wp.vec2(0.0, 0.0)
+    for b in range(2):
+        for a in range(2):
+            if i + a >= 0 and i + a < nx and j + b >= 0 and j + b < ny:
+                u = 1.0 - wp.abs(gx - float(i + a))
+                v = 1.0 - wp.abs(gy - float(j + b))
+                total += sun.tile[level.first_tile + (j + b) * nx + i + a] * (u * v)
+    return total
+
+
+@wp.func
+def surface_sun(sun: Sun, p: wp.vec3, normal: wp.vec3) -> float:
+    """How much of the sun reaches a surface point of the crowd: 1 lit, 0 in shadow. A 3 x 3 tent of the level's
+    texels."""
+    if sun.levels == 0:
+        return 1.0
+    number = level_of(sun, wp.length(p))
+    level = sun.level[number]
+    q = sun_place(sun, level, p + normal * (1.2 * level.texel_m + 0.004))
+    depth = q[2] - 0.012 - 0.6 * level.texel_m
+    # the tent over bilinear texels comes to four weights an axis
+    gx = q[0] - 0.5
+    gy = q[1] - 0.5
+    i = int(wp.floor(gx))
+    j = int(wp.floor(gy))
+    u = gx - float(i)
+    v = gy - float(j)
+    across = wp.vec4(1.0 - u, 2.0 - u, 1.0 + u, u)
+    down = wp.vec4(1.0 - v, 2.0 - v, 1.0 + v, v)
+    hit = float(0.0)
+    for b in range(4):
+        row = float(0.0)
+        for a in range(4):
+            if texel(sun, level, i + a - 1, j + b - 1) < depth:
+                row += across[a]
+        hit += row * down[b]
+    return 1.0 - hit / 16.0

@@ -1,0 +1,38 @@
+"""Everything that is wrong with a shot, found before any work: the shot's own check, then a trial layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from composer.crowd.cast import KITS, default_cast
+from composer.crowd.people import people_of
+from composer.errors import InputErrors, MusterError
+from composer.shot.check import check
+from composer.shot.load import load_shot
+from composer.shot.stage import prepare
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """errors: empty when the shot can be rendered. notes: what its readers assumed."""
+
+    errors: tuple[MusterError, ...]
+    notes: tuple[str, ...]
+
+
+def check_shot(path: Path) -> CheckReport:
+    """Check a `shot.yaml` (or its folder). Never raises for bad input and writes nothing."""
+    cast = default_cast()
+    errors = check(path, known_clips=tuple(c.name for c in cast.clips), known_kits=tuple(KITS))
+    if errors:
+        return CheckReport(tuple(errors), ())
+    try:
+        shot = load_shot(path)
+        stage = prepare(shot)
+        people = people_of(shot, stage.ground, stage.camera.view, stage.plate.frame_rate, stage.plate.frames[0])
+    except InputErrors as error:
+        return CheckReport(error.errors, ())
+    except MusterError as error:
+        return CheckReport((error,), ())
+    return CheckReport((), (*stage.notes, *people.notes))

@@ -1,0 +1,118 @@
+"""What a frame depends on, as one digest: when it is unchanged, the frame need not be made again.
+
+What `shot.yaml` says enters as what came of it (views, people, light, ground), so an edit that does not reach a frame does not
+make it again; pictures enter as the digest of their files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+import composer
+from composer.deliver.exr import Slate
+from composer.io.files import sha256_file
+from composer.render.frame import Scene
+from composer.shot.holdout import Difference, Pictures
+from composer.shot.stage import Stage
+
+
+def frame_key(scene: Scene, slate: Slate, number: int) -> str:
+    """SHA-256 over everything that the delivered file of frame `number` is made from."""
+    stage = scene.stage
+    near = (number - 1, number, number + 1)
+    total = hashlib.sha256()
+    for value in (
+        code_digest(),
+        slate,
+        number,
+        scene.samples,
+        scene.device,
+        [stage.camera.view(n) for n in near],
+        scene.people.layout.at(near),
+        stage.light,
+    ):
+        _feed(total, value)
+    total.update(_shared(scene).encode())
+    for path in frame_files(stage, number):
+        total.update(_file_digest(path).encode())
+    return total.hexdigest()
+
+
+def frame_files(stage: Stage, number: int) -> list[Path]:
+    """The picture files that frame `number` is made from: its plate, its mattes and depths, and all that a clean plate is
+    made of."""
+    plate = stage.plate
+    files = [plate.path(number)]
+    for source in stage.holdouts.sources:
+        if isinstance(source, Difference):
+            clip = source.source
+            files += [clip.path(n) for n in clip.frames] if clip else [plate.path(n) for n in plate.frames]
+        elif isinstance(source, Pictures):
+            files.append(source.sequence.path(number))
+    return list(dict.fromkeys(files))
+
+
+def _shared(scene: Scene) -> str:
+    """Digest of what every frame shares and that is costly to digest: the cast and the ground."""
+    key = (id(scene.people.cast), id(scene.stage.ground))
+    if key not in _SHARED:
+        total = hashlib.sha256()
+        _feed(total, scene.people.cast)
+        _feed(total, scene.stage.ground)
+        _SHARED[key] = (total.hexdigest(), scene)  # the scene is kept so that the ids stay its own
+    return _SHARED[key][0]
+
+
+_SHARED: dict[tuple[int, int], tuple[str, Scene]] = {}
+
+
+def _file_digest(path: Path) -> str:
+    status = path.stat()
+    return _cached_digest(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=65536)
+def _cached_digest(path: Path, mtime_ns: int, size: int) -> str:
+    return sha256_file(path)
+
+
+@lru_cache(maxsize=1)
+def code_digest() -> str:
+    """SHA-256 over Muster's own source files: a changed program renders again."""
+    root = Path(composer.__file__).parent
+    total = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        total.update(path.relative_to(root).as_posix().encode())
+        total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+def _feed(total: hashlib._Hash, value: object) -> None:
+    """Feed a value's content: dataclasses, arrays, collections and plain values; private fields are derived, so left out."""
+    if isinstance(value, np.ndarray):
+        total.update(f"{value.dtype.str}{value.shape}".encode())
+        total.update(np.ascontiguousarray(value).data)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        total.update(type(value).__name__.encode())
+        for f in dataclasses.fields(value):
+            if not f.name.startswith("_"):
+                _feed(total, getattr(value, f.name))
+    elif isinstance(value, Mapping):
+        for k in sorted(value, key=str):
+            _feed(total, k)
+            _feed(total, value[k])
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        total.update(f"[{len(value)}]".encode())
+        for v in value:
+            _feed(total, v)
+    elif value is None or isinstance(value, str | bytes | int | float | bool | Fraction | np.generic | Path):
+        total.update(repr(value).encode())
+    else:
+        raise TypeError(f"{type(value).__name__} has no digest")

@@ -1,0 +1,246 @@
+"""The job: which frames, what is already there, render, write, and put the manifest together.
+
+Reading the next frame and writing the last one go on beside the rendering of this one. Stopping at any moment leaves whole
+files only; the next run goes on where this one stopped.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import composer
+from composer.comp.layer import Frame
+from composer.crowd.people import people_of
+from composer.deliver.exr import PARTS, Slate, write_frame
+from composer.deliver.proxy import write_proxy
+from composer.errors import InputError, Where
+from composer.io.files import sha256_file
+from composer.io.timecode import add_frames
+from composer.render.depends import code_digest, frame_key
+from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
+from composer.render.manifest import FrameRecord, is_done, write_manifest, write_record
+from composer.render.quality import Quality
+from composer.shot.schema import ShotFile
+from composer.shot.stage import Stage, prepare
+
+#: What the job tells the one who waits: done so far, all, frame number, 'rendered' or 'skipped'.
+Progress = Callable[[int, int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A render that is ready to go. `frames` is the subset asked for; `delivery` is OUT/<shot>/<version>."""
+
+    scene: Scene
+    frames: tuple[int, ...]
+    delivery: Path
+    quality: Quality
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """seconds: wall time of the job; soldiers: how many were laid out; peak_memory_mib: of this process."""
+
+    delivery: Path
+    rendered: tuple[int, ...]
+    skipped: tuple[int, ...]
+    soldiers: int
+    seconds: float
+    peak_memory_mib: int
+    notes: tuple[str, ...]
+    manifest: Path
+    proxy: Path | None
+
+
+def prepare_job(
+    shot: ShotFile,
+    out: Path,
+    quality: Quality,
+    *,
+    frames: Sequence[int] | None = None,
+    count: int | None = None,
+    device: str = "cpu",
+) -> Job:
+    """Read everything that the frames share and lay the crowd out. Writes nothing; raises InputError for bad input."""
+    wanted_parts(shot)
+    stage = prepare(shot)
+    chosen = tuple(frames) if frames is not None else stage.plate.frames
+    if absent := sorted(set(chosen) - set(stage.plate.frames)):
+        first, last = stage.plate.frames[0], stage.plate.frames[-1]
+        raise InputError(
+            "the plate has no such frames", where=Where(field="--frames"), expected=f"{first}-{last}", got=_ranges(absent)
+        )
+    people = people_of(
+        shot, stage.ground, stage.camera.view, stage.plate.frame_rate, stage.plate.frames[0], count
+    )
+    notes = (*stage.notes, *people.notes)
+    if quality.name != "preview":
+        notes += (f"quality {quality.name}: no diffusion model is used yet, the guide render is delivered",)
+    scene = Scene(stage, people, quality.samples, device)
+    return Job(scene, chosen, out / shot.shot / shot.version, quality, notes)
+
+
+def run_job(job: Job, progress: Progress | None = None) -> JobResult:
+    """Render the frames that are not there yet, then the manifest and the proxy."""
+    begin = time.perf_counter()
+    slate = slate_of(job)
+    keys = {n: frame_key(job.scene, slate, n) for n in job.frames}
+    skipped = tuple(n for n in job.frames if is_done(job.delivery, n, keys[n]))
+    wanted = tuple(n for n in job.frames if n not in set(skipped))
+    total, done = len(job.frames), 0
+    for n in skipped:
+        done += 1
+        if progress:
+            progress(done, total, n, "skipped")
+    for record in _render_all(job, wanted, keys):
+        done += 1
+        if progress:
+            progress(done, total, record.frame, "rendered")
+    manifest = write_manifest(job.delivery, _head(job))
+    proxy = _proxy(job)
+    return JobResult(
+        job.delivery,
+        wanted,
+        skipped,
+        len(job.scene.people.layout),
+        time.perf_counter() - begin,
+        peak_memory_mib(),
+        job.notes,
+        manifest,
+        proxy,
+    )
+
+
+def _render_all(job: Job, numbers: Sequence[int], keys: dict[int, str]) -> Iterator[FrameRecord]:
+    """Render `numbers` in order; reading ahead and writing behind on threads of their own."""
+    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
+        ahead: Future[Inputs] | None = None
+        behind: Future[FrameRecord] | None = None
+        try:
+            for i, number in enumerate(numbers):
+                ahead = ahead or reader.submit(read_inputs, job.scene.stage, number)
+                inputs = ahead.result()
+                ahead = reader.submit(read_inputs, job.scene.stage, numbers[i + 1]) if i + 1 < len(numbers) else None
+                watch = Stopwatch({"read": inputs.seconds})
+                frame = render_frame(job.scene, inputs, watch)
+                if behind:
+                    yield behind.result()
+                behind = writer.submit(_write, job, frame, keys[number], watch)
+            if behind:
+                yield behind.result()
+        finally:
+            if ahead:
+                ahead.cancel()
+
+
+def _write(job: Job, frame: Frame, key: str, watch: Stopwatch) -> FrameRecord:
+    """Write one frame's file and then its record."""
+    begin = time.perf_counter()
+    stage, slate = job.scene.stage, slate_of(job)
+    shot = stage.shot
+    name = f"exr/{shot.shot}_{shot.version}.{frame.number:04d}.exr"
+    path = job.delivery / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if slate.timecode:
+        offset = frame.number - stage.plate.frames[0]
+        slate = replace(slate, timecode=add_frames(slate.timecode, offset, slate.frame_rate))
+    parts = write_frame(path, frame, stage.camera.view(frame.number), slate, job.scene.people.names)
+    seconds = {**watch.seconds, "write": time.perf_counter() - begin}
+    record = FrameRecord(
+        frame=frame.number,
+        key=key,
+        files={name: sha256_file(path)},
+        parts=parts,
+        left_out=[p for p in slate.parts if not any(w.startswith(p) for w in parts)],
+        untouched_sha256=frame.untouched_sha256,
+        soldiers_visible=int(len(set(frame.guides.samples.agent_id.tolist()))),
+        seed=shot.crowd.seed,
+        code_version=composer.__version__,
+        notes=frame.notes,
+        seconds={k: round(v, 4) for k, v in seconds.items()},
+        peak_memory_mib=peak_memory_mib(),
+    )
+    write_record(job.delivery, record)
+    return record
+
+
+def _proxy(job: Job) -> Path | None:
+    stage, slate = job.scene.stage, slate_of(job)
+    return write_proxy(job.delivery, slate, stage.plate.frames[0], stage.color)
+
+
+def slate_of(job: Job) -> Slate:
+    """What every frame of this job says about itself; `timecode` is that of the plate's first frame."""
+    stage = job.scene.stage
+    plate, shot = stage.plate, stage.shot
+    return Slate(
+        shot=shot.shot,
+        version=shot.version,
+        frame_rate=plate.frame_rate,
+        timecode=plate.timecode,
+        pixel_aspect=plate.pixel_aspect,
+        colorspace=plate.delivery_colorspace,
+        chromaticities=stage.color.chromaticities(plate.delivery_colorspace),
+        seed=shot.crowd.seed,
+        code_version=composer.__version__,
+        display=stage.color.display_view(shot.color.display, shot.color.view)[0],
+        view=shot.color.view or stage.color.natural_view(plate.colorspace, shot.color.display),
+        compression=shot.delivery.compression,
+        parts=wanted_parts(shot),
+        note=shot.delivery.slate,
+        extra={"quality": job.quality.name, "soldiers": str(len(job.scene.people.layout))},
+    )
+
+
+def peak_memory_mib() -> int:
+    """Peak resident memory of this process, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def wanted_parts(shot: ShotFile) -> tuple[str, ...]:
+    """The EXR parts that the shot asks for, in the contract's order; all of them where it does not say. The composite is
+    always there."""
+    asked = shot.delivery.parts
+    if asked is None:
+        return PARTS
+    if unknown := [p for p in asked if p not in PARTS]:
+        where = shot.where("delivery", "parts")
+        raise InputError("no such part", where=where, expected=", ".join(PARTS), got=", ".join(unknown))
+    return tuple(p for p in PARTS if p in asked or p == "rgba")
+
+
+def _head(job: Job) -> dict[str, object]:
+    stage = job.scene.stage
+    slate = slate_of(job)
+    return {
+        "muster": composer.__version__,
+        "shot": stage.shot.shot,
+        "version": stage.shot.version,
+        "quality": job.quality.name,
+        "soldiers": len(job.scene.people.layout),
+        "seed": stage.shot.crowd.seed,
+        "device": job.scene.device,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "colorspace": slate.colorspace,
+        "frame_rate": str(slate.frame_rate),
+        "code_sha256": code_digest(),
+        "notes": list(job.notes),
+    }
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """`1, 2, 3, 7` as `1-3, 7`."""
+    spans: list[list[int]] = []
+    for n in numbers:
+        if spans and n == spans[-1][1] + 1:
+            spans[-1][1] = n
+        else:
+            spans.append([n, n])
+    return ", ".join(f"{a}-{b}" if a != b else str(a) for a, b in spans)

@@ -1,0 +1,71 @@
+"""Damaged and hostile files given as a plate: one line, quickly, in little memory, and nothing written."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from composer.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOT = """\
+muster: 1
+shot: bad
+plate: {{path: "{plate}", first_frame: 1001, frame_rate: 24, colorspace: sRGB}}
+camera: {{locked: {{focal_mm: 32, filmback_mm: [36, 20.25], height_m: 1.7}}}}
+crowd: {{count: 3, regions: [{{name: a, polygon_m: [[-6, -9], [6, -9], [6, -22], [-6, -22]]}}]}}
+"""
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(p for p in (folder / "malformed").rglob("*") if p.is_file() and p.suffix != ".txt")
+
+
+def _shot_of(source: Path, folder: Path) -> Path:
+    """A shot whose plate is a copy of `source`; the EXR corpus has no extensions."""
+    folder.mkdir(parents=True)
+    name = source.name if source.parent.name != "openexr" else f"{source.name}.exr"
+    shutil.copy(source, folder / name)
+    (folder / "shot.yaml").write_text(SHOT.format(plate=name))
+    return folder / "shot.yaml"
+
+
+def test_every_malformed_plate_is_refused_in_one_line(
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = _files(shared_data)
+    assert len(files) > 100
+    for i, source in enumerate(files):
+        shot = _shot_of(source, tmp_path / f"{i}")
+        out = tmp_path / f"out{i}"
+        assert main(["render", str(shot), "--out", str(out)]) == 2, source.name
+        error = capsys.readouterr().err.strip().splitlines()
+        assert len(error) == 1 and error[0].startswith("muster: "), (source.name, error)
+        assert not out.exists() and len(list(shot.parent.iterdir())) == 2, source.name
+
+
+@pytest.mark.parametrize("name", ["openexr-bomb__bomb.exr", "dpx__bomb-46341.dpx", "tiff-misc__crash-1709.tif"])
+def test_a_process_of_its_own_stays_quick_and_small(shared_data: Path, tmp_path: Path, name: str) -> None:
+    """Two seconds of processor time and a gibibyte, start-up and imports included, held by the operating system."""
+    shot = _shot_of(shared_data / "malformed" / "oiio" / name, tmp_path / "shot")
+    program = f"import resource as r; r.setrlimit(r.RLIMIT_CPU, (6, 6)); {_RUN}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    begin = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(shot)], capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
+    seconds = time.perf_counter() - begin
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
+    assert used.ru_maxrss < 1024 * 1024, "KiB"
+    assert seconds < 30
+
+
+_RUN = "import sys; from composer.cli.main import main; sys.exit(main(['check', sys.argv[1]]))"

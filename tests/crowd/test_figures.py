@@ -1,0 +1,172 @@
+"""The figures: closed, turned outwards, well skinned, human in size, and within their budgets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from composer.crowd.agents import MATERIALS, Mesh
+from composer.crowd.cast import KITS, default_cast, figures_of_kit
+from composer.crowd.figure import armour, arms, body, dress
+from composer.crowd.figure.body import BUILDS
+from composer.crowd.figure.coarse import coarseness
+from composer.crowd.figure.loft import Ring, loft, rigid
+from composer.crowd.skeleton import JOINT
+
+FIGURES = default_cast().figures
+MESHES = [pytest.param(m, id=f"{f.name}-{i}") for f in FIGURES for i, m in enumerate(f.lods)]
+
+
+def _welded(mesh: Mesh) -> np.ndarray:
+    """Triangles over points that are told apart by place alone."""
+    _, index = np.unique(np.round(mesh.position_m * 1e5).astype(np.int64), axis=0, return_inverse=True)
+    return index.reshape(-1)[mesh.triangle]
+
+
+def _open_edges(mesh: Mesh) -> int:
+    """Directed edges without as many the other way round: 0 for closed, consistently turned surfaces."""
+    t = _welded(mesh).astype(np.int64)
+    t = t[(t[:, 0] != t[:, 1]) & (t[:, 1] != t[:, 2]) & (t[:, 2] != t[:, 0])]
+    edge = np.concatenate([t[:, [0, 1]], t[:, [1, 2]], t[:, [2, 0]]])
+    size = t.max() + 1
+    there, there_count = np.unique(edge[:, 0] * size + edge[:, 1], return_counts=True)
+    back, back_count = np.unique(edge[:, 1] * size + edge[:, 0], return_counts=True)
+    return (
+        0
+        if np.array_equal(there, back) and np.array_equal(there_count, back_count)
+        else len(np.setxor1d(there, back)) + 1
+    )
+
+
+def _face_normals(mesh: Mesh) -> np.ndarray:
+    a, b, c = (mesh.position_m[mesh.triangle[:, k]].astype(np.float64) for k in range(3))
+    return np.cross(b - a, c - a)
+
+
+@pytest.mark.parametrize("mesh", MESHES)
+def test_closed_and_turned_outwards(mesh: Mesh) -> None:
+    assert _open_edges(mesh) == 0
+    a, b, c = (mesh.position_m[mesh.triangle[:, k]].astype(np.float64) for k in range(3))
+    assert np.sum(np.cross(a, b) * c) / 6.0 > 0.03  # cubic metres of soldier
+
+
+@pytest.mark.parametrize("mesh", MESHES)
+def test_arrays_are_sound(mesh: Mesh) -> None:
+    count = len(mesh.position_m)
+    assert 60 <= len(mesh.triangle) <= 4096
+    assert mesh.position_m.dtype == mesh.normal.dtype == mesh.weight.dtype == np.float32
+    assert mesh.joint.dtype == mesh.material.dtype == np.int16 and mesh.triangle.dtype == np.int32
+    assert mesh.triangle.min() == 0 and mesh.triangle.max() == count - 1
+    assert np.isfinite(mesh.position_m).all() and mesh.joint.shape == (count, 2)
+    assert (mesh.weight >= 0).all() and (mesh.weight <= 1).all()
+    assert mesh.joint.min() >= 0 and mesh.joint.max() < len(JOINT)
+    assert mesh.material.min() >= 0 and mesh.material.max() < len(MATERIALS)
+    np.testing.assert_allclose(np.linalg.norm(mesh.normal, axis=1), 1.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("mesh", MESHES)
+def test_normals_agree_with_their_triangles(mesh: Mesh) -> None:
+    face = _face_normals(mesh)
+    area = np.linalg.norm(face, axis=1)
+    real = area > 1e-7
+    mean = mesh.normal[mesh.triangle].mean(1)
+    against = np.sum(face[real] / area[real, None] * mean[real], axis=1) < 0.0
+    assert area[real][against].sum() < 0.01 * area.sum()
+
+
+def test_a_part_that_is_inside_out_would_be_noticed() -> None:
+    tube = loft(
+        [Ring((0, 0, 0), 0.1, 0.1, 0.1, 2.0, "wood"), Ring((0, 1, 0), 0.1, 0.1, 0.1, 2.0, "wood")], 8, rigid("hips")
+    )
+    assert _open_edges(tube) == 0
+    broken = Mesh(tube.position_m, tube.normal, tube.joint, tube.weight, tube.triangle[1:], tube.material[1:])
+    assert _open_edges(broken) > 0
+    outward = tube.position_m * np.array([1.0, 0.0, 1.0])
+    side = np.abs(tube.normal[:, 1]) < 0.5
+    assert (np.sum(outward * tube.normal, axis=1)[side] > 0).all()
+
+
+@pytest.mark.parametrize("build", BUILDS, ids=lambda b: b.name)
+def test_every_part_has_its_outside_out(build: body.Build) -> None:
+    parts = (
+        body.head()
+        + body.beard("full")
+        + armour.conical_helmet()
+        + armour.kettle_hat()
+        + armour.crested_helmet("across")
+    )
+    parts += armour.cuirass(build) + armour.mail_shirt(build) + armour.greaves(build) + dress.belt(build, out_m=0.02)
+    parts += [
+        body.trunk(build),
+        body.hand(build),
+        body.foot(build),
+        dress.cloak(build),
+        arms.shield(point=1.0),
+        arms.quiver(),
+    ]
+    parts += arms.spear() + arms.sword() + arms.bow() + arms.banner() + arms.scabbard(0.2) + dress.hood()
+    for part in parts:
+        a, b, c = (part.position_m[part.triangle[:, k]].astype(np.float64) - part.position_m.mean(0) for k in range(3))
+        assert np.sum(np.cross(a, b) * c) > 0
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda f: f.name)
+def test_human_size_and_feet_on_the_ground(figure: object) -> None:
+    mesh = figure.lods[0]  # type: ignore[attr-defined]
+    own = ~np.isin(mesh.joint[:, 0], [JOINT[n] for n in ("spear", "sword", "shield")])
+    top, low = mesh.position_m[own, 1].max(), mesh.position_m[own, 1].min()
+    assert abs(low) < 2e-3 and 1.74 < top < 1.93
+    toes = np.isin(mesh.joint[:, 0], [JOINT["r_toe"], JOINT["l_toe"]]) | np.isin(
+        mesh.joint[:, 1], [JOINT["r_toe"], JOINT["l_toe"]]
+    )
+    assert mesh.position_m[toes, 2].min() < -0.15  # he faces -Z
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda f: f.name)
+def test_left_and_right_are_not_swapped(figure: object) -> None:
+    for mesh in figure.lods:  # type: ignore[attr-defined]
+        for side, sign in (("r", 1.0), ("l", -1.0)):
+            numbers = [JOINT[f"{side}_{n}"] for n in ("upper_arm", "forearm", "hand", "shin", "foot", "toe")]
+            on = np.isin(mesh.joint[:, 0], numbers) & (mesh.weight > 0.6)
+            assert on.any() and (sign * mesh.position_m[on, 0] > 0).all()
+        for name, sign in (("spear", 1.0), ("sword", 1.0), ("shield", -1.0)):
+            on = mesh.joint[:, 0] == JOINT[name]
+            assert not on.any() or sign * float(mesh.position_m[on, 0].mean()) > 0
+
+
+def test_levels_get_coarser_and_keep_area_and_extent() -> None:
+    for figure in FIGURES:
+        counts = [len(m.triangle) for m in figure.lods]
+        assert counts == sorted(counts, reverse=True) and counts[1] < 0.4 * counts[0] and counts[-1] < 0.15 * counts[0]
+        tall = [np.ptp(m.position_m[:, 1]) for m in figure.lods]
+        np.testing.assert_allclose(tall, tall[0], rtol=0.07)
+
+
+def _silhouette_m2(mesh: Mesh, turn: float) -> float:
+    """Area seen from the side at `turn`, by filling triangles on a 1 cm grid."""
+    import cv2
+
+    c, s = np.cos(turn), np.sin(turn)
+    flat = np.stack([mesh.position_m[:, 0] * c + mesh.position_m[:, 2] * s, mesh.position_m[:, 1]], -1)
+    picture = np.zeros((1400, 1000), np.uint8)
+    corners = np.round((flat[mesh.triangle] / 0.005 + np.array([500, 100])) * 256).astype(np.int32)
+    for corner in corners:
+        cv2.fillConvexPoly(picture, corner, 255, lineType=cv2.LINE_8, shift=8)
+    return float(np.count_nonzero(picture)) * 0.005**2
+
+
+@pytest.mark.parametrize("kit", KITS)
+def test_levels_keep_projected_area(kit: str) -> None:
+    figure = FIGURES[figures_of_kit(kit)[1]]
+    turns = (0.2, 1.0, 1.8, 2.6)
+    area = [sum(_silhouette_m2(m, t) for t in turns) for m in figure.lods]
+    for got, allowed in zip(area[1:], (0.04, 0.08), strict=True):
+        assert abs(got / area[0] - 1.0) < allowed
+
+
+def test_the_level_is_put_back() -> None:
+    full = len(body.head()[0].triangle)
+    with pytest.raises(RuntimeError), coarseness(2):
+        assert len(body.head()[0].triangle) < full
+        raise RuntimeError
+    assert len(body.head()[0].triangle) == full

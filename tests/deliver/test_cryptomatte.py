@@ -1,0 +1,72 @@
+"""Cryptomatte against the published numbers of the specification and an independent decoder."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from composer.deliver import cryptomatte
+from composer.guides.passes import Samples
+
+
+def test_hashes_are_those_that_other_programs_write() -> None:
+    # manifest and layer key of a public Cryptomatte sample picture (OpenImageIO's test suite, cryptoasset.exr)
+    public = {"bunny": "13851a76", "default": "42c9679f", "flowerA": "e2c8d131", "flowerB": "ad8d7c3c", "set": "5ecc6fe8"}
+    assert {n: f"{cryptomatte.name_hash(n):08x}" for n in public} == public
+    assert next(iter(cryptomatte.metadata("uCryptoAsset", []))).split("/")[1] == "d593dd7"
+
+
+def test_an_exponent_of_all_zeros_or_ones_is_toggled() -> None:
+    ids = cryptomatte.hash_floats([f"soldier_{i:08d}" for i in range(20000)])
+    bits = ids.view(np.uint32)
+    exponent = bits >> 23 & 255
+    assert np.isfinite(ids).all()
+    assert exponent.min() > 0 and exponent.max() < 255
+
+
+def _decode(pictures: list[np.ndarray], wanted: float) -> np.ndarray:
+    """Coverage of one object: the sum over ranks whose id is the wanted one. Independent of the encoder."""
+    mask = np.zeros(pictures[0].shape[:2], np.float32)
+    for picture in pictures:
+        for rank in (0, 2):
+            mask += np.where(picture[..., rank] == np.float32(wanted), picture[..., rank + 1], 0)
+    return mask
+
+
+def test_levels_decode_to_each_agents_coverage() -> None:
+    rng = np.random.default_rng(4)
+    h, w, agents = 9, 13, np.array([3, 8, 900, 70000], np.uint32)
+    start, ids, coverage = [0], [], []
+    truth = np.zeros((len(agents), h, w), np.float32)
+    for p in range(h * w):
+        here = rng.permutation(len(agents))[: rng.integers(0, len(agents) + 1)]
+        shares = rng.dirichlet(np.ones(len(here) + 1))[: len(here)].astype(np.float32)
+        for k, c in zip(here, shares, strict=True):
+            ids.append(agents[k])
+            coverage.append(c)
+            truth[k].flat[p] = c
+        start.append(len(ids))
+    n = len(ids)
+    samples = Samples(
+        np.array(start),
+        np.array(ids, np.uint32),
+        np.array(coverage, np.float32),
+        np.zeros(n, np.float32),
+        np.zeros((n, 3), np.float32),
+    )
+    floats = cryptomatte.hash_floats([str(a) for a in agents])
+    pictures = cryptomatte.levels(samples, (w, h), agents, floats)
+    for k in range(len(agents)):
+        assert np.allclose(_decode(pictures, floats[k]), truth[k], atol=1e-7)
+    ranks = np.stack([p[..., i] for p in pictures for i in (1, 3)])
+    assert (np.diff(ranks, axis=0) <= 0).all(), "ranks fall in coverage"
+
+
+def test_metadata_names_every_object() -> None:
+    tags = cryptomatte.metadata("crypto_agent", ["soldier_1", "kapitän"])
+    prefix = {k.rsplit("/", 1)[0] for k in tags}
+    assert len(prefix) == 1 and len(prefix.pop()) == len("cryptomatte/") + 7
+    manifest = json.loads(next(v for k, v in tags.items() if k.endswith("/manifest")))
+    assert set(manifest) == {"soldier_1", "kapitän"}
+    assert manifest["soldier_1"] == f"{cryptomatte.name_hash('soldier_1'):08x}"
