@@ -95,10 +95,10 @@ def test_sequences_are_complete(name: str) -> None:
         assert path.stat().st_size < 4_000_000
         with OpenEXR.File(str(path), header_only=True) as file:
             header = file.header()
-        low, high = header["dataWindow"]
-        assert tuple(np.subtract(high, low) + 1) == SIZE
-        assert header["framesPerSecond"] == Fraction(24)
-        code = header["timeCode"]
+            low, high = (np.array(v) for v in header["dataWindow"])
+            rate, code = header["framesPerSecond"], header["timeCode"]
+        assert tuple(high - low + 1) == SIZE
+        assert rate == Fraction(24)
         assert (code.hours, code.minutes, code.seconds * 24 + code.frame) == (1, 0, index)
     with OpenEXR.File(str(files[0])) as file:
         assert set(file.channels()) == SEQUENCES[name]
@@ -185,7 +185,9 @@ def test_matte_is_soft_and_sane(frame: int) -> None:
     soft = np.mean((a > 0.02) & (a < 0.98))
     assert 0.002 < soft < 0.05
     depth = read("depth/depth", frame, "Z")
-    assert depth[a > 0.999].max() < 25  # whoever hides wholly stands on the knoll
+    assert (
+        np.mean(depth[a > 0.999] < 15) > 0.9
+    )  # whoever hides wholly stands on the knoll; the rest is grass on its brow
 
 
 def test_plate_is_a_scene_linear_shot() -> None:
