@@ -22,7 +22,8 @@ def background_behind(plate: F32, matte: F32, clean: F32 | None, reach_px: int =
 
     plate: float32 [H, W, 3]. matte: float32 [H, W], 1 is foreground. clean: the empty plate, where known.
     Where the matte is 0 this is the plate itself. Elsewhere it is `clean`, or what the background pixels around say, the nearest
-    most, from up to about `reach_px` away; beyond that the plate. Source: pull-push, Gortler et al., "The Lumigraph" (SIGGRAPH 1996).
+    most, from up to about `reach_px` away; beyond that the plate.
+    Source: pull-push, Gortler et al., "The Lumigraph" (SIGGRAPH 1996).
     """
     if clean is not None:
         return np.where(matte[..., None] > 0, clean, plate).astype(np.float32)

@@ -59,7 +59,12 @@ def test_a_process_of_its_own_stays_quick_and_small(shared_data: Path, tmp_path:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     begin = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", program, str(shot)], capture_output=True, text=True, env=environment, timeout=60, check=False
+        [sys.executable, "-c", program, str(shot)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=False,
     )
     seconds = time.perf_counter() - begin
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

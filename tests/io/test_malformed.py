@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS, MEBIBYTES = 2.0, 1024
 
-# Processor time, so that a busy machine cannot fail it. One process reads all files, so that each file's own cost is seen beside the start-up cost, which is counted to each.
+# Processor time, so that a busy machine cannot fail it. One process reads all files, so that each file's own cost is
+# seen beside the start-up cost, which is counted to each.
 CHILD = """
 import time; start = time.process_time()
 import json, resource, sys
