@@ -1,7 +1,7 @@
 """One multi-part EXR a frame: the delivery contract.
 
-Parts, in order: `rgba`, `crowd`, `shadow`, `depth`, `normal`, `motion`, `albedo`, `pose`, `crypto_agent00..02`. Every part but the
-first is stored within the window that holds anything; a part that holds nothing is left out, and `part_names` says which
+Parts, in order: `rgba`, `crowd`, `shadow`, `depth`, `normal`, `motion`, `albedo`, `pose`, `crypto_agent00..02`. Every part
+but the first is stored within the window that holds anything; a part that holds nothing is left out, and `part_names` says which
 were written. Files follow the compositing convention: motion's y points up.
 """
 

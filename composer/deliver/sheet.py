@@ -52,7 +52,9 @@ def contact_sheet(path: Path, color: ColorManager, width_px: int = 1920) -> U8:
     size = _size(parts["rgba"])
     show = _Show(color, head, size)
     inner = width_px - 2 * GAP
-    title = f"{head.get('muster:shot', path.stem)}  {head.get('muster:version', '')}  frame {head.get('muster:frame', '')}"
+    title = (
+        f"{head.get('muster:shot', path.stem)}  {head.get('muster:version', '')}  frame {head.get('muster:frame', '')}"
+    )
     big = Tile(title, "composite, through the display transform", show.colour(show.planes(parts["rgba"], "RGB"), inner))
     cell = (inner - (COLUMNS - 1) * GAP) // COLUMNS
     small = [tile for part in parts.values() for tile in show.tiles(part, cell)]
@@ -155,7 +157,9 @@ class _Show:
         mix = np.stack([ids * np.uint32(k) >> np.uint32(24) for k in (2654435761, 2246822519, 3266489917)], axis=-1)
         seen = (len(np.unique(ids)) - 1) if (ids == 0).any() else len(np.unique(ids))
         picture = ((64 + mix * 0.75) * planes[..., 1:]).clip(0, 255).astype(np.uint8)
-        return Tile("crypto_agent", f"Cryptomatte, first rank: {seen:,} soldiers lead a pixel", self.fit(picture, width))
+        return Tile(
+            "crypto_agent", f"Cryptomatte, first rank: {seen:,} soldiers lead a pixel", self.fit(picture, width)
+        )
 
 
 def _page(big: Tile, small: list[Tile], width: int) -> U8:
@@ -193,4 +197,3 @@ def _grey(values: F32) -> U8:
 def _size(part: ExrPart) -> tuple[int, int]:
     h, w = part.channels["R"].shape
     return w, h
-

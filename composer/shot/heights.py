@@ -38,7 +38,7 @@ def _highest(
     px = x[i]
     pz = z[i]
     best = wp.float64(-1.0e300)
-    found = int(-1)  # noqa: RUF046, UP018 (a variable of the kernel)
+    found = int(-1)  # noqa: RUF046 (a variable of the kernel)
     across = (px - low_x) / cell_m
     deep = (pz - low_z) / cell_m
     inside = across >= wp.float64(0.0) and across <= wp.float64(columns)

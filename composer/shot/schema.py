@@ -8,286 +8,25 @@ camera that has not been turned), clockwise seen from above, 90 is +X (right). P
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PrivateAttr, Tag, model_validator
-from pydantic_core import PydanticCustomError
-
-from composer.errors import InputError, Where
-from composer.io.timecode import frame_rate
-from composer.shot.frames import frames_of
-
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Text = Annotated[str, Field(min_length=1, max_length=1024)]
-Pair = tuple[float, float]
-PositivePair = tuple[Positive, Positive]
-Triple = tuple[float, float, float]
-Colour = tuple[NotNegative, NotNegative, NotNegative]
-Formation = Literal["rank_and_file", "phalanx", "column", "wedge", "skirmish_line", "square", "loose", "mob", "camp"]
-#: A position in the file: keys and indices from the top.
-Loc = tuple[str | int, ...]
-
-
-def mistake(what: str, *, expected: str = "", got: str = "", hint: str = "", key: str = "") -> PydanticCustomError:
-    """A mistake that the schema finds by itself, in the parts of an `InputError`. `key`: the key of the block it is
-    at."""
-    parts = {"what": what, "expected": expected, "got": got, "hint": hint, "key": key}
-    return PydanticCustomError("shot", "{what}", parts)
-
-
-class Part(BaseModel):
-    """Base of every block: nothing is converted, nothing unknown is let through."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
-
-    def exactly_one(self, *names: str) -> str:
-        """The one of `names` that is given; a mistake unless it is just one."""
-        given = [n for n in names if getattr(self, n) is not None]
-        if len(given) != 1:
-            raise mistake(
-                "just one of these keys is needed",
-                expected=" or ".join(names),
-                got=" and ".join(given) or "none of them",
-            )
-        return given[0]
-
-    def at_most_one(self, *names: str) -> None:
-        """A mistake if more than one of `names` is given."""
-        given = [n for n in names if getattr(self, n) is not None]
-        if len(given) > 1:
-            raise mistake(
-                "these keys exclude each other", expected=f"one of {', '.join(names)}", got=" and ".join(given)
-            )
-
-
-def _frames(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise mistake("not a frame range", expected="1001-1024", got=repr(value))
-    try:
-        frames_of(value)
-    except InputError as error:
-        raise mistake(error.what, expected=error.expected or "", got=error.got or "") from error
-    return str(value)
-
-
-def _rate(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise mistake("not a frame rate", expected='24, 23.976 or "24000/1001"', got=repr(value))
-    try:
-        return frame_rate(value)
-    except InputError as error:
-        raise mistake(error.what, expected=error.expected or "", got=error.got or "") from error
-
-
-Frames = Annotated[str, BeforeValidator(_frames)]
-Rate = Annotated[Fraction, BeforeValidator(_rate)]
-
-
-class PlateSpec(Part):
-    """The pictures. `frames`: which of them belong to the shot (all, if left out)."""
-
-    path: Text
-    frames: Frames | None = None
-    first_frame: int | None = None
-    frame_rate: Rate | None = None
-    colorspace: Text | None = None
-    timecode: Text | None = None
-    pixel_aspect: Positive | None = None
-
-
-class ColorSpec(Part):
-    """OpenColorIO: a built-in config by name or a file, its context variables, and the view for pictures to look at."""
-
-    config: Text | None = None
-    context: dict[str, str] = Field(default_factory=dict)
-    display: Text | None = None
-    view: Text | None = None
-
-
-class LensFile(Part):
-    """A lens out of a tracker's file (Nuke LD_3DE* node, 3DEqualizer text)."""
-
-    path: Text
-    node: Text | None = None
-
-
-class LensBrown(Part):
-    """Brown's model as in OpenCV and COLMAP."""
-
-    model: Literal["brown"]
-    k1: float = 0.0
-    k2: float = 0.0
-    p1: float = 0.0
-    p2: float = 0.0
-    k3: float = 0.0
-    k4: float = 0.0
-    k5: float = 0.0
-    k6: float = 0.0
-
-
-class LensStMap(Part):
-    """A pair of ST maps."""
-
-    model: Literal["stmap"]
-    distort: Text | None = None
-    undistort: Text | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if self.distort is None and self.undistort is None:
-            raise mistake("an ST map lens needs a file", expected="distort or undistort", got="neither")
-        return self
-
-
-class Lens3de(Part):
-    """A 3DEqualizer lens written by hand; the parameters are the fields of `composer.camera.lens.tde4`."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="allow", allow_inf_nan=False)
-    __pydantic_extra__: dict[str, float] = Field(init=False)
-
-    model: Literal["3de_classic", "3de_radial4", "3de_anamorphic4"]
-
-    @property
-    def params(self) -> Mapping[str, float]:
-        """Every parameter that is given, by name."""
-        return dict(self.__pydantic_extra__ or {})
-
-
-def _lens_kind(value: object) -> str:
-    model = value.get("model") if isinstance(value, Mapping) else getattr(value, "model", None)
-    if model is None:
-        return "path"
-    if isinstance(model, str) and model.startswith("3de"):
-        return "3de"
-    return "stmap" if model == "stmap" else "brown"
-
-
-LensSpec = Annotated[
-    Annotated[LensFile, Tag("path")]
-    | Annotated[LensBrown, Tag("brown")]
-    | Annotated[LensStMap, Tag("stmap")]
-    | Annotated[Lens3de, Tag("3de")],
-    Discriminator(_lens_kind),
-]
-
-
-class LockedCamera(Part):
-    """A locked-off camera by hand. It stands at (0, height_m, 0), looks down -Z, then turns: pan (positive right), tilt
-    (positive up), roll (positive clockwise)."""
-
-    focal_mm: Positive
-    filmback_mm: PositivePair
-    height_m: Positive
-    tilt_deg: Annotated[float, Field(gt=-90, lt=90)] = 0.0
-    roll_deg: Annotated[float, Field(ge=-180, le=180)] = 0.0
-    pan_deg: Annotated[float, Field(ge=-360, le=360)] = 0.0
-
-
-class CameraSpec(Part):
-    """A track (`path`) or a locked-off camera (`locked`)."""
-
-    path: Text | None = None
-    locked: LockedCamera | None = None
-    format: Text = "auto"
-    node: Text | None = None
-    scale: Positive = 1.0
-    up: Literal["y", "z", "x", "-y", "-z", "-x"] | None = None
-    frame_offset: int = 0
-    rotation_order: Literal["XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"] | None = None
-    filmback_mm: PositivePair | None = None
-    focal_mm: Positive | None = None
-    lens: LensSpec | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if self.exactly_one("path", "locked") == "locked":
-            stray = sorted(self.model_fields_set - {"locked", "lens"})
-            if stray:
-                raise mistake(
-                    "only a track's path takes this", expected="locked and lens", got=", ".join(stray), key=stray[0]
-                )
-        return self
-
-
-class PlaneSpec(Part):
-    """A plane in the camera file's world, after `up` and `scale`."""
-
-    point_m: Triple = (0.0, 0.0, 0.0)
-    normal: Triple = (0.0, 1.0, 0.0)
-
-    @model_validator(mode="after")
-    def _up(self) -> Self:
-        length = sum(v * v for v in self.normal) ** 0.5
-        if length == 0 or self.normal[1] / length < 0.5:
-            raise mistake(
-                "the ground must be within 60 degrees of level",
-                expected="a normal like [0, 1, 0]",
-                got=str(list(self.normal)),
-                key="normal",
-            )
-        return self
-
-
-class PicksSpec(Part):
-    """Three places on the ground, picked on the plate at `frame`."""
-
-    frame: int
-    points_px: tuple[Pair, Pair, Pair]
-    within_px: Positive = 40.0
-
-
-class HeightFieldSpec(Part):
-    """A picture of heights. Its first row is the far side (-Z). `size_m`: width (X) and depth (Z); `origin_m`: its
-    middle."""
-
-    path: Text
-    size_m: PositivePair
-    origin_m: Triple = (0.0, 0.0, 0.0)
-    height_scale: float = 1.0
-    channel: Text = "auto"
-
-
-class GroundSpec(Part):
-    """Where people stand: one of `plane`, `fit`, `picks`, `mesh`, `height_field`."""
-
-    plane: PlaneSpec | None = None
-    fit: Literal["points"] | None = None
-    min_trust: Share = 0.5
-    picks: PicksSpec | None = None
-    mesh: Text | None = None
-    height_field: HeightFieldSpec | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        kind = self.exactly_one("plane", "fit", "picks", "mesh", "height_field")
-        if "min_trust" in self.model_fields_set and kind != "fit":
-            raise mistake("only a fit takes this", expected="fit: points", got=f"ground.{kind}", key="min_trust")
-        return self
-
-
-class DistanceSpec(Part):
-    """Two places on the ground, picked on the plate at `frame`, and how far apart they are."""
-
-    frame: int
-    points_px: tuple[Pair, Pair]
-    metres: Positive
-
-
-class ScaleSpec(Part):
-    """What makes the solve's units metres."""
-
-    distance: DistanceSpec | None = None
-    camera_height_m: Positive | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        self.exactly_one("distance", "camera_height_m")
-        return self
+from pydantic import Field, PrivateAttr, model_validator
+
+from composer.errors import Where
+from composer.shot.schema_base import (
+    Colour,
+    Loc,
+    Name,
+    NotNegative,
+    Pair,
+    Part,
+    Positive,
+    Share,
+    Text,
+    mistake,
+)
+from composer.shot.schema_place import CameraSpec, ColorSpec, GroundSpec, PlateSpec, ScaleSpec
 
 
 class DifferenceSpec(Part):
@@ -387,6 +126,9 @@ class PolygonPx(Part):
 
     frame: int
     points: Annotated[tuple[Pair, ...], Field(min_length=3, max_length=1000)]
+
+
+Formation = Literal["rank_and_file", "phalanx", "column", "wedge", "skirmish_line", "square", "loose", "mob", "camp"]
 
 
 class DensitySpec(Part):

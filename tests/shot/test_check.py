@@ -34,7 +34,8 @@ def test_everything_at_once(tiny: Path) -> None:
     cv2.imwrite(str(folder / "plate.00002.png"), np.zeros((64, 96, 3), np.uint8))
     cv2.imwrite(str(folder / "man.png"), np.zeros((10, 10), np.uint8))
     text = tiny.read_text().replace("[[-2, -6], [2, -6], [2, -12], [-2, -12]]", "[[-2, 6], [2, 6], [2, 12], [-2, 12]]")
-    text += "      clip: idel\n      kits: {spearman: 1}\nholdouts: [{matte: man.png}, {matte: none.png}]\nclips: [{name: w, bvh: w.bvh}]\n"
+    text += "      clip: idel\n      kits: {spearman: 1}\n"
+    text += "holdouts: [{matte: man.png}, {matte: none.png}]\nclips: [{name: w, bvh: w.bvh}]\n"
     tiny.write_text(text)
     told = "\n".join(lines(tiny, known_clips=("idle", "march"), known_kits=("swordsman",)))
     for words in (

@@ -73,7 +73,9 @@ def test_mesh_heights_are_exact_at_vertices_and_none_beyond() -> None:
 
 def test_people_stand_on_top_where_a_mesh_lies_over_itself() -> None:
     flat = np.array([[-1, 0, -1], [1, 0, -1], [1, 0, 1], [-1, 0, 1]], dtype=float)
-    ground = mesh_ground(np.concatenate([flat, flat + [0, 3, 0]]), [[0, 2, 1], [0, 3, 2], [4, 5, 6], [4, 6, 7]])
+    ground = mesh_ground(
+        np.concatenate([flat, flat + np.array([0, 3, 0])]), [[0, 2, 1], [0, 3, 2], [4, 5, 6], [4, 6, 7]]
+    )
     assert ground.height_m(0.2, 0.3) == pytest.approx(3)
 
 
@@ -173,7 +175,7 @@ def test_the_fit_finds_the_ground_under_a_house(walls: int, ground: int) -> None
 
 def test_a_fit_that_is_not_to_be_trusted_is_refused_with_the_way_out() -> None:
     points, cameras, _ = solve(2000, 0)
-    with pytest.raises(InputError, match="not to be trusted: expected trust 0.95 or more, .*picks"):
+    with pytest.raises(InputError, match=r"not to be trusted: expected trust 0.95 or more, .*picks"):
         fit_ground(points, cameras, 0.95)
     with pytest.raises(InputError, match="too few points"):
         fit_ground(points[:5], cameras, 0.0)

@@ -14,10 +14,10 @@ from composer.shot.cryptomatte import coverage_of, id_of, layers_of
 from composer.shot.difference import DifferenceMatte, guided_filter
 from composer.shot.holdout import depth_holdout
 from composer.shot.load import parse_shot
-from composer.shot.stage import prepare
+from composer.shot.stage import Stage, prepare
 
 
-def staged(tiny: Path, holdout: str):  # noqa: ANN201
+def staged(tiny: Path, holdout: str) -> Stage:
     return prepare(parse_shot(tiny.read_text() + f"holdouts:\n  - {holdout}\n", tiny))
 
 
@@ -43,7 +43,7 @@ def test_a_matte_is_its_channel_and_stays_soft(tiny: Path) -> None:
 def test_mattes_of_another_size_or_with_frames_missing_are_refused(tiny: Path) -> None:
     for frame in (1001, 1002):
         cv2.imwrite(str(tiny.parent / f"m.{frame}.png"), ramp())
-    with pytest.raises(InputError, match="frames are missing.*no 1003"):
+    with pytest.raises(InputError, match=r"frames are missing.*no 1003"):
         staged(tiny, "{matte: m.####.png}")
     cv2.imwrite(str(tiny.parent / "still.png"), ramp()[:32])
     with pytest.raises(InputError, match="not the plate's size: expected 96 x 64, got 96 x 32"):
@@ -106,7 +106,7 @@ def test_coverage_by_name_against_oiio(shared_data: Path, name: str) -> None:
 
 def test_an_object_that_is_not_there_is_named_with_the_nearest(shared_data: Path) -> None:
     path = shared_data / "exr" / "cryptomatte" / "special_chars.exr"
-    with pytest.raises(InputError, match="no object 'name, with a comma'.*did you mean 'name, with, comma'"):
+    with pytest.raises(InputError, match=r"no object 'name, with a comma'.*did you mean 'name, with, comma'"):
         coverage_of(path, ("name, with a comma",))
     with pytest.raises(InputError, match="no Cryptomatte"):
         coverage_of(shared_data / "plates" / "crissy_field_still" / "CrissyField_rgb_half.exr", ("x",))
@@ -116,7 +116,7 @@ def test_an_object_that_is_not_there_is_named_with_the_nearest(shared_data: Path
 
 
 def clip(stay: bool) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray], np.ndarray]:
-    """Linear frames and true mattes of a soft-edged dark red disc before a textured wall; it crosses, or sways in place."""
+    """Linear frames and true mattes of a soft-edged disc before a textured wall; it crosses, or sways in place."""
     rng = np.random.default_rng(5)
     wall = cv2.GaussianBlur(rng.uniform(0.1, 0.9, (120, 200, 3)).astype(np.float32), (0, 0), 2)
     frames, mattes = {}, {}
