@@ -17,6 +17,7 @@ from composer.guides.device import Pool, eye_of, load_kernels, upload
 from composer.guides.kernel_catch import plane_kernel
 from composer.guides.kernel_view import Eye, Grid2
 from composer.guides.lens_table import LensTables, lens_tables
+from composer.guides.pattern import sample_places
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -147,7 +148,7 @@ def _draw_mesh(
     cam = wp.empty(len(position), dtype=wp.vec3, device=device)
     flat, width, height = _flat_eye(eye, tables, view, device)
     vis = wp.empty(width * height, dtype=wp.uint64, device=device)
-    offset = upload(np.array([[128, 128]], np.int32), wp.vec2i, device)
+    offset = upload(sample_places(1), wp.vec2i, device)
 
     def place(part: tuple[int, int]) -> None:
         wp.launch(place_kernel, dim=part[1] - part[0], device=device, inputs=[eye, rel, part[0], cam])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import warp as wp
 
 from composer.guides.kernel_view import (
+    OPTIONS,
     Draws,
     Eye,
     Meshes,
@@ -21,11 +22,13 @@ from composer.guides.kernel_view import (
     to_camera,
 )
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 EMPTY = 0xFFFFFFFFFFFFFFFF
 NEAR_M = wp.constant(0.05)
 LIMIT_PX = wp.constant(3.0e6)
+#: An edge value that no step brings back to the inside.
+NEVER = wp.constant(wp.int64(-(1 << 62)))
 
 
 @wp.struct
@@ -48,7 +51,7 @@ class Motion:
 
 @wp.func
 def lean(up: wp.vec3) -> wp.quat:
-    """The shortest arc from +Y to `up`, of any length; about x where that is undecided, none where `up` is no direction."""
+    """The shortest arc from +Y to `up`, of any length; about x where undecided, none where `up` is no direction."""
     size = wp.length(up)
     turn = wp.quat(0.0, 0.0, 0.0, 1.0)
     if size > 1.0e-6 and size < 1.0e6:
@@ -59,7 +62,7 @@ def lean(up: wp.vec3) -> wp.quat:
     return turn
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def pose_kernel(motion: Motion, first_slot: int, matrix: wp.array3d(dtype=mat34)):
     """dim (slots, 3, J): world matrix of each joint at each frame, to be applied to bind-pose vertices."""
     slot, frame, joint = wp.tid()
@@ -97,7 +100,7 @@ def pose_kernel(motion: Motion, first_slot: int, matrix: wp.array3d(dtype=mat34)
     )  # fmt: skip
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def skin_kernel(
     meshes: Meshes,
     draws: Draws,
@@ -149,7 +152,7 @@ def skin_kernel(
         wp.atomic_max(box, slot, 4, crosses)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def joint_kernel(
     draws: Draws, joint: wp.array(dtype=int), place: wp.array(dtype=wp.vec3), eye: Eye,
     rel: wp.array2d(dtype=wp.vec3), pixel: wp.array2d(dtype=wp.vec3),
@@ -168,7 +171,24 @@ def joint_kernel(
 
 @wp.func
 def fixed(x: float) -> wp.int64:
-    return wp.int64(wp.floor(x * 256.0 + 0.5))
+    """Pixels to 1/256 pixel, rounded (halves away from zero)."""
+    half = float(0.5)
+    if x < 0.0:
+        half = -0.5
+    return wp.int64(int(x * 256.0 + half))
+
+
+@wp.func
+def plot(
+    u: wp.int64, v: wp.int64, w: wp.int64, iu: float, iv: float, iw: float, payload: wp.uint64, cell: int,
+    vis: wp.array(dtype=wp.uint64),
+):  # fmt: skip
+    """One sample, if it lies inside all three edges. The weights are not negative, so the depth lies within the
+    triangle's own."""
+    if (u | v | w) >= wp.int64(0):
+        depth = 1.0 / (float(u) * iu + float(v) * iv + float(w) * iw)
+        key = (wp.uint64(wp.cast(depth, wp.uint32)) << wp.uint64(32)) | payload
+        wp.atomic_min(vis, cell, key)
 
 
 @wp.func
@@ -205,11 +225,13 @@ def scan(
         zb = c[2]
         zc = b[2]
         area = -area
+    # pixels with a sample in the triangle's box: sample places lie in inset .. 256 - inset, either way
     eight = wp.int64(8)
-    y0 = wp.max(int(wp.min(ay, wp.min(by, cy)) >> eight), row0)
-    y1 = wp.min(int(wp.max(ay, wp.max(by, cy)) >> eight), row1 - 1)
-    x0 = wp.max(int(wp.min(ax, wp.min(bx, cx)) >> eight), 0)
-    x1 = wp.min(int(wp.max(ax, wp.max(bx, cx)) >> eight), width - 1)
+    inset = wp.int64(offset[samples][0])
+    y0 = wp.max(int((wp.min(ay, wp.min(by, cy)) + inset - wp.int64(1)) >> eight), row0)
+    y1 = wp.min(int((wp.max(ay, wp.max(by, cy)) - inset) >> eight), row1 - 1)
+    x0 = wp.max(int((wp.min(ax, wp.min(bx, cx)) + inset - wp.int64(1)) >> eight), 0)
+    x1 = wp.min(int((wp.max(ax, wp.max(bx, cx)) - inset) >> eight), width - 1)
     if y1 < y0 or x1 < x0:
         return
     # edge k is >= 0 inside; e(x, y) = e0 + dx * x + dy * y
@@ -224,48 +246,70 @@ def scan(
     w0 = -(wx * ax + wy * ay)
     # 1 / depth is a plane over the picture; the edges over the area are its barycentric weights
     inverse_area = -1.0 / float(area)
-    ia = 1.0 / a[2]
-    ib = 1.0 / zb
-    ic = 1.0 / zc
-    near = wp.min(a[2], wp.min(zb, zc))
-    far = wp.max(a[2], wp.max(zb, zc))
+    iu = inverse_area / a[2]
+    iv = inverse_area / zb
+    iw = inverse_area / zc
     # a whole pixel lies outside if its most inward corner does
     full = wp.int64(256)
     zero = wp.int64(0)
     u_in = full * (wp.max(ux, zero) + wp.max(uy, zero))
     v_in = full * (wp.max(vx, zero) + wp.max(vy, zero))
     w_in = full * (wp.max(wx, zero) + wp.max(wy, zero))
-    u_step = ux * full
-    v_step = vx * full
-    w_step = wx * full
-    left = wp.int64(x0) * full
-    iu = ia * inverse_area
-    iv = ib * inverse_area
-    iw = ic * inverse_area
-    for y in range(y0, y1 + 1):
-        sy = wp.int64(y) * full
-        u = u0 + ux * left + uy * sy
-        v = v0 + vx * left + vy * sy
-        w = w0 + wx * left + wy * sy
-        cell = ((y - row0) * width + x0) * samples
-        for _x in range(x0, x1 + 1):
-            if ((u + u_in) | (v + v_in) | (w + w_in)) >= zero:
-                for s in range(samples):
-                    o = offset[s]
-                    ox = wp.int64(o[0])
-                    oy = wp.int64(o[1])
-                    us = u + ux * ox + uy * oy
-                    vs = v + vx * ox + vy * oy
-                    ws = w + wx * ox + wy * oy
-                    if (us | vs | ws) >= zero:
-                        inverse_depth = float(us) * iu + float(vs) * iv + float(ws) * iw
-                        depth = wp.clamp(1.0 / inverse_depth, near, far)
-                        key = (wp.uint64(wp.cast(depth, wp.uint32)) << wp.uint64(32)) | payload
-                        wp.atomic_min(vis, cell + s, key)
-            u += u_step
-            v += v_step
-            w += w_step
-            cell += samples
+    # samples four at a time, their steps from the pixel's corner kept (loops over ranges are slow on the CPU back end)
+    s = int(0)
+    while s < samples:
+        px0 = wp.int64(offset[s][0])
+        py0 = wp.int64(offset[s][1])
+        u0s = ux * px0 + uy * py0
+        v0s = vx * px0 + vy * py0
+        w0s = wx * px0 + wy * py0
+        u1s = wp.int64(NEVER)
+        u2s = wp.int64(NEVER)
+        u3s = wp.int64(NEVER)
+        v1s = zero
+        v2s = zero
+        v3s = zero
+        w1s = zero
+        w2s = zero
+        w3s = zero
+        if samples > 1:
+            px = wp.int64(offset[s + 1][0])
+            py = wp.int64(offset[s + 1][1])
+            u1s = ux * px + uy * py
+            v1s = vx * px + vy * py
+            w1s = wx * px + wy * py
+            px = wp.int64(offset[s + 2][0])
+            py = wp.int64(offset[s + 2][1])
+            u2s = ux * px + uy * py
+            v2s = vx * px + vy * py
+            w2s = wx * px + wy * py
+            px = wp.int64(offset[s + 3][0])
+            py = wp.int64(offset[s + 3][1])
+            u3s = ux * px + uy * py
+            v3s = vx * px + vy * py
+            w3s = wx * px + wy * py
+        y = int(y0)
+        while y <= y1:
+            sx = wp.int64(x0) * full
+            sy = wp.int64(y) * full
+            u = u0 + ux * sx + uy * sy
+            v = v0 + vx * sx + vy * sy
+            w = w0 + wx * sx + wy * sy
+            cell = ((y - row0) * width + x0) * samples + s
+            x = int(x0)
+            while x <= x1:
+                if ((u + u_in) | (v + v_in) | (w + w_in)) >= zero:
+                    plot(u + u0s, v + v0s, w + w0s, iu, iv, iw, payload, cell, vis)
+                    plot(u + u1s, v + v1s, w + w1s, iu, iv, iw, payload, cell + 1, vis)
+                    plot(u + u2s, v + v2s, w + w2s, iu, iv, iw, payload, cell + 2, vis)
+                    plot(u + u3s, v + v3s, w + w3s, iu, iv, iw, payload, cell + 3, vis)
+                u += full * ux
+                v += full * vx
+                w += full * wx
+                cell += samples
+                x += 1
+            y += 1
+        s += 4
 
 
 @wp.func
@@ -324,7 +368,7 @@ def scan_clipped(
         scan(p0, p1, p2, payload, both_sides, row0, row1, width, samples, offset, vis)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def raster_kernel(
     meshes: Meshes,
     draws: Draws,
@@ -355,8 +399,10 @@ def raster_kernel(
         bottom = wp.max(a[1], wp.max(b[1], c[1]))
         payload = (wp.uint64(slot) << wp.uint64(12)) | wp.uint64(t)
         low = wp.min(a[2], wp.min(b[2], c[2]))
-        if low > NEAR_M and (bottom < float(row0) - 1.0 or top > float(row1) + 1.0):
-            # not in this band
+        turn = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+        size = wp.abs(b[0] - a[0]) + wp.abs(b[1] - a[1]) + wp.abs(c[0] - a[0]) + wp.abs(c[1] - a[1])
+        if low > NEAR_M and (bottom < float(row0) - 1.0 or top > float(row1) + 1.0 or turn > 0.01 * size + 0.0001):
+            # not in this band, or a back face whatever the snapping
             t += lanes
             continue
         if low > NEAR_M:

@@ -12,6 +12,7 @@ import warp as wp
 
 from composer.guides.kernel_sun import Sun, surface_sun
 from composer.guides.kernel_view import (
+    OPTIONS,
     Draws,
     Eye,
     Meshes,
@@ -23,7 +24,7 @@ from composer.guides.kernel_view import (
     to_world,
 )
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 EMPTY = wp.constant(wp.uint64(0xFFFFFFFFFFFFFFFF))
 GROUND_BIAS_M = wp.constant(0.06)
@@ -125,16 +126,18 @@ def ground_limit(ground: wp.array2d(dtype=float), y: int, x: int) -> float:
 def transmission(blockers: Blockers, y: int, x: int, depth: float) -> float:
     """How much of a sample at `depth` the holdouts let through."""
     clear = float(1.0)
-    for k in range(blockers.alpha.shape[0]):
+    k = int(0)
+    while k < blockers.alpha.shape[0]:
         alpha = blockers.alpha[k, y, x]
         if alpha > 0.0:
             d = blockers.depth[k, wp.min(y, blockers.depth.shape[1] - 1), wp.min(x, blockers.depth.shape[2] - 1)]
             if depth > d:
                 clear *= 1.0 - wp.min(alpha, 1.0)
+        k += 1
     return clear
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def count_kernel(
     vis: wp.array(dtype=wp.uint64),
     samples: int,
@@ -149,7 +152,8 @@ def count_kernel(
     cell = (r * width + x) * samples
     limit = float(-1.0)
     agents = int(0)
-    for s in range(samples):
+    s = int(0)
+    while s < samples:
         key = vis[cell + s]
         if key != EMPTY:
             depth = key_depth(key)
@@ -161,13 +165,16 @@ def count_kernel(
                     keep = False
             if keep:
                 fresh = int(1)
-                for q in range(s):
+                q = int(0)
+                while q < s:
                     other = vis[cell + q]
                     if other != EMPTY and key_slot(other) == key_slot(key):
                         fresh = 0
+                    q += 1
                 agents += fresh
             else:
                 vis[cell + s] = EMPTY
+        s += 1
     count[r * width + x] = wp.int64(agents)
 
 
@@ -238,7 +245,7 @@ def shade(
     return wp.cw_mul(base, sun_rgb * (wrap * lit) + dome) + wp.cw_mul(base + wp.vec3(0.03, 0.03, 0.03), dome) * fuzz
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def resolve_kernel(
     vis: wp.array(dtype=wp.uint64), samples: int, offset: wp.array(dtype=wp.vec2i), row0: int, width: int,
     meshes: Meshes, draws: Draws, before: Eye, eye: Eye, after: Eye, sun: Sun, shading: Shading, blockers: Blockers,
@@ -253,9 +260,11 @@ def resolve_kernel(
         return
     cell = pixel * samples
     todo = int(0)
-    for s in range(samples):
+    s = int(0)
+    while s < samples:
         if vis[cell + s] != EMPTY:
             todo = todo | (1 << s)
+        s += 1
     share = 1.0 / float(samples)
     total_cover = float(0.0)
     total_rgb = wp.vec3(0.0, 0.0, 0.0)
@@ -271,12 +280,14 @@ def resolve_kernel(
         # the nearest sample left opens the next agent
         nearest = EMPTY
         nearest_s = int(0)
-        for s in range(samples):
+        s = int(0)
+        while s < samples:
             if (todo >> s) & 1 != 0:
                 key = vis[cell + s]
                 if key < nearest:
                     nearest = key
                     nearest_s = s
+            s += 1
         slot = key_slot(nearest)
         mesh = draws.mesh[slot]
         vertex0 = meshes.first_vertex[mesh]
@@ -284,7 +295,8 @@ def resolve_kernel(
         agent_cover = float(0.0)
         agent_rgb = wp.vec3(0.0, 0.0, 0.0)
         lit = float(-1.0)
-        for s in range(samples):
+        s = int(0)
+        while s < samples:
             if (todo >> s) & 1 != 0 and key_slot(vis[cell + s]) == slot:
                 key = vis[cell + s]
                 triangle = key_triangle(key)
@@ -294,7 +306,8 @@ def resolve_kernel(
                 mx = float(0.0)
                 my = float(0.0)
                 n_samples = float(0.0)
-                for q in range(s, samples):
+                q = int(s)
+                while q < samples:
                     if (todo >> q) & 1 != 0:
                         other = vis[cell + q]
                         if key_slot(other) == slot and key_triangle(other) == triangle:
@@ -303,6 +316,7 @@ def resolve_kernel(
                             mx += float(offset[q][0])
                             my += float(offset[q][1])
                             n_samples += 1.0
+                    q += 1
                 ray = pixel_ray(eye, float(x) + mx / (256.0 * n_samples), float(y) + my / (256.0 * n_samples))
                 v = meshes.tri[meshes.first_tri[mesh] + triangle]
                 a = draws.rel[base + v[0]]
@@ -360,6 +374,7 @@ def resolve_kernel(
                         step = camera_to_pixel(after, next) - here
                         if step[0] == step[0] and step[1] == step[1]:
                             out.motion[y, x] = step
+            s += 1
         entries.agent_id[entry] = shading.agent_id[slot]
         entries.coverage[entry] = agent_cover
         entries.depth[entry] = key_depth(nearest)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import warp as wp
 
 from composer.guides.kernel_raster import LIMIT_PX, fixed
-from composer.guides.kernel_view import Draws, Meshes
+from composer.guides.kernel_view import OPTIONS, Draws, Meshes
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 FAR = wp.constant(1.0e9)
 TILE = 8
@@ -80,11 +80,14 @@ def scan_depth(
         zb = c[2]
         zc = b[2]
         area = -area
+    # texels with their middle in the triangle's box
     eight = wp.int64(8)
-    y0 = wp.max(int(wp.min(ay, wp.min(by, cy)) >> eight), row0)
-    y1 = wp.min(int(wp.max(ay, wp.max(by, cy)) >> eight), row1 - 1)
-    x0 = wp.max(int(wp.min(ax, wp.min(bx, cx)) >> eight), 0)
-    x1 = wp.min(int(wp.max(ax, wp.max(bx, cx)) >> eight), width - 1)
+    below = wp.int64(127)
+    above = wp.int64(128)
+    y0 = wp.max(int((wp.min(ay, wp.min(by, cy)) + below) >> eight), row0)
+    y1 = wp.min(int((wp.max(ay, wp.max(by, cy)) - above) >> eight), row1 - 1)
+    x0 = wp.max(int((wp.min(ax, wp.min(bx, cx)) + below) >> eight), 0)
+    x1 = wp.min(int((wp.max(ax, wp.max(bx, cx)) - above) >> eight), width - 1)
     if y1 < y0 or x1 < x0:
         return
     ux = cy - by
@@ -100,16 +103,27 @@ def scan_depth(
     v0 = vx * (half - cx) + vy * (half - cy)
     w0 = wx * (half - ax) + wy * (half - ay)
     inverse_area = -1.0 / float(area)
-    for y in range(y0, y1 + 1):
+    iu = a[2] * inverse_area
+    iv = zb * inverse_area
+    iw = zc * inverse_area
+    y = int(y0)
+    while y <= y1:
+        sx = wp.int64(x0) * full
         sy = wp.int64(y) * full
-        for x in range(x0, x1 + 1):
-            sx = wp.int64(x) * full
-            u = u0 + ux * sx + uy * sy
-            v = v0 + vx * sx + vy * sy
-            w = w0 + wx * sx + wy * sy
-            if u >= zero and v >= zero and w >= zero:
-                depth = (float(u) * a[2] + float(v) * zb + float(w) * zc) * inverse_area
-                wp.atomic_min(target, first + y * width + x, depth)
+        u = u0 + ux * sx + uy * sy
+        v = v0 + vx * sx + vy * sy
+        w = w0 + wx * sx + wy * sy
+        cell = first + y * width + x0
+        x = int(x0)
+        while x <= x1:
+            if (u | v | w) >= zero:
+                wp.atomic_min(target, cell, float(u) * iu + float(v) * iv + float(w) * iw)
+            u += full * ux
+            v += full * vx
+            w += full * wx
+            cell += 1
+            x += 1
+        y += 1
 
 
 @wp.func
@@ -122,7 +136,7 @@ def sun_place(sun: Sun, level: SunLevel, p: wp.vec3) -> wp.vec3:
     )
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def sun_raster_kernel(
     meshes: Meshes, draws: Draws, sun: Sun, number: int, slots: wp.array(dtype=int), lanes: int, row0: int, row1: int,
     target: wp.array(dtype=float),
@@ -149,7 +163,7 @@ def sun_raster_kernel(
         t += lanes
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def tile_kernel(sun: Sun, number: int, row0: int, tile: wp.array(dtype=wp.vec2)):
     """dim (tile rows, tile columns): sum of caster depths and number of casters in 8 x 8 texels."""
     j, i = wp.tid()
@@ -167,7 +181,7 @@ def tile_kernel(sun: Sun, number: int, row0: int, tile: wp.array(dtype=wp.vec2))
     tile[level.first_tile + j * (level.width // 8) + i] = wp.vec2(total, count)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def tile_blur_kernel(
     sun: Sun, number: int, row0: int, source: wp.array(dtype=wp.vec2), target: wp.array(dtype=wp.vec2)
 ):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from composer.errors import InputError, Where
+from composer.io.warp_log import quiet_warp
 
 
 def choose_device(name: str) -> str:
     """`auto` is CUDA where Warp finds a card, else the CPU; asking for CUDA where there is none is an InputError."""
     import warp as wp
 
-    wp.config.quiet = True
+    quiet_warp()
     wp.init()
     if name == "cuda" and not wp.is_cuda_available():
         raise InputError(

@@ -102,6 +102,10 @@ def render_frame(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -
     )  # fmt: skip
 
 
+#: A matte above this is solid: what little it lets through is less than half float can add to a pixel.
+SOLID = 1.0 - 2.0**-11
+
+
 def guide_holdouts(holdouts: Sequence[HoldoutFrame]) -> list[Holdout]:
     """Holdouts as the guides take them. A matte is finer than a depth picture at its edge, so where any matte says
     something, depth pictures say nothing."""
@@ -109,7 +113,7 @@ def guide_holdouts(holdouts: Sequence[HoldoutFrame]) -> list[Holdout]:
     drawn = np.maximum.reduce([m.alpha for m in mattes]) if mattes else None
     result = []
     for h in holdouts:
-        alpha = h.alpha
+        alpha = np.where(h.alpha > SOLID, np.float32(1), h.alpha)
         if np.ndim(h.depth_m) and drawn is not None:
             alpha = np.where(drawn > 0, np.float32(0), alpha)
         result.append(Holdout(alpha, h.depth_m))

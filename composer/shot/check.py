@@ -13,7 +13,9 @@ import numpy as np
 
 from composer.camera.camera import Camera
 from composer.color.spaces import ColorManager
-from composer.errors import InputError, InputErrors, MusterError
+from composer.errors import InputError, InputErrors, MusterError, Where
+from composer.io.image import ImageInfo
+from composer.io.sequence import FrameSequence
 from composer.shot.ground import Ground
 from composer.shot.holdout import Difference, Pictures, open_holdout
 from composer.shot.light import light_of, picked_direction
@@ -102,7 +104,7 @@ def _check_frames(found: _Found, plate: Plate) -> bool:
     for frame in plate.frames[:1] if sequence.is_movie or sequence.is_still else plate.frames:
         before = len(found.errors)
         with found.kept(), located(shot, "plate", "path"):
-            info = sequence.info(frame)
+            info = _at_frame(sequence, frame)
             if info.size_px != plate.size_px:
                 found.add(
                     f"{info.path}: the size changes",
@@ -130,6 +132,15 @@ def _check_frames(found: _Found, plate: Plate) -> bool:
     return sound
 
 
+def _at_frame(sequence: FrameSequence, frame: int) -> ImageInfo:
+    """A frame's header; its error knows the frame."""
+    try:
+        return sequence.info(frame)
+    except InputError as error:
+        where = Where(file=error.where.file or sequence.path(frame), frame=frame)
+        raise InputError(error.what, where=where, expected=error.expected, got=error.got, hint=error.hint) from error
+
+
 def _check_world(found: _Found, plate: Plate) -> World | None:
     track = found.attempt(lambda: open_track(found.shot, plate))
     if track is None:
@@ -153,7 +164,7 @@ def _check_pictures(found: _Found, source: Pictures, plate: Plate, loc: tuple[st
         return
     for frame in plate.frames:
         with found.kept(), located(found.shot, *loc):
-            info = source.sequence.info(frame)
+            info = _at_frame(source.sequence, frame)
             if info.size_px != plate.size_px:
                 found.add(
                     f"{info.path}: not the plate's size",

@@ -1,7 +1,7 @@
 """Cryptomatte 1.2 in: the coverage of named objects.
 
-Source: "Cryptomatte Specification" 1.2.0 (Psyop). Ids are MurmurHash3_32 of the UTF-8 name, kept from being NaN, infinity
-or denormal as floats; each layer's RGBA holds id, coverage, id, coverage.
+Source: "Cryptomatte Specification" 1.2.0 (Psyop). Ids are MurmurHash3_32 of the UTF-8 name, kept from being NaN,
+infinity or denormal as floats; each layer's RGBA holds id, coverage, id, coverage.
 """
 
 from __future__ import annotations

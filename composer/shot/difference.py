@@ -33,7 +33,9 @@ SHADOW = 0.55
 ALIKE = 0.12
 #: What is darker than this (encoded) may be front even where it equals the clean plate.
 DARK = 0.2
-CACHE = 4
+CACHE = 8
+#: What differs by this much on average counts as front, close to what plainly does.
+FAINT = 0.9
 #: GrabCut works on a picture this long.
 CUT_SIDE_PX = 800
 
@@ -51,17 +53,35 @@ class DifferenceMatte:
     threshold: float
     soften_px: float
     _scores: OrderedDict[int, F32] = field(default_factory=OrderedDict)
+    _shapes: OrderedDict[int, NDArray[np.uint8]] = field(default_factory=OrderedDict)
 
     def alpha(self, frame: int) -> F32:
         """float32 [H, W], 1 where the foreground hides."""
         score = self._steady_score(frame)
         unit = max(1.0, max(score.shape) / 1280)
         rgb = self.read(frame)
-        shape = _shape(score, encode(rgb), self.clean.known, unit)
+        shape = self._steady_shape(frame, score)
         alpha = self._edge(rgb, shape, score, unit)
         if self.soften_px > 0:
             alpha = cv2.GaussianBlur(alpha, (0, 0), self.soften_px / 2)
         return np.clip(alpha, 0, 1).astype(np.float32)
+
+    def _steady_shape(self, frame: int, score: F32) -> NDArray[np.uint8]:
+        """The frame's shape; where it is dark and the difference small, what most of the frames around it say."""
+        around = [self._shape_of(f) for f in range(frame - 2, frame + 3) if f in self.frames]
+        most = np.sum(around, axis=0) * 2 > len(around)
+        unsure = (score < 2) & self.clean.known & is_dark(encode(self.read(frame)))
+        return np.where(unsure, most, self._shape_of(frame)).astype(np.uint8)
+
+    def _shape_of(self, frame: int) -> NDArray[np.uint8]:
+        if frame not in self._shapes:
+            score = self._steady_score(frame)
+            unit = max(1.0, max(score.shape) / 1280)
+            self._shapes[frame] = _shape(score, encode(self.read(frame)), self.clean.known, unit)
+            while len(self._shapes) > CACHE:
+                self._shapes.popitem(last=False)
+        self._shapes.move_to_end(frame)
+        return self._shapes[frame]
 
     def _steady_score(self, frame: int) -> F32:
         score = self._score(frame)
@@ -82,7 +102,7 @@ class DifferenceMatte:
     def _edge(self, rgb: F32, shape: NDArray[np.uint8], score: F32, unit: float) -> F32:
         if not shape.any():
             return np.zeros(shape.shape, dtype=np.float32)
-        inner = cv2.erode(shape, _disc(2 * round(2 * unit) + 1), borderType=cv2.BORDER_REPLICATE)
+        inner = cv2.erode(shape, _disc(2 * round(4 * unit) + 1), borderType=cv2.BORDER_REPLICATE)
         near = cv2.dilate(shape, _disc(2 * round(3 * unit) + 1))
         far = cv2.dilate(shape, _disc(2 * round(10 * unit) + 1))
         outer = (near > 0) | ((far > 0) & (score > 0.5))
@@ -103,7 +123,10 @@ def _score(rgb: F32, clean: CleanPlate, threshold: float) -> F32:
     away = np.abs(here - there).max(axis=-1)
     # A little difference over a neighbourhood (dark hair before dark leaves) counts as much as a big one at one pixel.
     around = cv2.GaussianBlur(away, (0, 0), 2.5 * max(1.0, max(away.shape) / 1280))
-    score = np.maximum(away / np.maximum(threshold, 3.5 * noise), around / np.maximum(0.5 * threshold, 2.0 * noise))
+    # Beside a plain difference it would only be that one's blur.
+    score = away / np.maximum(threshold, 3.5 * noise)
+    plain = cv2.dilate(score, _disc(2 * round(5 * max(1.0, max(away.shape) / 1280)) + 1)) > 4
+    score = np.maximum(score, np.where(plain, 0, around / np.maximum(0.5 * threshold, 2.0 * noise)))
     light, was = here.mean(axis=-1), there.mean(axis=-1)
     ratio = (light + 0.02) / (was + 0.02)
     chroma = np.abs((here + 0.02) / (light + 0.02)[..., None] - (there + 0.02) / (was + 0.02)[..., None]).max(axis=-1)
@@ -113,6 +136,11 @@ def _score(rgb: F32, clean: CleanPlate, threshold: float) -> F32:
     shadow = (ratio > SHADOW) & (ratio < 1.25) & (chroma < 0.12) & (even < 0.05) & (was > 0.12)
     score = np.where(shadow, 0.45 * score, score)
     return np.where(clean.known, score, np.maximum(score, 3.0)).astype(np.float32)
+
+
+def is_dark(encoded: F32) -> Mask:
+    """Where front may equal the clean plate because both are dark."""
+    return cv2.blur(encoded.max(axis=-1), (5, 5)) < DARK
 
 
 def _shape(score: F32, encoded: F32, known: Mask, unit: float) -> NDArray[np.uint8]:
@@ -131,17 +159,19 @@ def _shape(score: F32, encoded: F32, known: Mask, unit: float) -> NDArray[np.uin
     labels[cv2.dilate(start, _disc(2 * round(16 * unit) + 1)) > 0] = cv2.GC_PR_BGD
     labels[start > 0] = cv2.GC_PR_FGD
     labels[(start > 0) & known & (score > 2)] = cv2.GC_FGD
-    dark = cv2.blur(encoded.max(axis=-1), (5, 5)) < DARK
+    dark = is_dark(encoded)
     labels[known & (score < 0.6) & ~dark] = cv2.GC_BGD
     nearby = cv2.morphologyEx(start, cv2.MORPH_CLOSE, _disc(2 * round(18 * unit) + 1), borderType=cv2.BORDER_REPLICATE)
     labels[(nearby > 0) & dark & (labels == cv2.GC_PR_BGD)] = cv2.GC_PR_FGD
-    shape = grab(encoded, labels, CUT_SIDE_PX)
+    faint = (cv2.GaussianBlur(score, (0, 0), 2 * unit) > FAINT) & known & dark & (nearby > 0)
+    faint = cv2.morphologyEx(faint.astype(np.uint8), cv2.MORPH_OPEN, _disc(2 * round(2 * unit) + 1))
+    shape = grab(encoded, labels, CUT_SIDE_PX) | faint
     shape = keep_large(shape, round(200 * unit * unit))
     inside = fill_holes(shape)
     gaps = ((inside > 0) & (shape == 0)).astype(
         np.uint8
     )  # a large gap (between the legs) stays open where the place is seen
-    seen = keep_large(gaps * (score < 1).astype(np.uint8), round(120 * unit * unit))
+    seen = keep_large(gaps * (score < 1).astype(np.uint8), round(500 * unit * unit))
     return np.where(seen > 0, 0, inside).astype(np.uint8)
 
 

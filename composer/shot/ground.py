@@ -26,7 +26,7 @@ class Ground:
     """The ground. All queries are vectorised.
 
     kind "plane": point_m and plane_normal (unit, up). kind "mesh": position_m float32 [V, 3], triangle int32 [T, 3];
-    where it lies over itself (a bridge) people stand on the highest surface. trust: how it was come by, for people to read.
+    where it lies over itself (a bridge) people stand on the highest surface. trust: how it was come by, in words.
     """
 
     kind: Literal["plane", "mesh"]

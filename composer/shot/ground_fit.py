@@ -234,8 +234,8 @@ def _refine(low: Array, eyes: Array, up: Array, sigma_up: float, normal: Array, 
     point = foot + up * params[0]
     note = (
         f"ground: plane fitted to {n} of {len(low)} points below the cameras, trust {trust:.2f} "
-        f"(count {count:.2f}, certainty {certainty:.2f}, residual {smooth:.2f}); rms {100 * rms / camera:.1f} % and height under the cameras within "
-        f"{100 * error / camera:.0f} % of the camera height; camera heights "
+        f"(count {count:.2f}, certainty {certainty:.2f}, residual {smooth:.2f}); rms {100 * rms / camera:.1f} % "
+        f"and height under the cameras within {100 * error / camera:.0f} % of the camera height; camera heights "
         f"{heights.min() / camera:.2f}-{heights.max() / camera:.2f} of their median"
     )
     return PlaneFit(point, normal, trust, over_plane(eyes, point, normal), (note,))

@@ -210,23 +210,23 @@ class Difference:
         assert isinstance(matte, DifferenceMatte)
         return HoldoutFrame(matte.alpha(frame), self.distance_m, matte.clean.rgb)
 
-    def clean_plate(self):
+    def clean_plate(self) -> CleanPlate:
         """The clean plate, in the delivery space: made of the plate, of a longer clip, or read."""
-        from composer.shot.clean import CleanPlate, build_clean, sampled
+        from composer.shot import clean
 
         plate = self.plate
         if self.source is None:
-            return build_clean(plate.read, sampled(plate.frames, plate.size_px), "the plate")
+            return clean.build_clean(plate.read, clean.sampled(plate.frames, plate.size_px), "the plate")
         source = self.source
         if len(source.frames) > 1:
-            return build_clean(
+            return clean.build_clean(
                 lambda f: self._to_delivery(rgb_of(source.read(f)[0])),
-                sampled(source.frames, plate.size_px),
+                clean.sampled(source.frames, plate.size_px),
                 source.pattern,
             )
         rgb = self._to_delivery(rgb_of(source.read(source.frames[0])[0]))
         height, width = rgb.shape[:2]
-        return CleanPlate(
+        return clean.CleanPlate(
             rgb,
             np.ones((height, width), dtype=bool),
             np.zeros((height, width), dtype=np.float32),

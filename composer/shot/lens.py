@@ -5,7 +5,8 @@ from __future__ import annotations
 from composer.camera.camera import Camera
 from composer.camera.lens.files import lens_from_params, read_lens, with_lens
 from composer.camera.lens.stmap import STMap
-from composer.shot.schema import Lens3de, LensBrown, LensFile, LensSpec, LensStMap, ShotFile
+from composer.shot.schema import ShotFile
+from composer.shot.schema_place import Lens3de, LensBrown, LensFile, LensSpec, LensStMap
 
 
 def with_shot_lens(shot: ShotFile, spec: LensSpec, camera: Camera) -> Camera:

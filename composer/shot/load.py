@@ -16,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from composer.errors import InputError, InputErrors, MusterError, Where
-from composer.shot.schema import Loc, ShotFile, place_of
+from composer.shot.schema import ShotFile, place_of
+from composer.shot.schema_base import Loc
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12

@@ -6,6 +6,8 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
+from composer.io.warp_log import quiet_warp
+
 F64 = NDArray[np.float64]
 
 
@@ -28,7 +30,7 @@ class RayMesh:
     """A mesh that rays can be asked of. position_m: float32 [V, 3]; triangle: int32 [T, 3]."""
 
     def __init__(self, position_m: NDArray[np.float32], triangle: NDArray[np.int32]) -> None:
-        wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
+        quiet_warp()
         wp.init()
         self._corner = position_m.astype(np.float64)[triangle]
         # Near the origin float32 is finer: the BVH works on the mesh moved to its middle.

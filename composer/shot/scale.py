@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from composer.camera.camera import Camera, View
 from composer.errors import InputError
 from composer.shot.ground import Ground
-from composer.shot.schema import DistanceSpec, ScaleSpec
+from composer.shot.schema_place import DistanceSpec, ScaleSpec
 
 F64 = NDArray[np.float64]
 

@@ -17,7 +17,8 @@ from composer.shot.ground_fit import fit_ground, over_plane, unit, up_of_cameras
 from composer.shot.located import located
 from composer.shot.plate import Plate, listed
 from composer.shot.scale import metres_per_unit, world_on_plane
-from composer.shot.schema import HeightFieldSpec, PicksSpec, ShotFile
+from composer.shot.schema import ShotFile
+from composer.shot.schema_place import HeightFieldSpec, PicksSpec
 
 F64 = NDArray[np.float64]
 

@@ -137,7 +137,7 @@ def test_left_and_right_are_not_swapped(figure: object) -> None:
 def test_levels_get_coarser_and_keep_area_and_extent() -> None:
     for figure in FIGURES:
         counts = [len(m.triangle) for m in figure.lods]
-        assert counts == sorted(counts, reverse=True) and counts[-1] < 0.15 * counts[0]
+        assert counts == sorted(counts, reverse=True) and counts[1] < 0.4 * counts[0] and counts[-1] < 0.15 * counts[0]
         tall = [np.ptp(m.position_m[:, 1]) for m in figure.lods]
         np.testing.assert_allclose(tall, tall[0], rtol=0.07)
 
@@ -160,7 +160,7 @@ def test_levels_keep_projected_area(kit: str) -> None:
     figure = FIGURES[figures_of_kit(kit)[1]]
     turns = (0.2, 1.0, 1.8, 2.6)
     area = [sum(_silhouette_m2(m, t) for t in turns) for m in figure.lods]
-    for got, allowed in zip(area[1:], (0.04, 0.08, 0.14), strict=True):
+    for got, allowed in zip(area[1:], (0.04, 0.08), strict=True):
         assert abs(got / area[0] - 1.0) < allowed
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from composer.errors import InputError
 from composer.guides.passes import GuidePasses, Holdout, Light
-from composer.guides.render import PATTERNS, render_guides
+from composer.guides.pattern import PATTERNS
+from composer.guides.render import render_guides
 
 ARRAYS = (
     "depth_m", "normal", "agent_id", "motion_px", "motion_back_px", "coverage", "albedo", "beauty", "shadow", "contact",

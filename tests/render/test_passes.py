@@ -21,8 +21,13 @@ from composer.shot.load import load_shot
 
 MakeShot = Callable[..., Path]
 BLUE = """\
-    - {name: far, polygon_m: [[-9, -26], [9, -26], [9, -34], [-9, -34]], formation: loose, spacing_m: [1.4, 1.4], side:
-    blue, kits: {swordsman: 1}, clip: idle}
+    - name: far
+      polygon_m: [[-9, -26], [9, -26], [9, -34], [-9, -34]]
+      formation: loose
+      spacing_m: [1.4, 1.4]
+      side: blue
+      kits: {swordsman: 1}
+      clip: idle
 """
 
 
@@ -134,4 +139,5 @@ def test_parts_that_there_are_not_are_told_with_their_line(make_shot: MakeShot, 
     shot = _shot(make_shot, delivery)
     with pytest.raises((MusterError, InputErrors)) as error:
         load_shot(shot)
-    assert said in str(error.value) and "shot.yaml:16:" in str(error.value)
+    line = len(shot.read_text().splitlines())
+    assert said in str(error.value) and f"shot.yaml:{line}:" in str(error.value)

@@ -84,8 +84,10 @@ def trunk(build: Build, *, upper: str = "tunic", out_m: float = 0.0, from_y: flo
 
 
 def _on_arm(reach_m: float) -> F64:
-    """A place on the right arm, so far beyond the shoulder along its bones (negative: inwards)."""
+    """A place on the right arm, so far beyond the shoulder along its bones (negative: into the trunk)."""
     shoulder, elbow, wrist = (BIND[JOINT[f"r_{n}"]] for n in ("upper_arm", "forearm", "hand"))
+    if reach_m < 0.0:
+        return shoulder + np.array([0.96, 0.28, 0.0]) * reach_m
     upper = float(np.linalg.norm(elbow - shoulder))
     if reach_m <= upper:
         return shoulder + (elbow - shoulder) / upper * reach_m
@@ -114,9 +116,9 @@ ARM: Skin = chain(
 
 #: Reach beyond the shoulder, half thickness (outwards, front, back).
 _ARM_ROWS = (
-    (-0.075, 0.022, 0.034, 0.036),
-    (-0.035, 0.038, 0.050, 0.053),
-    (0.000, 0.051, 0.057, 0.059),
+    (-0.075, 0.034, 0.040, 0.044),
+    (-0.035, 0.047, 0.052, 0.055),
+    (0.000, 0.054, 0.057, 0.059),
     (0.070, 0.055, 0.058, 0.058),
     (0.160, 0.050, 0.054, 0.050),
     (0.250, 0.043, 0.045, 0.045),
@@ -140,7 +142,7 @@ def arm_tube(
     build: Build,
     count: int = 7,
     creases: tuple[int, ...] = (),
-    caps: tuple[str, str] = ("flat", "flat"),
+    caps: tuple[str, str] = ("round", "flat"),
 ) -> Mesh:
     """A tube about the right arm: (reach, extra radius, material) rows."""
     rings = [arm_ring(r, build, out, m) for r, out, m in reaches]

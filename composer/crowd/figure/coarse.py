@@ -16,12 +16,12 @@ from composer.crowd.agents import Mesh
 
 F64 = NDArray[np.float64]
 _P = ParamSpec("_P")
-#: How coarse parts are built now: 0 full, then about 700, 250 and 110 triangles a figure. Set by `coarseness`.
+#: How coarse parts are built now: 0 full, then about 750 and 300 triangles a figure. Set by `coarseness`.
 _LEVEL: ContextVar[int] = ContextVar("level", default=0)
 #: Per level: rows that lie within this of a straight line between their neighbours are left out (metres).
-_ROW_TOLERANCE_M = (0.0, 0.017, 0.045, 0.09)
+_ROW_TOLERANCE_M = (0.0, 0.017, 0.045)
 #: Per level: how far parts are pushed out for the small ones that are left out, so that the figure's area stays.
-_PUSH_M = (0.0, 0.0048, 0.0180, 0.0330)
+_PUSH_M = (0.0, 0.0048, 0.0180)
 
 
 @contextmanager
@@ -102,6 +102,15 @@ def _fewer(paint: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.i
     return out
 
 
+def _columns(around: int, level: int) -> int:
+    """How many of a ring's points a level keeps."""
+    if around <= 4:
+        return around
+    if level == 1:
+        return max(4, round(around * 0.5))
+    return 6 if around >= 19 else 5 if around >= 16 else 4 if around >= 10 else 3
+
+
 def coarser(
     rows: F64, paint: NDArray[np.int64], creases: Sequence[int], level: int, grow: bool
 ) -> tuple[F64, NDArray[np.int64], tuple[int, ...]]:
@@ -110,19 +119,10 @@ def coarser(
     change = np.zeros(len(rows), bool)
     change[1:-1] = (paint[1:] != paint[:-1]).any(1)
     close = np.append(np.abs(np.diff(rows, axis=0)).max((1, 2)) < 0.02, False)
-    change &= ~close if level >= 2 else level < 3
+    if level == 2:
+        change &= ~close
     keep = _rows_to_keep(rows, change, _ROW_TOLERANCE_M[level])
-    count = (
-        around
-        if around <= 4
-        else max(4, round(around * 0.5))
-        if level == 1
-        else 5
-        if around >= 16 and level == 2
-        else 4
-        if around >= 10
-        else 3
-    )
+    count = _columns(around, level)
     columns = np.round(np.arange(count) * around / count).astype(int)
     picked = rows[keep][:, columns]
     if grow:
@@ -137,8 +137,8 @@ def coarser(
 
 def coarser_grid(grid: F64, paint: NDArray[np.int64], at_level: int) -> tuple[F64, NDArray[np.int64]]:
     """The same sheet [R, C, 3] with fewer rows and columns, a little larger; paint [R - 1, C - 1]."""
-    row = np.unique(np.round(np.linspace(0, len(grid) - 1, (7, 5, 4, 3)[at_level])).astype(int))
-    column = np.unique(np.round(np.linspace(0, grid.shape[1] - 1, (7, 6, 4, 3)[at_level])).astype(int))
+    row = np.unique(np.round(np.linspace(0, len(grid) - 1, (7, 5, 4)[at_level])).astype(int))
+    column = np.unique(np.round(np.linspace(0, grid.shape[1] - 1, (7, 6, 4)[at_level])).astype(int))
     picked = grid[np.ix_(row, column)]
     middle = picked.mean((0, 1))
-    return middle + (picked - middle) * (1.0, 1.02, 1.06, 1.10)[at_level], paint[np.ix_(row[:-1], column[:-1])]
+    return middle + (picked - middle) * (1.0, 1.02, 1.06)[at_level], paint[np.ix_(row[:-1], column[:-1])]

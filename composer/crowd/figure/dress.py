@@ -45,17 +45,17 @@ def skirt(
     dagged_m: float = 0.0,
     from_y: float = 2.0,
 ) -> Mesh:
-    """A skirt from the belt to `hem_y`, pleated towards the hem, closed underneath; `dagged_m`: the hem's points;
-    `from_y`: what lies
-    above is hidden under other dress and left out."""
+    """A skirt from the belt to `hem_y`, pleated towards the hem, closed underneath.
+
+    dagged_m: the hem's points. from_y: what lies above is hidden under other dress and left out.
+    """
     count = 3 * pleats
     fold, dag = np.tile((1.0, 0.15, -1.0), pleats), np.tile((0.0, 0.5, 1.0), pleats)
     rows, paint = [], []
     length = waist_y - hem_y
     shares = (0.0, 0.22, 0.45, 0.72, 0.93, 1.0) if trim else (0.0, 0.22, 0.48, 0.76, 1.0)
-    for share in shares:
-        if share < (waist_y - from_y) / length - 1e-6:
-            continue
+    first = max(0.0, (waist_y - from_y) / length)
+    for share in [first, *(s for s in shares if s > first + 0.05)]:
         y = waist_y - share * length
         fall = waist_y - y
         grow = np.interp(fall, (0.0, 0.12, 0.30, 0.50, 0.70), (0.0, 0.018, 0.036, 0.056, 0.075)) * flare

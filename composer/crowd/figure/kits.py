@@ -193,11 +193,11 @@ KITS: dict[str, Callable[[Build], list[Mesh]]] = {
 
 
 #: Parts smaller than this (metres, longest side) are left out of each level.
-_SMALLEST_M = (0.0, 0.085, 0.23, 0.25)
+_SMALLEST_M = (0.0, 0.085, 0.23)
 
 
 def figure(kit: str, build: Build) -> Figure:
-    """One figure: `kit` on a man of `build`, named 'kit_build', full and at three coarser levels."""
+    """One figure: `kit` on a man of `build`, named 'kit_build', full and at two coarser levels."""
     lods = []
     for level, smallest in enumerate(_SMALLEST_M):
         with coarseness(level):

@@ -1,7 +1,7 @@
 """The light: a low sun from the left and slightly ahead, a soft sky, warm haze. All colours are ACEScg.
 
-`SUN`, `SKY` and `BOUNCE` are the radiance that a white diffuse surface facing each would send out, the same numbers as in
-shot.yaml.
+`SUN`, `SKY` and `BOUNCE` are the radiance that a white diffuse surface facing each would send out, the same numbers as
+in shot.yaml.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def air(direction: wp.vec3) -> wp.vec3:
     mu = wp.dot(flat, SUN_V)
     base = wp.vec3(0.43, 0.56, 0.76)
     glow = wp.vec3(1.0, 0.63, 0.27)
-    return base * 0.80 + glow * (0.150 * phase(mu, 0.62) + 0.016 * phase(mu, 0.85))
+    return base * 0.80 + glow * (0.165 * phase(mu, 0.62) + 0.020 * phase(mu, 0.85))
 
 
 @wp.func
