@@ -33,7 +33,7 @@ NEVER = wp.constant(wp.int64(-(1 << 62)))
 
 @wp.struct
 class Motion:
-    """Clips, one after the other, and what each agent is doing at the three frames. up: [0, 0] where all are upright."""
+    """Clips, one after the other, and what each agent is doing at the three frames. up: [0, 0]: all are upright."""
 
     rotation: wp.array2d(dtype=wp.quat)
     position: wp.array2d(dtype=wp.vec3)

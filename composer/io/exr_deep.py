@@ -23,7 +23,7 @@ from composer.errors import InputError, Where
 from composer.io.exr_attributes import Chromaticities, timecode_word
 from composer.io.exr_header import FLAG_DEEP, FLAG_LONG_NAMES, MAGIC, PIXEL_TYPES, RESERVED
 from composer.io.files import atomic_write
-from composer.io.limits import check_size
+from composer.io.limits import check_size, damaged
 from composer.io.timecode import Timecode
 from composer.io.window import Window
 
@@ -73,6 +73,30 @@ def write_deep_exr(
         handle.write(head)
         handle.write(offsets.astype("<u8").tobytes())
         handle.writelines(chunks)
+
+
+def deep_counts(path: str | Path) -> NDArray[np.int32]:
+    """How many samples each pixel of a deep file has, int32 [H, W] over the display window. Raises InputError."""
+    import OpenImageIO as oiio
+
+    path = Path(path)
+    source = oiio.ImageInput.open(str(path))
+    if source is None:
+        raise damaged(path, "cannot be opened", got=oiio.geterror()[:120])
+    try:
+        spec = source.spec()
+        check_size(path, spec.full_width, spec.full_height)
+        check_size(path, spec.width, spec.height)
+        pixels = source.read_native_deep_image() if spec.deep else None
+        if pixels is None:
+            raise damaged(path, "no deep samples can be read", got=source.geterror()[:120] or "a flat picture")
+        n = spec.width * spec.height
+        counts = np.fromiter(map(pixels.samples, range(n)), np.int32, n).reshape(spec.height, spec.width)
+        out = np.zeros((spec.full_height, spec.full_width), np.int32)
+        out[spec.y : spec.y + spec.height, spec.x : spec.x + spec.width] = counts
+        return out
+    finally:
+        source.close()
 
 
 def _check(path: Path, image: DeepImage) -> None:

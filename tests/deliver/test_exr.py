@@ -217,7 +217,7 @@ def test_camera_matrices_follow_the_standard(delivered) -> None:
 def test_a_compositing_program_finds_the_layers_in_reading_order(asked) -> None:
     """As Nuke reads: the first part is the picture; a part's name is its layer; a Cryptomatte's levels are the layers
     that begin with its name, in alphabetical order, and its metadata are in the header that is read first."""
-    _, _, parts, path = asked
+    _, _, parts, _ = asked
     names = list(parts)
     assert names[0] == "rgba" and list(parts["rgba"][1]) == ["R", "G", "B", "A"]
     assert len(set(names)) == len(names)
