@@ -196,4 +196,3 @@ def clips_called(cast: Cast, name: str) -> tuple[int, ...]:
     """Indices of the clip with this name and of its variants (`idle_2` for `idle`), the clip itself first."""
     found = [i for i, c in enumerate(cast.clips) if c.name == name]
     return tuple(found + [i for i, c in enumerate(cast.clips) if c.name.startswith(name + "_")])
-

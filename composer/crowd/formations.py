@@ -64,9 +64,7 @@ def check_spacing(formation: str, spacing_m: tuple[float, float], where: Where =
         )
 
 
-def rank_and_file(
-    polygon: F64, heading_rad: float, spacing_m: tuple[float, float], jitter: float, seed: int
-) -> Places:
+def rank_and_file(polygon: F64, heading_rad: float, spacing_m: tuple[float, float], jitter: float, seed: int) -> Places:
     """All places of a block of files and ranks along the heading.
 
     spacing_m: (between files, between ranks). jitter: how far a man strays from his place, as a share of the spacing;

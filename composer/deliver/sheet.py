@@ -61,7 +61,9 @@ def contact_sheet(path: Path, color: ColorManager, width_px: int = 1920) -> U8:
     size = _size(parts["rgba"])
     show = Show(color, head, size)
     inner = width_px - 2 * GAP
-    title = f"{head.get('muster:shot', path.stem)}  {head.get('muster:version', '')}  frame {head.get('muster:frame', '')}"
+    title = (
+        f"{head.get('muster:shot', path.stem)}  {head.get('muster:version', '')}  frame {head.get('muster:frame', '')}"
+    )
     big = Tile(title, "composite, through the display transform", show.colour(show.planes(parts["rgba"], "RGB"), inner))
     cell = (inner - (COLUMNS - 1) * GAP) // COLUMNS
     return _page(big, pass_tiles(path, parts, show, cell), width_px)
@@ -252,4 +254,3 @@ def _grey(values: F32) -> U8:
 def _size(part: ExrPart) -> tuple[int, int]:
     h, w = part.channels["R"].shape
     return w, h
-

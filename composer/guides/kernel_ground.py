@@ -1,4 +1,3 @@
-# ruff: noqa: UP018 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
 """Warp kernels that draw a ground mesh: triangle numbers into a pinhole buffer, then each plate pixel's own ray
 against the triangles around it, so that depth is exact through any lens however large the triangles are."""
 

@@ -1,4 +1,4 @@
-# ruff: noqa: UP018, RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
+# ruff: noqa: RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
 """Warp kernels from poses to the visibility buffer and the sun's depth maps.
 
 The visibility buffer holds `depth bits << 32 | slot << 12 | triangle` for each sample, least wins, so the result does

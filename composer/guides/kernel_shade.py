@@ -1,4 +1,4 @@
-# ruff: noqa: UP018, RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
+# ruff: noqa: RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
 """Warp kernels that resolve the visibility buffer into passes: coverage, ids, shading, normals, motion, samples.
 
 A pixel's samples are taken agent by agent, nearest first, and within an agent triangle by triangle, so that each

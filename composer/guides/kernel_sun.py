@@ -1,4 +1,4 @@
-# ruff: noqa: UP018, RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
+# ruff: noqa: RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
 """Warp kernels of the sun: depth maps of the crowd as the sun sees it.
 
 The maps are a few levels of rising texel size. A level's texel grid is fixed in the world, so shadows do not crawl from

@@ -78,11 +78,12 @@ def prepare_job(
     if absent := sorted(set(chosen) - set(stage.plate.frames)):
         first, last = stage.plate.frames[0], stage.plate.frames[-1]
         raise InputError(
-            "the plate has no such frames", where=Where(field="--frames"), expected=f"{first}-{last}", got=_ranges(absent)
+            "the plate has no such frames",
+            where=Where(field="--frames"),
+            expected=f"{first}-{last}",
+            got=_ranges(absent),
         )
-    people = people_of(
-        shot, stage.ground, stage.camera.view, stage.plate.frame_rate, stage.plate.frames[0], count
-    )
+    people = people_of(shot, stage.ground, stage.camera.view, stage.plate.frame_rate, stage.plate.frames[0], count)
     notes = (*stage.notes, *people.notes)
     if quality.name != "preview":
         notes += (f"quality {quality.name}: no diffusion model is used yet, the guide render is delivered",)
@@ -172,7 +173,7 @@ def _write(job: Job, frame: Frame, key: str, watch: Stopwatch) -> FrameRecord:
         parts=parts,
         left_out=[p for p in slate.parts if not any(w.startswith(p) for w in parts)],
         untouched_sha256=frame.untouched_sha256,
-        soldiers_visible=int(len(set(frame.guides.samples.agent_id.tolist()))),
+        soldiers_visible=len(set(frame.guides.samples.agent_id.tolist())),
         seed=shot.crowd.seed,
         code_version=composer.__version__,
         notes=frame.notes,

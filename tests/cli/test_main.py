@@ -24,7 +24,9 @@ def test_render_then_sheet(make_shot, tmp_path: Path, capsys: pytest.CaptureFixt
     assert "expected 1001-1002, got 7" in capsys.readouterr().err
 
 
-def test_progress_and_summary_are_told_to_a_person(make_shot, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_and_summary_are_told_to_a_person(
+    make_shot, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shot = make_shot(frames=2)
     assert main(["render", str(shot), "--out", str(tmp_path / "out"), "--count", "5"]) == 0
     said = capsys.readouterr()

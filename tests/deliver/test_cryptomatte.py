@@ -12,7 +12,13 @@ from composer.guides.passes import Samples
 
 def test_hashes_are_those_that_other_programs_write() -> None:
     # manifest and layer key of a public Cryptomatte sample picture (OpenImageIO's test suite, cryptoasset.exr)
-    public = {"bunny": "13851a76", "default": "42c9679f", "flowerA": "e2c8d131", "flowerB": "ad8d7c3c", "set": "5ecc6fe8"}
+    public = {
+        "bunny": "13851a76",
+        "default": "42c9679f",
+        "flowerA": "e2c8d131",
+        "flowerB": "ad8d7c3c",
+        "set": "5ecc6fe8",
+    }
     assert {n: f"{cryptomatte.name_hash(n):08x}" for n in public} == public
     assert next(iter(cryptomatte.metadata("uCryptoAsset", []))).split("/")[1] == "d593dd7"
 

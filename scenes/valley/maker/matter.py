@@ -1,7 +1,5 @@
 """What land, rocks and figures are made of: from a point on a surface to the light that leaves it."""
 
-# ruff: noqa: UP018 (Warp makes a variable that changes by float(...))
-
 from __future__ import annotations
 
 import warp as wp

@@ -3,7 +3,6 @@
 Blades get sparser and wider with distance from the camera's FIRST place, about one pixel wide everywhere; the set never
 changes during the shot, so nothing pops or shimmers.
 """
-# ruff: noqa: UP018 (Warp makes a variable that changes by float(...))
 
 from __future__ import annotations
 

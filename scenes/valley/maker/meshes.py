@@ -1,5 +1,4 @@
 """Triangle meshes of the scene: terrain in nested grids and rocks; one `Mesh` type for all, figures included."""
-# ruff: noqa: UP018 (Warp makes a variable that changes by float(...))
 
 from __future__ import annotations
 

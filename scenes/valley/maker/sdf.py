@@ -2,7 +2,6 @@
 
 They stand in for the live action: cloaked men seen from behind. `kind` picks one; `solid` gives distance and part.
 """
-# ruff: noqa: UP018 (Warp makes a variable that changes by float(...))
 
 from __future__ import annotations
 

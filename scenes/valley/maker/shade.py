@@ -1,5 +1,4 @@
 """From visibility to light: what each sample of the buffer looks like, and shadow look-ups."""
-# ruff: noqa: UP018 (Warp makes a variable that changes by float(...))
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """The sky: gradient, glow around the sun, and two decks of high cloud."""
-# ruff: noqa: UP018 (Warp makes a variable that changes by float(...))
 
 from __future__ import annotations
 

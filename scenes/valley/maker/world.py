@@ -3,7 +3,6 @@
 The camera stands near the origin on a small rise. In front of it lies an open field, behind that wooded slopes, then
 ridges of mountains. Everything is a pure function of (x, z), so nothing can swim from frame to frame.
 """
-# ruff: noqa: UP018 (Warp makes a variable that changes by float(...))
 
 from __future__ import annotations
 
