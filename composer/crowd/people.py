@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -11,7 +11,7 @@ from composer.crowd.agents import Cast
 from composer.crowd.bvh import read_bvh
 from composer.crowd.cast import default_cast
 from composer.crowd.layout import Layout, layout
-from composer.crowd.names import agent_names
+from composer.crowd.names import Names, names_of
 from composer.crowd.regions import GroundLike
 from composer.crowd.retarget import retarget
 from composer.errors import InputError, InputErrors, Where
@@ -21,11 +21,11 @@ from composer.shot.schema import ShotFile
 
 @dataclass(frozen=True)
 class People:
-    """cast: what they look like and do. layout: who stands where. names: by agent id. notes: what was assumed."""
+    """cast: what they look like and do. layout: who stands where. names: of everybody. notes: what was assumed."""
 
     cast: Cast
     layout: Layout
-    names: Mapping[int, str]
+    names: Names
     notes: tuple[str, ...]
 
 
@@ -55,7 +55,7 @@ def people_of(
         raise InputErrors([_at_its_line(e, shot) for e in errors.errors if isinstance(e, InputError)]) from errors
     except InputError as error:
         raise _at_its_line(error, shot) from error
-    return People(cast, placed, agent_names(placed), (*notes, *placed.notes))
+    return People(cast, placed, names_of(placed, cast), (*notes, *placed.notes))
 
 
 def cast_of(shot: ShotFile) -> tuple[Cast, tuple[str, ...]]:

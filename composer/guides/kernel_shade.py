@@ -58,6 +58,8 @@ class Shading:
 
 @wp.struct
 class Passes:
+    """light_sun .. light_bounce: the beauty by light; [0, 0] where they are not wanted."""
+
     depth: wp.array2d(dtype=float)
     normal: wp.array2d(dtype=wp.vec3)
     agent_id: wp.array2d(dtype=wp.uint32)
@@ -66,6 +68,9 @@ class Passes:
     coverage: wp.array2d(dtype=float)
     albedo: wp.array2d(dtype=wp.vec3)
     beauty: wp.array2d(dtype=wp.vec3)
+    light_sun: wp.array2d(dtype=wp.vec3)
+    light_sky: wp.array2d(dtype=wp.vec3)
+    light_bounce: wp.array2d(dtype=wp.vec3)
 
 
 @wp.struct
@@ -211,29 +216,33 @@ def mix3(a: wp.vec3, b: wp.vec3, t: float) -> wp.vec3:
 
 
 @wp.func
-def shade(shading: Shading, slot: int, material: int, p: wp.vec3, n: wp.vec3, lit: float, pixel_m: float) -> wp.vec3:
-    """Radiance of a surface point. lit: share of the sun that reaches it. pixel_m: a pixel's width there."""
+def shade(
+    shading: Shading, sun_rgb: wp.vec3, sky: wp.vec3, bounce: wp.vec3, slot: int, material: int, p: wp.vec3, n: wp.vec3,
+    lit: float, pixel_m: float,
+) -> wp.vec3:  # fmt: skip
+    """Radiance of a surface point under these lights; linear in each. lit: share of the sun that reaches it. pixel_m: a
+    pixel's width there."""
     base = shading.albedo[slot, material]
     facing = wp.dot(n, shading.toward)
     open = ambient(shading, slot, p, n)
     view = -wp.normalize(p)
-    dome = mix3(shading.bounce, shading.sky, 0.5 * (n[1] + 1.0)) * open
+    dome = mix3(bounce, sky, 0.5 * (n[1] + 1.0)) * open
     if material == METAL:
         # a dull plate: the sky and ground mirrored softly, a broad highlight that widens as the figure gets small
         mirror = n * (2.0 * wp.dot(n, view)) - view
         t = wp.clamp(mirror[1] * 0.9 + 0.5, 0.0, 1.0)
-        glow = mix3(shading.bounce, shading.sky, t * t * (3.0 - 2.0 * t)) * open
+        glow = mix3(bounce, sky, t * t * (3.0 - 2.0 * t)) * open
         power = 36.0 / (1.0 + pixel_m * 60.0)
         half = wp.normalize(view + shading.toward)
         spark = wp.pow(wp.max(wp.dot(n, half), 0.0), power) * (power + 8.0) * 0.125
-        sun = shading.sun * (wp.max(facing, 0.0) * lit)
+        sun = sun_rgb * (wp.max(facing, 0.0) * lit)
         return wp.cw_mul(base, (sun + dome) * 0.35 + glow * 0.55 + sun * (0.5 * spark))
     wrap = wp.max((facing + 0.12) / 1.12, 0.0)
     if material == 0 or material == 8 or material == 6:
         wrap = wp.max(facing, 0.0)
     grazing = 1.0 - wp.max(wp.dot(n, view), 0.0)
     fuzz = 0.18 * grazing * grazing * grazing
-    return wp.cw_mul(base, shading.sun * (wrap * lit) + dome) + wp.cw_mul(base + wp.vec3(0.03, 0.03, 0.03), dome) * fuzz
+    return wp.cw_mul(base, sun_rgb * (wrap * lit) + dome) + wp.cw_mul(base + wp.vec3(0.03, 0.03, 0.03), dome) * fuzz
 
 
 @wp.kernel
@@ -260,6 +269,9 @@ def resolve_kernel(
     total_cover = float(0.0)
     total_rgb = wp.vec3(0.0, 0.0, 0.0)
     total_albedo = wp.vec3(0.0, 0.0, 0.0)
+    by_sun = wp.vec3(0.0, 0.0, 0.0)
+    by_sky = wp.vec3(0.0, 0.0, 0.0)
+    by_bounce = wp.vec3(0.0, 0.0, 0.0)
     total_normal = wp.vec3(0.0, 0.0, 0.0)
     best_cover = float(-1.0)
     best_slot = int(0)
@@ -325,7 +337,16 @@ def resolve_kernel(
                 material = meshes.material[meshes.first_tri[mesh] + triangle]
                 if lit < 0.0 and wp.dot(n, shading.toward) > -0.12:
                     lit = surface_sun(sun, p, n)
-                rgb = shade(shading, slot, material, p, n, wp.max(lit, 0.0), depth / eye.fx)
+                reach = wp.max(lit, 0.0)
+                pixel_m = depth / eye.fx
+                rgb = shade(
+                    shading, shading.sun, shading.sky, shading.bounce, slot, material, p, n, reach, pixel_m
+                )  # fmt: skip
+                if out.light_sun.shape[0] > 0:
+                    off = wp.vec3(0.0, 0.0, 0.0)
+                    by_sun += shade(shading, shading.sun, off, off, slot, material, p, n, reach, pixel_m) * cover
+                    by_sky += shade(shading, off, shading.sky, off, slot, material, p, n, reach, pixel_m) * cover
+                    by_bounce += shade(shading, off, off, shading.bounce, slot, material, p, n, reach, pixel_m) * cover
                 agent_cover += cover
                 agent_rgb += rgb * cover
                 total_albedo += shading.albedo[slot, material] * cover
@@ -366,6 +387,10 @@ def resolve_kernel(
             best_slot = slot
     out.coverage[y, x] = total_cover
     out.beauty[y, x] = total_rgb
+    if out.light_sun.shape[0] > 0:
+        out.light_sun[y, x] = by_sun
+        out.light_sky[y, x] = by_sky
+        out.light_bounce[y, x] = by_bounce
     out.albedo[y, x] = total_albedo
     out.agent_id[y, x] = shading.agent_id[best_slot]
     length = wp.length(total_normal)

@@ -28,7 +28,7 @@ from composer.guides.kernel_shade import Blockers, Entries, Passes, Shading, cou
 from composer.guides.kernel_sun import Sun
 from composer.guides.kernel_view import Eye
 from composer.guides.lens_table import LensTables, lens_tables, sample_grid
-from composer.guides.passes import GuidePasses, Holdout, Light, Samples
+from composer.guides.passes import GuidePasses, Holdout, Light, LightSet, Samples
 from composer.guides.pattern import PATTERNS, sample_places
 from composer.guides.pose import joint_passes
 from composer.guides.sun import draw_sun, filter_taps, plan_sun
@@ -116,8 +116,8 @@ def _blockers(ground_depth_m: F32 | None, holdouts: Sequence[Holdout], shape: tu
 
 def _receivers(view: View, tables: LensTables, ground_depth_m: F32 | None, crowd: Crowd) -> F64:
     """Places in the picture that a shadow may fall on, rel: the ground on a coarse grid, and the agents."""
-    tops = crowd.middle[crowd.seen]
-    places = [tops - np.array([0.0, 1.0, 0.0]), tops + np.array([0.0, 1.2, 0.0])]
+    tops, axis = crowd.middle[crowd.seen], crowd.axis[crowd.seen]
+    places = [tops - axis, tops + 1.2 * axis]
     if ground_depth_m is not None:
         h, w = ground_depth_m.shape
         rows = np.unique(np.append(np.arange(0, h, 8), h - 1))
@@ -149,10 +149,13 @@ def _shading(agents: Agents, light: Light, slots: Slots, crowd: Crowd, crowding:
     return shading
 
 
+LIGHTS = ("light_sun", "light_sky", "light_bounce")
+
+
 class _Canvas:
     """The passes as numpy arrays and, for kernels, the same memory on the CPU or a copy to fetch from CUDA."""
 
-    def __init__(self, size_px: tuple[int, int], device: str) -> None:
+    def __init__(self, size_px: tuple[int, int], device: str, light_set: bool) -> None:
         w, h = size_px
         self.passes = Passes()
         self.device = device
@@ -167,6 +170,13 @@ class _Canvas:
             host = np.full((h, w), np.inf, dtype) if name == "depth" else np.zeros((h, w, *tail), dtype)
             self._host[name] = host
             setattr(self.passes, name, upload(host, kind, device))
+        for name in LIGHTS:
+            self._host[name] = np.zeros((h, w, 3) if light_set else (0, 0, 3), np.float32)
+            setattr(self.passes, name, upload(self._host[name], wp.vec3, device))
+        self.light_set = light_set
+
+    def lights(self) -> LightSet | None:
+        return LightSet(*(self.fetch(name) for name in LIGHTS)) if self.light_set else None
 
     def fetch(self, name: str) -> NDArray:  # type: ignore[type-arg]
         return self._host[name] if self.device == "cpu" else getattr(self.passes, name).numpy()
@@ -300,13 +310,15 @@ def render_guides(
     device: str = "cpu",
     threads: int | None = None,
     band_rows: int | None = None,
+    light_set: bool = False,
 ) -> GuidePasses:
     """What the camera sees of the crowd at the middle one of three frames.
 
     agents: at (frame - 1, frame, frame + 1), as are the views; the neighbours serve motion only. ground_depth_m:
     float32 [H, W], planar, inf where there is no ground; it catches shadow and hides soldiers behind hills. None:
     neither. samples: 1, 4, 8 or 16 a pixel. device: "cpu" or "cuda". threads, band_rows: how the work is cut; the
-    passes are the same bit for bit. Raises InputError for arrays that do not fit the picture or the cast.
+    passes are the same bit for bit. light_set: the beauty by light too. Raises InputError for arrays that do not fit
+    the picture or the cast.
     """
     stages = _Stages()
     check_agents(agents, cast)
@@ -339,7 +351,7 @@ def render_guides(
         stages.mark("sun")
         feet, crowding = plant(agents, crowd, slots, joints_rel, device)
         blockers = _blockers(ground_depth_m, holdouts, (h, w), device)
-        canvas = _Canvas(size, device)
+        canvas = _Canvas(size, device, light_set)
         offset = upload(sample_places(samples), wp.vec2i, device)
         shading = _shading(agents, light, slots, crowd, crowding, device)
         inputs = _Inputs(assets, slots, eyes, sun, shading, blockers, offset, samples, size, device)
@@ -356,7 +368,8 @@ def render_guides(
             motion_px=canvas.fetch("motion"), motion_back_px=canvas.fetch("motion_back"),
             coverage=canvas.fetch("coverage"), albedo=canvas.fetch("albedo"), beauty=canvas.fetch("beauty"),
             shadow=shadow, contact=contact, pose_px=pose.pixel, pose_agent=pose.agent, pose_visible=pose.visible,
-            samples=merged, dropped=0, seconds=stages.seconds, notes=(*_lens_notes(tables[1]), *plan.notes),
+            samples=merged, lights=canvas.lights(), dropped=0, seconds=stages.seconds,
+            notes=(*_lens_notes(tables[1]), *plan.notes),
         )  # fmt: skip
     finally:
         pool.close()
