@@ -1,7 +1,8 @@
 """Guide passes of 1,000 and 10,000 soldiers at 1920x1080, and depth and id of the same meshes by OpenGL instancing.
 
-The peer (moderngl; an optional extra) draws the same level of detail of the same meshes, skinned in its vertex shader, in one
-instanced draw a mesh, and reads depth and id back. It is given its joint matrices; Muster's time includes making them.
+The peer (moderngl; an optional extra) draws the same level of detail of the same meshes, skinned in its vertex
+shader, in one instanced draw a mesh, and reads depth and id back. It is given its joint matrices; Muster's time
+includes making them.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def crowd_of(n: int, cast: Cast) -> Agents:
     i = np.arange(n)
     place = np.stack([(i % columns - columns / 2) * 1.0, np.zeros(n), -15.0 - (i // columns) * 1.5], axis=1)
     place += rng.normal(0, 0.1, (n, 3)) * [1, 0, 1]
-    phase, kit, seed = rng.random(n), rng.integers(0, len(cast.figures), n).astype(np.int16), np.arange(n, dtype=np.uint32)
+    phase, seed = rng.random(n), np.arange(n, dtype=np.uint32)
+    kit = rng.integers(0, len(cast.figures), n).astype(np.int16)
     return Agents(
         frames=(0, 1, 2),
         agent_id=np.arange(1, n + 1, dtype=np.uint32),
@@ -103,12 +105,12 @@ def depth_and_id(agents: Agents, cast: Cast, view: View, samples: int, band_rows
         chosen = np.flatnonzero((slots.box[:, 1] < row1) & (slots.box[:, 3] >= row0)).astype(np.int32)
         vis = wp.empty((row1 - row0) * w * samples, dtype=wp.uint64, device="cpu")
         vis.fill_(EMPTY)
-        inputs = [assets.meshes, slots.draws, eye, upload(chosen, wp.int32, "cpu"), 1, row0, row1, w, samples, offset, vis]
+        who = upload(chosen, wp.int32, "cpu")
+        inputs = [assets.meshes, slots.draws, eye, who, 1, row0, row1, w, samples, offset, vis]
         wp.launch(raster_kernel, dim=(len(chosen), 1), device="cpu", inputs=inputs)
-        key = vis.numpy().reshape(row1 - row0, w, samples)
-        depth[row0:row1] = (key >> np.uint64(32)).astype(np.uint32).view(np.float32)
-        slot = ((key & np.uint64(0xFFFFFFFF)) >> np.uint64(12)).astype(np.int64)
-        names[row0:row1] = ids[np.minimum(slot, len(ids) - 1)]
+        halves = vis.numpy().view(np.uint32).reshape(row1 - row0, w, samples, 2)
+        depth[row0:row1] = halves[..., 1].view(np.float32)
+        np.take(ids, halves[..., 0] >> 12, mode="clip", out=names[row0:row1])
 
     pool.run(band, range(0, h, band_rows))
     pool.close()

@@ -34,5 +34,7 @@ def _cpu() -> str:
 
 def _commit() -> str:
     root = Path(__file__).resolve().parents[1]
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, text=True, check=False
+    )
     return done.stdout.strip() or "unknown"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.tiny import make_shot  # noqa: F401  (a fixture for every room)
+from support.tiny import make_shot  # noqa: F401 (a fixture for every room)
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"

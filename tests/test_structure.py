@@ -26,12 +26,16 @@ def _imported_rooms(path: Path) -> set[str]:
             names = [a.name for a in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative imports hide which room is meant"
-            names = [f"{node.module}.{a.name}" for a in node.names] if node.module == "composer" else [node.module or ""]
+            names = (
+                [f"{node.module}.{a.name}" for a in node.names] if node.module == "composer" else [node.module or ""]
+            )
         found |= {n.split(".")[1] for n in names if n.startswith("composer.")}
     return found & set(ROOMS)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "composer").rglob("*.py")), ids=lambda p: p.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "composer").rglob("*.py")), ids=lambda p: p.relative_to(ROOT).as_posix()
+)
 def test_a_room_imports_only_from_those_before_it(path: Path) -> None:
     parts = path.relative_to(ROOT / "composer").with_suffix("").parts
     if parts[0] in ("__init__", "__main__"):

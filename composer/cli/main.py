@@ -11,10 +11,11 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 import composer
 from composer.cli.result import Result
-from composer.errors import InputErrors, MusterError
+from composer.errors import InputError, InputErrors, MusterError, Where
 
 VERBS = ("render", "demo", "check", "layout", "sheet")
 
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     args = build_parser().parse_args(argv)
     try:
+        check_alone(Path(composer.__file__).parent)
         result: Result = args.run(args)
     except MusterError as error:
         _tell_error(error, args.json)
@@ -62,6 +64,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     print(json.dumps(result.data, indent=1, default=str) if args.json else result.text)
     return result.exit_code
+
+
+def check_alone(package: Path) -> None:
+    """Another well-known package installs the name `composer` too, into the same folder: neither would work then."""
+    if (package / "trainer").exists() or (package / "algorithms").exists():
+        raise InputError(
+            "another package named composer is installed in this environment",
+            where=Where(file=package),
+            hint="give Muster an environment of its own: `make setup` in its checkout builds one",
+        )
 
 
 def _tell_error(error: MusterError, as_json: bool) -> None:

@@ -27,9 +27,13 @@ def run(args: argparse.Namespace) -> Result:
     frame = numbers[len(numbers) // 2] if args.frame is None else args.frame
     if frame not in files:
         got = f"{frame}"
-        raise InputError("no such frame", where=Where(file=args.delivery), expected=f"{numbers[0]}-{numbers[-1]}", got=got)
+        raise InputError(
+            "no such frame", where=Where(file=args.delivery), expected=f"{numbers[0]}-{numbers[-1]}", got=got
+        )
     if not 640 <= args.width <= 16384:
-        raise InputError("width out of range", where=Where(field="--width"), expected="640 to 16384", got=str(args.width))
+        raise InputError(
+            "width out of range", where=Where(field="--width"), expected="640 to 16384", got=str(args.width)
+        )
     target = args.out or args.delivery / f"sheet.{frame:04d}.png"
     write_sheet(target, contact_sheet(files[frame], ColorManager.open(None, {}, args.delivery), args.width))
     return Result(f"sheet: {target}", {"sheet": str(target), "frame": frame})

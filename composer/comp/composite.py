@@ -36,20 +36,21 @@ def composite(plate: F32, crowd_rgb: F32, crowd_alpha: F32, shadow: F32, matte: 
     """
     alpha, dark = crowd_alpha.astype(np.float16), shadow.astype(np.float16)
     touched = (alpha > 0) | (dark > 0)
-    rows, columns = _bounds(touched)
-    box = (rows, columns)
     result, clipped = _half(plate)
     notes = [f"{clipped} plate values beyond half float's range were clipped to {HALF_MAX:.0f}"] if clipped else []
-    if touched[box].any():
-        a, s = alpha[box].astype(np.float32), dark[box].astype(np.float32)
-        mixed = plate[box] * ((1.0 - a) * (1.0 - s))[..., None] + crowd_rgb[box]
-        soft = touched[box] & (matte[box] > 0)
-        if soft.any():
-            mixed = np.where(soft[..., None], _behind_actor(plate, crowd_rgb, a, s, matte, clean, box), mixed)
-        mixed, over = _half(mixed)
-        if over:
-            notes.append(f"{over} composite values beyond half float's range were clipped to {HALF_MAX:.0f}")
-        result[box] = np.where(touched[box][..., None], mixed, result[box])
+    box = _bounds(touched)
+    a, s = alpha[box].astype(np.float32), dark[box].astype(np.float32)
+    mixed = plate[box] * ((1.0 - a) * (1.0 - s))[..., None] + crowd_rgb[box]
+    soft = touched[box] & (matte[box] > 0)
+    if soft.any():
+        edge = _bounds(soft, margin=32)
+        parts = (x[box][edge] for x in (plate, crowd_rgb, matte))
+        behind = _behind_actor(*parts, a[edge], s[edge], None if clean is None else clean[box][edge])
+        mixed[edge] = np.where(soft[edge][..., None], behind, mixed[edge])
+    mixed, over = _half(mixed)
+    if over:
+        notes.append(f"{over} composite values beyond half float's range were clipped to {HALF_MAX:.0f}")
+    result[box] = np.where(touched[box][..., None], mixed, result[box])
     layers = (
         Layer("shadow", _rgba(np.zeros_like(crowd_rgb), dark)),
         Layer("crowd", _rgba(np.where((alpha > 0)[..., None], crowd_rgb, 0.0), alpha)),
@@ -62,39 +63,37 @@ def untouched_digest(rgb: F16, touched: NDArray[np.bool_]) -> str:
     return hashlib.sha256(np.ascontiguousarray(rgb[~touched].astype("<f2"))).hexdigest()
 
 
-def _behind_actor(
-    plate: F32, crowd_rgb: F32, alpha: F32, dark: F32, matte: F32, clean: F32 | None, box: tuple[slice, slice]
-) -> F32:
+def _behind_actor(plate: F32, crowd_rgb: F32, matte: F32, alpha: F32, dark: F32, clean: F32 | None) -> F32:
     """Crowd and shadow behind the actor's soft edge: his own colour stays, only the background's share is covered.
 
     With m the matte, F the actor's and B the background's colour, the plate is m F + (1 - m) B + e. Crowd and shadow cover the
     share w of it; e, the grain, stays as far as the background does.
     """
-    here, m = plate[box], matte[box]
-    back = background_behind(here, m, None if clean is None else clean[box])
-    own = actor_colour(here, m, back)
-    seen = np.maximum(1.0 - m, 1e-3)
+    back = background_behind(plate, matte, clean)
+    own = actor_colour(plate, matte, back)
+    seen = np.maximum(1.0 - matte, 1e-3)
     weight = np.clip(alpha + dark - alpha * dark / seen, 0.0, seen)[..., None]
-    m, seen = m[..., None], seen[..., None]
-    rest = here - m * own - seen * back
-    return m * own + (seen - weight) * back + crowd_rgb[box] + rest * (1.0 - weight / seen)
+    m, seen = matte[..., None], seen[..., None]
+    rest = plate - m * own - seen * back
+    return m * own + (seen - weight) * back + crowd_rgb + rest * (1.0 - weight / seen)
 
 
-def _bounds(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """The smallest box that holds every True."""
+def _bounds(mask: NDArray[np.bool_], margin: int = 0) -> tuple[slice, slice]:
+    """The smallest box that holds every True, and `margin` pixels around it."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if len(rows) == 0:
         return slice(0, 0), slice(0, 0)
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    return tuple(slice(max(int(i[0]) - margin, 0), int(i[-1]) + 1 + margin) for i in (rows, columns))
 
 
 def _half(values: F32) -> tuple[F16, int]:
     """float16 with finite overflow clipped and counted; NaN and Inf of the plate stay as they are."""
-    over = np.isfinite(values) & (np.abs(values) > HALF_MAX)
-    count = int(np.count_nonzero(over))
-    if count:
-        values = np.where(over, np.sign(values) * HALF_MAX, values)
-    return values.astype(np.float16), count
+    with np.errstate(over="ignore"):
+        half = values.astype(np.float16)
+    over = np.isinf(half) & np.isfinite(values) if np.isinf(half).any() else np.zeros(0, bool)
+    if over.any():
+        half[over] = np.sign(values[over]) * HALF_MAX
+    return half, int(np.count_nonzero(over))
 
 
 def _rgba(rgb: F32, alpha: F16) -> F16:

@@ -17,27 +17,31 @@ from composer.comp.layer import F32
 SOLID = 0.02
 
 
-def background_behind(plate: F32, matte: F32, clean: F32 | None, reach_px: int = 24) -> F32:
+def background_behind(plate: F32, matte: F32, clean: F32 | None, reach_px: int = 32) -> F32:
     """The background's colour at every pixel, float32 [H, W, 3], in the plate's space.
 
     plate: float32 [H, W, 3]. matte: float32 [H, W], 1 is foreground. clean: the empty plate, where known.
-    Where the matte is 0 this is the plate itself. Elsewhere it is `clean`, or the mean of the background pixels around,
-    weighted by nearness (normalised convolution, Knutsson and Westin 1993), reaching about `reach_px`.
+    Where the matte is 0 this is the plate itself. Elsewhere it is `clean`, or what the background pixels around say, the nearest
+    most, from up to about `reach_px` away; beyond that the plate.
+    Source: pull-push, Gortler et al., "The Lumigraph" (SIGGRAPH 1996).
     """
     if clean is not None:
         return np.where(matte[..., None] > 0, clean, plate).astype(np.float32)
     known = (matte < SOLID).astype(np.float32)
-    total, weight = plate * known[..., None], known
-    colour, filled = np.zeros_like(plate), np.zeros_like(known)
-    sigma = 1.5
-    while sigma <= reach_px:
-        w = cv2.GaussianBlur(weight, (0, 0), sigma)
-        c = cv2.GaussianBlur(total, (0, 0), sigma)
-        take = (filled == 0) & (w > 0.05)
-        colour[take] = c[take] / w[take, None]
-        filled[take] = 1
-        sigma *= 2
-    return np.where((known > 0)[..., None] | (filled == 0)[..., None], plate, colour)
+    levels = [(plate * known[..., None], known)]
+    while 2 ** len(levels) <= reach_px and min(levels[-1][1].shape) > 2:
+        levels.append((cv2.pyrDown(levels[-1][0]), cv2.pyrDown(levels[-1][1])))
+    total, weight = levels.pop()
+    while levels:
+        finer, own = levels.pop()
+        size = own.shape[::-1]
+        coarse = cv2.pyrUp(weight, dstsize=size)
+        room = (1 - np.minimum(own, 1)) / np.maximum(coarse, 1)
+        total = finer + cv2.pyrUp(total, dstsize=size) * room[..., None]
+        weight = own + coarse * room
+    trust = np.minimum(weight * 8, 1)[..., None]
+    found = total / np.maximum(weight, 1e-6)[..., None] * trust + plate * (1 - trust)
+    return np.where((known > 0)[..., None], plate, found)
 
 
 def actor_colour(plate: F32, matte: F32, back: F32, reach_px: float = 6.0) -> F32:

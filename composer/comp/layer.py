@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from composer.guides.passes import GuidePasses
 
 F16 = NDArray[np.float16]
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Frame:
     layers: bottom to top. touched: bool [H, W], where any layer has alpha; everywhere else `composite` is the plate.
     untouched_sha256: digest of the plate's half-float values outside `touched`, row-major RGB little-endian.
     pose: float32 [H, W, 3], the OpenPose picture. notes: what was substituted, dropped or clipped in this frame.
+    delivery_from_working: float64 [3, 3], takes the guides' ACEScg to the delivery colour space.
     """
 
     number: int
@@ -39,6 +41,7 @@ class Frame:
     guides: GuidePasses
     pose: F32
     notes: tuple[str, ...] = ()
+    delivery_from_working: F64 = field(default_factory=lambda: np.eye(3))
 
     def layer(self, name: str) -> Layer:
         """The layer called `name`; KeyError where there is none."""

@@ -1,12 +1,52 @@
-"""What a soldier is called: his region and the number of his place in it, the same in every shot, count and machine."""
+"""What a soldier is called: his region and the number of his place in it, the same in every shot, count and machine;
+and what those are called that he belongs to."""
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from composer.crowd.orders import Crowd
 from composer.crowd.shares import first_id
 
 
 def agent_names(layout: Crowd) -> dict[int, str]:
+=======
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from composer.crowd.agents import Cast
+from composer.crowd.figure.body import BUILDS
+from composer.crowd.layout import Layout
+from composer.crowd.shares import first_id
+
+
+@dataclass(frozen=True)
+class Names:
+    """By agent id: his own name, his side's, and that of his type in the cast (his kit, whatever his build)."""
+
+    agent: Mapping[int, str]
+    side: Mapping[int, str]
+    cast: Mapping[int, str]
+
+
+def names_of(layout: Layout, cast: Cast) -> Names:
+    """Names of everybody in `layout`."""
+    ids = layout.agent_id.tolist()
+    sides, kits = layout.casting.side_names, [kit_name(f.name) for f in cast.figures]
+    return Names(
+        agent_names(layout),
+        {a: sides[s] for a, s in zip(ids, layout.casting.side.tolist(), strict=True)},
+        {a: kits[c] for a, c in zip(ids, layout.casting.cast.tolist(), strict=True)},
+    )
+
+
+def kit_name(figure: str) -> str:
+    """`spearman` for the figure `spearman_lean`; a figure's own name where it has no build."""
+    kit, _, build = figure.rpartition("_")
+    return kit if kit and build in {b.name for b in BUILDS} else figure
+
+
+def agent_names(layout: Layout) -> dict[int, str]:
+>>>>>>> main
     """Agent id to name (`host_left.00042`) for everybody in `layout`."""
     first = [first_id(name) for name in layout.region_names]
     pairs = zip(layout.agent_id.tolist(), layout.region.tolist(), strict=True)

@@ -1,14 +1,14 @@
 """One multi-part EXR a frame: the delivery contract.
 
-Parts, in order: `rgba`, `crowd`, `shadow`, `depth`, `normal`, `motion`, `albedo`, `pose`, `crypto_agent00..02`. Every part but the
-first is stored within the window that holds anything; a part that holds nothing is left out, and `part_names` says which
-were written. Files follow the compositing convention: motion's y points up.
+Parts come in the order of `composer.shot.schema.PARTS`. Every part but the first is stored within the window that holds
+anything; a part that holds nothing is left out, and `write_frame` says which were written. Files follow the compositing
+convention: motion's y points up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,13 +17,17 @@ from numpy.typing import NDArray
 
 from composer.camera.camera import View
 from composer.comp.layer import Frame
+from composer.crowd.names import Names
 from composer.deliver import attributes, cryptomatte
 from composer.io.exr import ExrPart, write_exr
 from composer.io.exr_attributes import Chromaticities
 from composer.io.timecode import Timecode
 from composer.io.window import Window
+from composer.shot.schema import PARTS_BY_DEFAULT
 
-PARTS = ("rgba", "crowd", "shadow", "depth", "normal", "motion", "albedo", "pose", "crypto_agent")
+HALF_MAX = 65504.0
+#: Where PIZ is quicker than ZIP and no larger: a picture with the plate's grain. The passes are clean, and ids repeat.
+QUICKEST = {"rgba": "piz"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,9 @@ class Slate:
 
     colorspace: canonical name of the delivery space; chromaticities: its eight numbers. code_version: Muster's.
     timecode: of THIS frame, HH:MM:SS:FF. display, view: how it is meant to be looked at (OCIO names).
-    note: a line of the studio's own for the proxy's burn-in. extra: further string attributes, written as `muster:<key>`.
+    compression: of every part; None takes what is quickest for each. parts: those wanted. control_range_m: near and far
+    of the shot, for `control_depth`. deep: whether a deep file goes with each frame. note: a line of the studio's own
+    for the proxy's burn-in. extra: further string attributes, written as `muster:<key>`.
     """
 
     shot: str
@@ -46,17 +52,19 @@ class Slate:
     code_version: str
     display: str
     view: str
-    compression: str = "zip"
-    parts: Sequence[str] = PARTS
+    compression: str | None = None
+    parts: Sequence[str] = PARTS_BY_DEFAULT
+    control_range_m: tuple[float, float] | None = None
+    deep: bool = False
     note: str = ""
     extra: Mapping[str, str] | None = None
 
 
-def write_frame(path: Path, frame: Frame, view: View, slate: Slate, agent_names: Mapping[int, str]) -> tuple[str, ...]:
+def write_frame(path: Path, frame: Frame, view: View, slate: Slate, names: Names) -> tuple[str, ...]:
     """Write `frame` to `path` at once or not at all; returns the names of the parts that hold something."""
     height, width = frame.composite.shape[:2]
-    parts = [p for name in slate.parts for p in _parts(name, frame, slate, agent_names)]
-    header = _header(frame, view, slate)
+    parts = [p for name in slate.parts for p in _parts(name, frame, slate, names)]
+    header = header_of(frame, view, slate)
     for part in parts:
         if part.name.startswith("crypto"):
             header.update({k: v for k, v in part.attributes.items() if k.startswith("cryptomatte/")})
@@ -64,7 +72,8 @@ def write_frame(path: Path, frame: Frame, view: View, slate: Slate, agent_names:
     return tuple(p.name for p in parts)
 
 
-def _header(frame: Frame, view: View, slate: Slate) -> dict[str, object]:
+def header_of(frame: Frame, view: View, slate: Slate) -> dict[str, object]:
+    """The attributes of every part of every file of `frame`."""
     header: dict[str, object] = {
         "framesPerSecond": slate.frame_rate,
         "worldToCamera": attributes.world_to_camera(view),
@@ -93,8 +102,8 @@ def _header(frame: Frame, view: View, slate: Slate) -> dict[str, object]:
     return header
 
 
-def _parts(name: str, frame: Frame, slate: Slate, agent_names: Mapping[int, str]) -> list[ExrPart]:
-    """The EXR parts of one entry of PARTS; none where it holds nothing."""
+def _parts(name: str, frame: Frame, slate: Slate, names: Names) -> list[ExrPart]:
+    """The EXR parts of one name in `Slate.parts`; none where it holds nothing."""
     guides = frame.guides
     covered = guides.coverage > 0
     if name == "rgba":
@@ -103,6 +112,10 @@ def _parts(name: str, frame: Frame, slate: Slate, agent_names: Mapping[int, str]
     if name in ("crowd", "shadow"):
         rgba = frame.layer(name).rgba
         return _cropped(name, rgba[..., 3] > 0, lambda box: _planes("RGBA", rgba[box]), slate)
+    if name.startswith("light_"):
+        return _light(name, frame, slate)
+    if name == "control_depth":
+        return _control(frame, covered, slate)
     if name == "depth":
         return _cropped("depth", covered, lambda box: {"Z": guides.depth_m[box]}, slate, inside=False)
     if name == "normal":
@@ -113,22 +126,60 @@ def _parts(name: str, frame: Frame, slate: Slate, agent_names: Mapping[int, str]
         return _cropped("albedo", covered, lambda box: _planes("RGB", _f16(guides.albedo[box])), slate)
     if name == "pose":
         return _cropped("pose", frame.pose.any(axis=-1), lambda box: _planes("RGB", _f16(frame.pose[box])), slate)
-    return _crypto(frame, covered, slate, agent_names)
+    return _crypto(name, frame, slate, names)
 
 
-def _crypto(frame: Frame, covered: NDArray[np.bool_], slate: Slate, agent_names: Mapping[int, str]) -> list[ExrPart]:
+def _light(name: str, frame: Frame, slate: Slate) -> list[ExrPart]:
+    """What one light of the light set adds to `crowd`, premultiplied, in the delivery space."""
+    lights = frame.guides.lights
+    if lights is None:
+        raise ValueError("the guides were rendered without the light set")
+    rgb = getattr(lights, name.removeprefix("light_"))
+    seen = frame.layer("crowd").rgba[..., 3] > 0
+    if not np.allclose(frame.delivery_from_working, np.eye(3)):
+        rgb = rgb @ frame.delivery_from_working.T.astype(np.float32)
+    rgb = np.where(seen[..., None], np.clip(rgb, -HALF_MAX, HALF_MAX), 0).astype(np.float16)
+    return _cropped(name, (rgb != 0).any(axis=-1), lambda box: _planes("RGB", rgb[box]), slate)
+
+
+def _control(frame: Frame, covered: NDArray[np.bool_], slate: Slate) -> list[ExrPart]:
+    """Depth as depth-conditioned models take it, 1 near to 0 far, on one scale for the whole shot."""
+    if slate.control_range_m is None:
+        raise ValueError("control_depth needs the shot's near and far")
+    near_m, far_m = slate.control_range_m
+    tags = {"muster:control_near_m": near_m, "muster:control_far_m": far_m, "muster:control_encoding": "inverse depth"}
+    value = control_depth(frame.guides.depth_m, near_m, far_m)
+    parts = _cropped("control_depth", covered, lambda box: {"Y": value[box]}, slate, inside=False)
+    return [replace(part, attributes=tags) for part in parts]
+
+
+def control_depth(depth_m: NDArray[np.float32], near_m: float, far_m: float) -> NDArray[np.float32]:
+    """(1/z - 1/far) / (1/near - 1/far), float32 within 0..1: 1 at `near_m` and nearer, 0 at `far_m`, beyond and where
+    nobody is (inf)."""
+    with np.errstate(divide="ignore"):
+        inverse = 1.0 / depth_m
+    return ((inverse - np.float32(1 / far_m)) * np.float32(1 / (1 / near_m - 1 / far_m))).clip(0, 1).astype(np.float32)
+
+
+def _crypto(layer: str, frame: Frame, slate: Slate, names: Names) -> list[ExrPart]:
     samples = frame.guides.samples
     agents = np.unique(samples.agent_id)
     if len(agents) == 0:
         return []
-    names = [agent_names[int(a)] for a in agents]
-    height, width = covered.shape
-    pictures = cryptomatte.levels(samples, (width, height), agents, cryptomatte.hash_floats(names))
-    tags = cryptomatte.metadata("crypto_agent", names)
-    box = window_of(covered)
+    height, width = frame.guides.coverage.shape
+    shares = cryptomatte.by_agent(samples, agents)
+    called = getattr(names, layer.removeprefix("crypto_"))
+    things = [called[a] for a in agents.tolist()]
+    if layer != "crypto_agent":
+        each = things
+        things = sorted(set(each))
+        number = {thing: i for i, thing in enumerate(things)}
+        shares = cryptomatte.by_group(shares, np.array([number[thing] for thing in each], dtype=np.int64))
+    pictures = cryptomatte.levels(shares, (width, height), cryptomatte.hash_floats(things))
+    tags = cryptomatte.metadata(layer, things)
     return [
-        _part(f"crypto_agent{i:02d}", _planes("RGBA", picture[_slices(box)]), box, slate, tags)
-        for i, picture in enumerate(pictures)
+        _part(f"{layer}{i:02d}", dict(zip("RGBA", planes, strict=True)), box, slate, tags)
+        for i, (box, planes) in enumerate(pictures)
     ]
 
 
@@ -159,7 +210,7 @@ def _cropped(name, mask, planes, slate, inside=True) -> list[ExrPart]:
 
 
 def _part(name: str, channels, window: Window | None, slate: Slate, tags: Mapping[str, str] | None = None) -> ExrPart:
-    return ExrPart(name, channels, window, slate.compression, dict(tags or {}))
+    return ExrPart(name, channels, window, slate.compression or QUICKEST.get(name, "zip"), dict(tags or {}))
 
 
 def _slices(w: Window) -> tuple[slice, slice]:

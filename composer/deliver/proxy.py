@@ -91,7 +91,7 @@ def to_display(
 
 def burn_in(rgb: U8, left: str, right: str) -> U8:
     """The picture with one line of text at its lower left and lower right, on a dark strip of its own."""
-    height, width = rgb.shape[:2]
+    width = rgb.shape[1]
     size = max(12, width // 64)
     strip = Image.new("RGB", (width, size * 2), (16, 16, 16))
     draw = ImageDraw.Draw(strip)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from composer.color.spaces import ColorManager
+from composer.deliver.cryptomatte import hash_floats
+from composer.deliver.deep import deep_name
 from composer.deliver.proxy import to_display
 from composer.errors import InputError, Where
 from composer.io.exr import ExrPart, read_exr_parts
+from composer.io.exr_deep import deep_counts
 from composer.io.files import atomic_write
 
 U8 = NDArray[np.uint8]
@@ -22,6 +26,11 @@ F32 = NDArray[np.float32]
 
 PAPER, INK, FAINT = (24, 24, 26), (228, 228, 228), (150, 150, 150)
 GAP, COLUMNS = 12, 4
+#: Colours for the few groups of a Cryptomatte by side or cast, with what they are called.
+INKS = (
+    ("orange", (240, 130, 40)), ("cyan", (60, 190, 220)), ("green", (110, 190, 80)), ("violet", (170, 110, 220)),
+    ("yellow", (240, 210, 80)), ("grey", (160, 160, 160)),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,13 +59,26 @@ def contact_sheet(path: Path, color: ColorManager, width_px: int = 1920) -> U8:
     parts = {p.name: p for p in read_exr_parts(path)}
     head = parts["rgba"].attributes
     size = _size(parts["rgba"])
-    show = _Show(color, head, size)
+    show = Show(color, head, size)
     inner = width_px - 2 * GAP
-    title = f"{head.get('muster:shot', path.stem)}  {head.get('muster:version', '')}  frame {head.get('muster:frame', '')}"
+    title = (
+        f"{head.get('muster:shot', path.stem)}  {head.get('muster:version', '')}  frame {head.get('muster:frame', '')}"
+    )
     big = Tile(title, "composite, through the display transform", show.colour(show.planes(parts["rgba"], "RGB"), inner))
     cell = (inner - (COLUMNS - 1) * GAP) // COLUMNS
+    return _page(big, pass_tiles(path, parts, show, cell), width_px)
+
+
+def pass_tiles(path: Path, parts: Mapping[str, ExrPart], show: Show, cell: int) -> list[Tile]:
+    """A tile of `cell` pixels' width for each element and pass of the frame at `path`, its deep file included."""
+    head = parts["rgba"].attributes
     small = [tile for part in parts.values() for tile in show.tiles(part, cell)]
-    return _page(big, small, width_px)
+    deep = path.parent.parent / deep_name(
+        str(head.get("muster:shot")), str(head.get("muster:version")), int(str(head.get("muster:frame", 0)))
+    )
+    if deep.is_file():
+        small.append(show.deep(deep_counts(deep), cell))
+    return small
 
 
 def write_sheet(target: Path, sheet: U8) -> None:
@@ -66,7 +88,7 @@ def write_sheet(target: Path, sheet: U8) -> None:
         Image.fromarray(sheet).save(temporary, format="PNG")
 
 
-class _Show:
+class Show:
     """How each part is made visible."""
 
     def __init__(self, color: ColorManager, head: Mapping[str, object], size_px: tuple[int, int]) -> None:
@@ -103,7 +125,13 @@ class _Show:
             "motion": self.motion,
             "albedo": self.albedo,
             "pose": self.pose,
+            "light_sun": self.light,
+            "light_sky": self.light,
+            "light_bounce": self.light,
+            "control_depth": self.control,
             "crypto_agent00": self.ids,
+            "crypto_side00": self.groups,
+            "crypto_cast00": self.groups,
         }
         return [draw[part.name](part, width)] if part.name in draw else []
 
@@ -149,13 +177,46 @@ class _Show:
         picture = (self.planes(part, "RGB") * 255).clip(0, 255).astype(np.uint8)
         return Tile("pose", "OpenPose skeletons, from the agents' own joints", self.fit(picture, width))
 
+    def light(self, part: ExrPart, width: int) -> Tile:
+        name = part.name.removeprefix("light_")
+        legend = f"what the {name} adds to crowd, premultiplied"
+        return Tile(part.name, legend, self.colour(self.planes(part, "RGB"), width))
+
+    def control(self, part: ExrPart, width: int) -> Tile:
+        near, far = (float(str(part.attributes.get(f"muster:control_{k}_m", 0))) for k in ("near", "far"))
+        legend = f"inverse depth, white {near:.2f} m to black {far:.2f} m, the same in every frame"
+        return Tile("control_depth", legend, self.fit(_grey(self.planes(part, "Y")[..., 0]), width))
+
     def ids(self, part: ExrPart, width: int) -> Tile:
         planes = self.planes(part, "RG")
         ids = np.ascontiguousarray(planes[..., 0]).view(np.uint32)
         mix = np.stack([ids * np.uint32(k) >> np.uint32(24) for k in (2654435761, 2246822519, 3266489917)], axis=-1)
-        seen = (len(np.unique(ids)) - 1) if (ids == 0).any() else len(np.unique(ids))
         picture = ((64 + mix * 0.75) * planes[..., 1:]).clip(0, 255).astype(np.uint8)
-        return Tile("crypto_agent", f"Cryptomatte, first rank: {seen:,} soldiers lead a pixel", self.fit(picture, width))
+        legend = f"Cryptomatte, first rank: {len(np.unique(ids[ids != 0])):,} soldiers lead a pixel"
+        return Tile("crypto_agent", legend, self.fit(picture, width))
+
+    def groups(self, part: ExrPart, width: int) -> Tile:
+        layer = part.name.removesuffix("00")
+        planes, picture, said = self.planes(part, "RG"), np.zeros((*self.size_px[::-1], 3), np.float32), []
+        for i, name in enumerate(_manifest(part, layer)):
+            called, colour = INKS[i % len(INKS)]
+            mine = planes[..., :1] == hash_floats([name])[0]
+            picture += np.where(mine, planes[..., 1:] * np.array(colour, np.float32), 0)
+            said.append(f"{name} {called}")
+        more = f" and {len(said) - 4} more" if len(said) > 4 else ""
+        legend = f"Cryptomatte, first rank: {', '.join(said[:4])}{more}"
+        return Tile(layer, legend, self.fit(picture.clip(0, 255).astype(np.uint8), width))
+
+    def deep(self, counts: NDArray[np.int32], width: int) -> Tile:
+        ramp = np.array([(0, 0, 0), (60, 70, 110), (70, 150, 150), (240, 190, 60), (255, 90, 60)], np.uint8)
+        legend = f"soldiers in a pixel: 1 blue, 2 green, 3 yellow, more red; {counts.sum():,} samples"
+        return Tile("deep", legend, self.fit(ramp[np.minimum(counts, 4)], width))
+
+
+def _manifest(part: ExrPart, layer: str) -> list[str]:
+    """The names in one Cryptomatte layer's manifest."""
+    key = next((k for k, v in part.attributes.items() if k.endswith("/name") and v == layer), "")
+    return sorted(json.loads(str(part.attributes.get(key.removesuffix("name") + "manifest", "{}"))))
 
 
 def _page(big: Tile, small: list[Tile], width: int) -> U8:
@@ -193,4 +254,3 @@ def _grey(values: F32) -> U8:
 def _size(part: ExrPart) -> tuple[int, int]:
     h, w = part.channels["R"].shape
     return w, h
-

@@ -1,4 +1,4 @@
-# ruff: noqa: UP018, RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
+# ruff: noqa: RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
 """Warp kernels of the ground: where it lies behind each pixel, and the sunlight and sky light that the crowd takes
 from it."""
 
@@ -7,9 +7,9 @@ from __future__ import annotations
 import warp as wp
 
 from composer.guides.kernel_sun import FAR, Sun, blocked, blocked_inside, level_of, sun_place, tile_at
-from composer.guides.kernel_view import Eye, pixel_ray, to_world
+from composer.guides.kernel_view import OPTIONS, Eye, pixel_ray, to_world
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 
 @wp.struct
@@ -51,10 +51,12 @@ def ground_block(
         long_y = 64.0
     stat = wp.vec2(0.0, 0.0)
     steps = int(long_y / 12.0) + 1
-    for s in range(-steps, steps + 1):
+    s = int(-steps)
+    while s < steps + 1:
         if steps > 1 or s == 0:
             t = float(s) / float(steps)
             stat += tile_at(sun, level, q[0] + ey[0] * t, q[1] + ey[1] * t)
+        s += 1
     if stat[1] <= 0.0:
         return 0.0
     gap = wp.max(q[2] - stat[0] / stat[1], 0.0)
@@ -71,7 +73,8 @@ def ground_block(
     qy = q[1] - float(level.y0)
     inside = wp.min(qx, qy) > reach and qx + reach < float(level.width) and qy + reach < float(level.height)
     hit = float(0.0)
-    for k in range(n):
+    k = int(0)
+    while k < n:
         o = tap[first + k]
         x = q[0] + ex[0] * o[0] + ey[0] * o[1] + radius * o[2]
         y = q[1] + ex[1] * o[0] + ey[1] * o[1] + radius * o[3]
@@ -80,6 +83,7 @@ def ground_block(
             hit += blocked_inside(sun, level, x, y, d)
         else:
             hit += blocked(sun, level, x, y, d)
+        k += 1
     return hit / float(n)
 
 
@@ -104,12 +108,14 @@ def contact_at(feet: Feet, p: wp.vec3) -> float:
     first = feet.start[j * feet.nx + i]
     last = feet.start[j * feet.nx + i + 1]
     open = float(1.0)
-    for k in range(first, last):
+    k = int(first)
+    while k < last:
         slot = feet.item[k]
         scale = feet.scale[slot]
         open *= 1.0 - 0.34 * bump(p - feet.body[slot], 0.85 * scale)
         open *= 1.0 - 0.6 * bump(p - feet.left[slot], 0.3 * scale)
         open *= 1.0 - 0.6 * bump(p - feet.right[slot], 0.3 * scale)
+        k += 1
     return 1.0 - open
 
 
@@ -120,20 +126,22 @@ def crowding_at(feet: Feet, p: wp.vec3) -> float:
     j = int(wp.floor((p[2] - feet.z0) * feet.inv_cell)) - feet.j0
     total = float(0.0)
     if i >= 0 and j >= 0 and i < feet.nx and j < feet.nz:
-        for k in range(feet.start[j * feet.nx + i], feet.start[j * feet.nx + i + 1]):
+        k = int(feet.start[j * feet.nx + i])
+        while k < feet.start[j * feet.nx + i + 1]:
             d = wp.length(p - feet.body[feet.item[k]])
             if d > 0.05:
                 total += wp.max(0.0, 1.0 - d / 1.5)
+            k += 1
     return wp.min(total / 2.0, 1.0)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def crowding_kernel(feet: Feet, crowding: wp.array(dtype=float)):
     slot = wp.tid()
     crowding[slot] = crowding_at(feet, feet.body[slot])
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def ground_point_kernel(eye: Eye, depth_m: wp.array2d(dtype=float), row0: int, point: wp.array2d(dtype=wp.vec3)):
     """dim (rows, W): the ground point that each pixel's centre sees, rel; NaN where there is none."""
     y, x = wp.tid()
@@ -145,7 +153,7 @@ def ground_point_kernel(eye: Eye, depth_m: wp.array2d(dtype=float), row0: int, p
     point[y, x] = p
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def plane_kernel(eye: Eye, normal: wp.vec3, height: float, row0: int, depth_m: wp.array2d(dtype=float)):
     """dim (rows, W): planar depth of the plane dot(normal, rel) = height; inf where the ray misses it."""
     y, x = wp.tid()
@@ -179,7 +187,7 @@ def settle(share: float) -> float:
     return wp.min(share * t * t * (3.0 - 2.0 * t), 1.0)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def ground_kernel(
     sun: Sun, feet: Feet, point: wp.array2d(dtype=wp.vec3), depth_m: wp.array2d(dtype=float),
     holdout_alpha: wp.array3d(dtype=float), holdout_depth: wp.array3d(dtype=float), tap: wp.array(dtype=wp.vec4),
@@ -206,13 +214,17 @@ def ground_kernel(
             dark = dark * (1.0 - t) + ground_block(sun, number + 1, p, along_x, along_y, tap) * t
     near = float(0.0)
     n = wp.clamp(int(wp.ceil(wp.length(along_y) / 0.15)), 1, 12)
-    for k in range(n):
+    k = int(0)
+    while k < n:
         near += contact_at(feet, p + along_y * ((float(k) + 0.5) / float(n) - 0.5))
+        k += 1
     near = near / float(n)
     clear = float(1.0)
-    for k in range(holdout_alpha.shape[0]):
+    k = int(0)
+    while k < holdout_alpha.shape[0]:
         d = holdout_depth[k, wp.min(y, holdout_depth.shape[1] - 1), wp.min(x, holdout_depth.shape[2] - 1)]
         if depth_m[y, x] > d:
             clear *= 1.0 - holdout_alpha[k, y, x]
+        k += 1
     shadow[y, x] = settle(dark) * clear
     contact[y, x] = settle(near) * clear

@@ -1,4 +1,3 @@
-# ruff: noqa: UP018 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
 """Warp kernels that draw a ground mesh: triangle numbers into a pinhole buffer, then each plate pixel's own ray
 against the triangles around it, so that depth is exact through any lens however large the triangles are."""
 
@@ -7,23 +6,23 @@ from __future__ import annotations
 import warp as wp
 
 from composer.guides.kernel_raster import scan, scan_clipped
-from composer.guides.kernel_view import Eye, pixel_ray, to_camera
+from composer.guides.kernel_view import OPTIONS, Eye, pixel_ray, to_camera
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 NOTHING = wp.constant(wp.uint64(0xFFFFFFFFFFFFFFFF))
 #: The ground's near plane: grounds lie further from a lens than this.
 GROUND_NEAR_M = wp.constant(0.25)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def place_kernel(eye: Eye, rel: wp.array(dtype=wp.vec3), first: int, cam: wp.array(dtype=wp.vec3)):
     """dim (V): camera space."""
     i = wp.tid() + first
     cam[i] = to_camera(eye, rel[i])
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def ground_raster_kernel(
     flat: Eye, cam: wp.array(dtype=wp.vec3), triangle: wp.array(dtype=wp.vec3i), row0: int, row1: int, width: int,
     offset: wp.array(dtype=wp.vec2i), vis: wp.array(dtype=wp.uint64),
@@ -63,7 +62,7 @@ def plane_depth(a: wp.vec3, b: wp.vec3, c: wp.vec3, ray: wp.vec3, slack: float) 
     return depth
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def ground_depth_kernel(
     eye: Eye, flat: Eye, cam: wp.array(dtype=wp.vec3), triangle: wp.array(dtype=wp.vec3i), row0: int, width: int,
     height: int, vis: wp.array(dtype=wp.uint64), depth_m: wp.array2d(dtype=float),

@@ -1,4 +1,4 @@
-# ruff: noqa: UP018, RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
+# ruff: noqa: RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
 """Warp kernels from poses to the visibility buffer and the sun's depth maps.
 
 The visibility buffer holds `depth bits << 32 | slot << 12 | triangle` for each sample, least wins, so the result does
@@ -11,6 +11,7 @@ from __future__ import annotations
 import warp as wp
 
 from composer.guides.kernel_view import (
+    OPTIONS,
     Draws,
     Eye,
     Meshes,
@@ -21,7 +22,7 @@ from composer.guides.kernel_view import (
     to_camera,
 )
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 EMPTY = 0xFFFFFFFFFFFFFFFF
 NEAR_M = wp.constant(0.05)
@@ -32,7 +33,7 @@ NEVER = wp.constant(wp.int64(-(1 << 62)))
 
 @wp.struct
 class Motion:
-    """Clips, one after the other, and what each agent is doing at the three frames. up: [0, 0] where all are upright."""
+    """Clips, one after the other, and what each agent is doing at the three frames. up: [0, 0]: all are upright."""
 
     rotation: wp.array2d(dtype=wp.quat)
     position: wp.array2d(dtype=wp.vec3)
@@ -50,7 +51,7 @@ class Motion:
 
 @wp.func
 def lean(up: wp.vec3) -> wp.quat:
-    """The shortest arc from +Y to `up`, of any length; about x where that is undecided, none where `up` is no direction."""
+    """The shortest arc from +Y to `up`, of any length; about x where undecided, none where `up` is no direction."""
     size = wp.length(up)
     turn = wp.quat(0.0, 0.0, 0.0, 1.0)
     if size > 1.0e-6 and size < 1.0e6:
@@ -61,7 +62,7 @@ def lean(up: wp.vec3) -> wp.quat:
     return turn
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def pose_kernel(motion: Motion, first_slot: int, matrix: wp.array3d(dtype=mat34)):
     """dim (slots, 3, J): world matrix of each joint at each frame, to be applied to bind-pose vertices."""
     slot, frame, joint = wp.tid()
@@ -99,7 +100,7 @@ def pose_kernel(motion: Motion, first_slot: int, matrix: wp.array3d(dtype=mat34)
     )  # fmt: skip
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def skin_kernel(
     meshes: Meshes,
     draws: Draws,
@@ -151,7 +152,7 @@ def skin_kernel(
         wp.atomic_max(box, slot, 4, crosses)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def joint_kernel(
     draws: Draws, joint: wp.array(dtype=int), place: wp.array(dtype=wp.vec3), eye: Eye,
     rel: wp.array2d(dtype=wp.vec3), pixel: wp.array2d(dtype=wp.vec3),
@@ -367,7 +368,7 @@ def scan_clipped(
         scan(p0, p1, p2, payload, both_sides, row0, row1, width, samples, offset, vis)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def raster_kernel(
     meshes: Meshes,
     draws: Draws,

@@ -1,4 +1,4 @@
-# ruff: noqa: UP018, RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
+# ruff: noqa: RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
 """Warp kernels that resolve the visibility buffer into passes: coverage, ids, shading, normals, motion, samples.
 
 A pixel's samples are taken agent by agent, nearest first, and within an agent triangle by triangle, so that each
@@ -12,6 +12,7 @@ import warp as wp
 
 from composer.guides.kernel_sun import Sun, surface_sun
 from composer.guides.kernel_view import (
+    OPTIONS,
     Draws,
     Eye,
     Meshes,
@@ -23,7 +24,7 @@ from composer.guides.kernel_view import (
     to_world,
 )
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 EMPTY = wp.constant(wp.uint64(0xFFFFFFFFFFFFFFFF))
 GROUND_BIAS_M = wp.constant(0.06)
@@ -57,6 +58,8 @@ class Shading:
 
 @wp.struct
 class Passes:
+    """light_sun .. light_bounce: the beauty by light; [0, 0] where they are not wanted."""
+
     depth: wp.array2d(dtype=float)
     normal: wp.array2d(dtype=wp.vec3)
     agent_id: wp.array2d(dtype=wp.uint32)
@@ -65,6 +68,9 @@ class Passes:
     coverage: wp.array2d(dtype=float)
     albedo: wp.array2d(dtype=wp.vec3)
     beauty: wp.array2d(dtype=wp.vec3)
+    light_sun: wp.array2d(dtype=wp.vec3)
+    light_sky: wp.array2d(dtype=wp.vec3)
+    light_bounce: wp.array2d(dtype=wp.vec3)
 
 
 @wp.struct
@@ -120,16 +126,18 @@ def ground_limit(ground: wp.array2d(dtype=float), y: int, x: int) -> float:
 def transmission(blockers: Blockers, y: int, x: int, depth: float) -> float:
     """How much of a sample at `depth` the holdouts let through."""
     clear = float(1.0)
-    for k in range(blockers.alpha.shape[0]):
+    k = int(0)
+    while k < blockers.alpha.shape[0]:
         alpha = blockers.alpha[k, y, x]
         if alpha > 0.0:
             d = blockers.depth[k, wp.min(y, blockers.depth.shape[1] - 1), wp.min(x, blockers.depth.shape[2] - 1)]
             if depth > d:
                 clear *= 1.0 - wp.min(alpha, 1.0)
+        k += 1
     return clear
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def count_kernel(
     vis: wp.array(dtype=wp.uint64),
     samples: int,
@@ -144,7 +152,8 @@ def count_kernel(
     cell = (r * width + x) * samples
     limit = float(-1.0)
     agents = int(0)
-    for s in range(samples):
+    s = int(0)
+    while s < samples:
         key = vis[cell + s]
         if key != EMPTY:
             depth = key_depth(key)
@@ -156,13 +165,16 @@ def count_kernel(
                     keep = False
             if keep:
                 fresh = int(1)
-                for q in range(s):
+                q = int(0)
+                while q < s:
                     other = vis[cell + q]
                     if other != EMPTY and key_slot(other) == key_slot(key):
                         fresh = 0
+                    q += 1
                 agents += fresh
             else:
                 vis[cell + s] = EMPTY
+        s += 1
     count[r * width + x] = wp.int64(agents)
 
 
@@ -204,32 +216,36 @@ def mix3(a: wp.vec3, b: wp.vec3, t: float) -> wp.vec3:
 
 
 @wp.func
-def shade(shading: Shading, slot: int, material: int, p: wp.vec3, n: wp.vec3, lit: float, pixel_m: float) -> wp.vec3:
-    """Radiance of a surface point. lit: share of the sun that reaches it. pixel_m: a pixel's width there."""
+def shade(
+    shading: Shading, sun_rgb: wp.vec3, sky: wp.vec3, bounce: wp.vec3, slot: int, material: int, p: wp.vec3, n: wp.vec3,
+    lit: float, pixel_m: float,
+) -> wp.vec3:  # fmt: skip
+    """Radiance of a surface point under these lights; linear in each. lit: share of the sun that reaches it. pixel_m: a
+    pixel's width there."""
     base = shading.albedo[slot, material]
     facing = wp.dot(n, shading.toward)
     open = ambient(shading, slot, p, n)
     view = -wp.normalize(p)
-    dome = mix3(shading.bounce, shading.sky, 0.5 * (n[1] + 1.0)) * open
+    dome = mix3(bounce, sky, 0.5 * (n[1] + 1.0)) * open
     if material == METAL:
         # a dull plate: the sky and ground mirrored softly, a broad highlight that widens as the figure gets small
         mirror = n * (2.0 * wp.dot(n, view)) - view
         t = wp.clamp(mirror[1] * 0.9 + 0.5, 0.0, 1.0)
-        glow = mix3(shading.bounce, shading.sky, t * t * (3.0 - 2.0 * t)) * open
+        glow = mix3(bounce, sky, t * t * (3.0 - 2.0 * t)) * open
         power = 36.0 / (1.0 + pixel_m * 60.0)
         half = wp.normalize(view + shading.toward)
         spark = wp.pow(wp.max(wp.dot(n, half), 0.0), power) * (power + 8.0) * 0.125
-        sun = shading.sun * (wp.max(facing, 0.0) * lit)
+        sun = sun_rgb * (wp.max(facing, 0.0) * lit)
         return wp.cw_mul(base, (sun + dome) * 0.35 + glow * 0.55 + sun * (0.5 * spark))
     wrap = wp.max((facing + 0.12) / 1.12, 0.0)
     if material == 0 or material == 8 or material == 6:
         wrap = wp.max(facing, 0.0)
     grazing = 1.0 - wp.max(wp.dot(n, view), 0.0)
     fuzz = 0.18 * grazing * grazing * grazing
-    return wp.cw_mul(base, shading.sun * (wrap * lit) + dome) + wp.cw_mul(base + wp.vec3(0.03, 0.03, 0.03), dome) * fuzz
+    return wp.cw_mul(base, sun_rgb * (wrap * lit) + dome) + wp.cw_mul(base + wp.vec3(0.03, 0.03, 0.03), dome) * fuzz
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def resolve_kernel(
     vis: wp.array(dtype=wp.uint64), samples: int, offset: wp.array(dtype=wp.vec2i), row0: int, width: int,
     meshes: Meshes, draws: Draws, before: Eye, eye: Eye, after: Eye, sun: Sun, shading: Shading, blockers: Blockers,
@@ -244,13 +260,18 @@ def resolve_kernel(
         return
     cell = pixel * samples
     todo = int(0)
-    for s in range(samples):
+    s = int(0)
+    while s < samples:
         if vis[cell + s] != EMPTY:
             todo = todo | (1 << s)
+        s += 1
     share = 1.0 / float(samples)
     total_cover = float(0.0)
     total_rgb = wp.vec3(0.0, 0.0, 0.0)
     total_albedo = wp.vec3(0.0, 0.0, 0.0)
+    by_sun = wp.vec3(0.0, 0.0, 0.0)
+    by_sky = wp.vec3(0.0, 0.0, 0.0)
+    by_bounce = wp.vec3(0.0, 0.0, 0.0)
     total_normal = wp.vec3(0.0, 0.0, 0.0)
     best_cover = float(-1.0)
     best_slot = int(0)
@@ -259,12 +280,14 @@ def resolve_kernel(
         # the nearest sample left opens the next agent
         nearest = EMPTY
         nearest_s = int(0)
-        for s in range(samples):
+        s = int(0)
+        while s < samples:
             if (todo >> s) & 1 != 0:
                 key = vis[cell + s]
                 if key < nearest:
                     nearest = key
                     nearest_s = s
+            s += 1
         slot = key_slot(nearest)
         mesh = draws.mesh[slot]
         vertex0 = meshes.first_vertex[mesh]
@@ -272,7 +295,8 @@ def resolve_kernel(
         agent_cover = float(0.0)
         agent_rgb = wp.vec3(0.0, 0.0, 0.0)
         lit = float(-1.0)
-        for s in range(samples):
+        s = int(0)
+        while s < samples:
             if (todo >> s) & 1 != 0 and key_slot(vis[cell + s]) == slot:
                 key = vis[cell + s]
                 triangle = key_triangle(key)
@@ -282,7 +306,8 @@ def resolve_kernel(
                 mx = float(0.0)
                 my = float(0.0)
                 n_samples = float(0.0)
-                for q in range(s, samples):
+                q = int(s)
+                while q < samples:
                     if (todo >> q) & 1 != 0:
                         other = vis[cell + q]
                         if key_slot(other) == slot and key_triangle(other) == triangle:
@@ -291,6 +316,7 @@ def resolve_kernel(
                             mx += float(offset[q][0])
                             my += float(offset[q][1])
                             n_samples += 1.0
+                    q += 1
                 ray = pixel_ray(eye, float(x) + mx / (256.0 * n_samples), float(y) + my / (256.0 * n_samples))
                 v = meshes.tri[meshes.first_tri[mesh] + triangle]
                 a = draws.rel[base + v[0]]
@@ -311,7 +337,16 @@ def resolve_kernel(
                 material = meshes.material[meshes.first_tri[mesh] + triangle]
                 if lit < 0.0 and wp.dot(n, shading.toward) > -0.12:
                     lit = surface_sun(sun, p, n)
-                rgb = shade(shading, slot, material, p, n, wp.max(lit, 0.0), depth / eye.fx)
+                reach = wp.max(lit, 0.0)
+                pixel_m = depth / eye.fx
+                rgb = shade(
+                    shading, shading.sun, shading.sky, shading.bounce, slot, material, p, n, reach, pixel_m
+                )  # fmt: skip
+                if out.light_sun.shape[0] > 0:
+                    off = wp.vec3(0.0, 0.0, 0.0)
+                    by_sun += shade(shading, shading.sun, off, off, slot, material, p, n, reach, pixel_m) * cover
+                    by_sky += shade(shading, off, shading.sky, off, slot, material, p, n, reach, pixel_m) * cover
+                    by_bounce += shade(shading, off, off, shading.bounce, slot, material, p, n, reach, pixel_m) * cover
                 agent_cover += cover
                 agent_rgb += rgb * cover
                 total_albedo += shading.albedo[slot, material] * cover
@@ -339,6 +374,7 @@ def resolve_kernel(
                         step = camera_to_pixel(after, next) - here
                         if step[0] == step[0] and step[1] == step[1]:
                             out.motion[y, x] = step
+            s += 1
         entries.agent_id[entry] = shading.agent_id[slot]
         entries.coverage[entry] = agent_cover
         entries.depth[entry] = key_depth(nearest)
@@ -351,6 +387,10 @@ def resolve_kernel(
             best_slot = slot
     out.coverage[y, x] = total_cover
     out.beauty[y, x] = total_rgb
+    if out.light_sun.shape[0] > 0:
+        out.light_sun[y, x] = by_sun
+        out.light_sky[y, x] = by_sky
+        out.light_bounce[y, x] = by_bounce
     out.albedo[y, x] = total_albedo
     out.agent_id[y, x] = shading.agent_id[best_slot]
     length = wp.length(total_normal)

@@ -1,4 +1,4 @@
-# ruff: noqa: UP018, RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
+# ruff: noqa: RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
 """Warp kernels of the sun: depth maps of the crowd as the sun sees it.
 
 The maps are a few levels of rising texel size. A level's texel grid is fixed in the world, so shadows do not crawl from
@@ -11,9 +11,9 @@ from __future__ import annotations
 import warp as wp
 
 from composer.guides.kernel_raster import LIMIT_PX, fixed
-from composer.guides.kernel_view import Draws, Meshes
+from composer.guides.kernel_view import OPTIONS, Draws, Meshes
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 FAR = wp.constant(1.0e9)
 TILE = 8
@@ -139,7 +139,7 @@ def sun_place(sun: Sun, level: SunLevel, p: wp.vec3) -> wp.vec3:
     )
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def sun_raster_kernel(
     meshes: Meshes, draws: Draws, sun: Sun, number: int, slots: wp.array(dtype=int), lanes: int, row0: int, row1: int,
     target: wp.array(dtype=float),
@@ -166,7 +166,7 @@ def sun_raster_kernel(
         t += lanes
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def tile_kernel(sun: Sun, number: int, row0: int, tile: wp.array(dtype=wp.vec2)):
     """dim (tile rows, tile columns): sum of caster depths and number of casters in 8 x 8 texels."""
     j, i = wp.tid()
@@ -184,7 +184,7 @@ def tile_kernel(sun: Sun, number: int, row0: int, tile: wp.array(dtype=wp.vec2))
     tile[level.first_tile + j * (level.width // 8) + i] = wp.vec2(total, count)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def tile_blur_kernel(
     sun: Sun, number: int, row0: int, source: wp.array(dtype=wp.vec2), target: wp.array(dtype=wp.vec2)
 ):

@@ -12,6 +12,14 @@ from composer.io.warp_log import quiet_warp
 
 quiet_warp()
 
+#: For every kernel module of this room. Warp's own CPU flags, but no fused multiply-adds: the same bits on every x86
+#: node.
+OPTIONS = {
+    "enable_backward": False,
+    "cpu_compiler_flags": "-march=native -mllvm=-inline-threshold=9000 -mllvm=-inline-cold-callsite-threshold=3000"
+    " -mllvm=-slp-recursion-max-depth=4 -ffp-contract=off",
+}
+
 mat34 = wp.types.matrix(shape=(3, 4), dtype=wp.float32)
 
 

@@ -53,6 +53,15 @@ class Samples:
 
 
 @dataclass(frozen=True)
+class LightSet:
+    """What each light adds to `GuidePasses.beauty`: float32 [H, W, 3], ACEScg, premultiplied by coverage."""
+
+    sun: F32
+    sky: F32
+    bounce: F32
+
+
+@dataclass(frozen=True)
 class GuidePasses:
     """What the camera sees of the crowd, at plate size, through the plate's own lens. All arrays [H, W, ...].
 
@@ -66,7 +75,8 @@ class GuidePasses:
     contact: float32 [H, W] in 0..1, the share of sky light that it takes. Both 0 outside the ground.
     pose_px: float32 [N, 18, 3]: x, y in plate pixels and 1 where the joint is in front of the camera (else 0), for
     `pose_agent`: uint32 [N], nearest first; pose_visible: bool [N, 18], the joint is not hidden by anything.
-    samples: the visible samples behind each pixel. dropped: samples lost to overflow, counted, 0 in a good frame.
+    samples: the visible samples behind each pixel. lights: the beauty by light, where it was asked for.
+    dropped: samples lost to overflow, counted, 0 in a good frame.
     seconds: by stage. notes: what was made coarser than wanted, one sentence each.
     """
 
@@ -84,6 +94,7 @@ class GuidePasses:
     pose_agent: NDArray[np.uint32]
     pose_visible: NDArray[np.bool_]
     samples: Samples
+    lights: LightSet | None = None
     dropped: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -98,10 +98,10 @@ def _skeleton(canvas: NDArray[np.uint8], px: NDArray[np.float64], ok: NDArray[np
 def pose_picture(passes: GuidePasses, size_px: tuple[int, int], *, min_height_px: float = MIN_HEIGHT_PX) -> F32:
     """float32 [H, W, 3] in 0..1, display values: the skeletons in OpenPose's colours on black, far ones first.
 
-    size_px: (w, h) of the picture wanted; the joints are scaled to it. Limbs and joints are 4 px wide on a canvas of
-    512 px and in proportion on others, but no wider than suits the figure. Joints that something hides are left out,
-    and those that no limb would reach; soldiers smaller than `min_height_px` in the picture wanted are too small for a
-    skeleton to help.
+    size_px: (w, h) of the picture wanted; the joints are scaled to it. On a canvas whose shorter side is 512 px, as
+    the models were trained on, limbs are 8 px wide and joints are discs of 4 px radius; in proportion on others, but
+    no wider than suits the figure. Joints that something hides are left out, and those that no limb would reach;
+    soldiers smaller than `min_height_px` in the picture wanted are too small for a skeleton to help.
     """
     w, h = size_px
     canvas = np.zeros((h, w, 3), np.uint8)

@@ -28,7 +28,7 @@ from composer.guides.kernel_shade import Blockers, Entries, Passes, Shading, cou
 from composer.guides.kernel_sun import Sun
 from composer.guides.kernel_view import Eye
 from composer.guides.lens_table import LensTables, lens_tables, sample_grid
-from composer.guides.passes import GuidePasses, Holdout, Light, Samples
+from composer.guides.passes import GuidePasses, Holdout, Light, LightSet, Samples
 from composer.guides.pattern import PATTERNS, sample_places
 from composer.guides.pose import joint_passes
 from composer.guides.sun import draw_sun, filter_taps, plan_sun
@@ -38,6 +38,7 @@ F64 = NDArray[np.float64]
 
 CPU_BAND_BYTES = 6_000_000
 CUDA_BAND_BYTES = 400_000_000
+
 
 @dataclass(frozen=True)
 class _Inputs:
@@ -78,6 +79,12 @@ class _Stages:
         now = time.perf_counter()
         self.seconds[name] = now - self._last
         self._last = now
+
+
+def _lens_notes(tables: LensTables) -> tuple[str, ...]:
+    if tables.error_px <= 0.01:
+        return ()
+    return (f"lens: where the model nears its limit the picture is off by up to {tables.error_px:.2g} px",)
 
 
 def _check(views: Sequence[View], ground_depth_m: F32 | None, holdouts: Sequence[Holdout], samples: int) -> None:
@@ -142,10 +149,13 @@ def _shading(agents: Agents, light: Light, slots: Slots, crowd: Crowd, crowding:
     return shading
 
 
+LIGHTS = ("light_sun", "light_sky", "light_bounce")
+
+
 class _Canvas:
     """The passes as numpy arrays and, for kernels, the same memory on the CPU or a copy to fetch from CUDA."""
 
-    def __init__(self, size_px: tuple[int, int], device: str) -> None:
+    def __init__(self, size_px: tuple[int, int], device: str, light_set: bool) -> None:
         w, h = size_px
         self.passes = Passes()
         self.device = device
@@ -160,6 +170,13 @@ class _Canvas:
             host = np.full((h, w), np.inf, dtype) if name == "depth" else np.zeros((h, w, *tail), dtype)
             self._host[name] = host
             setattr(self.passes, name, upload(host, kind, device))
+        for name in LIGHTS:
+            self._host[name] = np.zeros((h, w, 3) if light_set else (0, 0, 3), np.float32)
+            setattr(self.passes, name, upload(self._host[name], wp.vec3, device))
+        self.light_set = light_set
+
+    def lights(self) -> LightSet | None:
+        return LightSet(*(self.fetch(name) for name in LIGHTS)) if self.light_set else None
 
     def fetch(self, name: str) -> NDArray:  # type: ignore[type-arg]
         return self._host[name] if self.device == "cpu" else getattr(self.passes, name).numpy()
@@ -225,6 +242,21 @@ def _join(bands: list[_Band], size_px: tuple[int, int]) -> Samples:
     )
 
 
+def _draw_bands(inputs: _Inputs, canvas: _Canvas, pool: Pool, band_rows: int | None) -> Samples:
+    """The whole picture, band by band."""
+    w, h = inputs.size_px
+    memory = CPU_BAND_BYTES if inputs.device == "cpu" else CUDA_BAND_BYTES
+    rows = band_rows or max(16, memory // (w * inputs.samples * 8))
+    edges = list(range(0, h, rows))
+    bands: list[_Band | None] = [None] * len(edges)
+
+    def work(k: int) -> None:
+        bands[k] = _band(inputs, canvas, edges[k], min(edges[k] + rows, h))
+
+    pool.run(work, range(len(edges)))
+    return _join([band for band in bands if band is not None], inputs.size_px)
+
+
 def _ground(
     ground_depth_m: F32 | None, eye: Eye, sun: Sun, feet: Feet, blockers: Blockers, size_px: tuple[int, int],
     pool: Pool, device: str,
@@ -278,13 +310,15 @@ def render_guides(
     device: str = "cpu",
     threads: int | None = None,
     band_rows: int | None = None,
+    light_set: bool = False,
 ) -> GuidePasses:
     """What the camera sees of the crowd at the middle one of three frames.
 
     agents: at (frame - 1, frame, frame + 1), as are the views; the neighbours serve motion only. ground_depth_m:
     float32 [H, W], planar, inf where there is no ground; it catches shadow and hides soldiers behind hills. None:
     neither. samples: 1, 4, 8 or 16 a pixel. device: "cpu" or "cuda". threads, band_rows: how the work is cut; the
-    passes are the same bit for bit. Raises InputError for arrays that do not fit the picture or the cast.
+    passes are the same bit for bit. light_set: the beauty by light too. Raises InputError for arrays that do not fit
+    the picture or the cast.
     """
     stages = _Stages()
     check_agents(agents, cast)
@@ -317,32 +351,25 @@ def render_guides(
         stages.mark("sun")
         feet, crowding = plant(agents, crowd, slots, joints_rel, view.position_m, device)
         blockers = _blockers(ground_depth_m, holdouts, (h, w), device)
-        canvas = _Canvas(size, device)
+        canvas = _Canvas(size, device, light_set)
         offset = upload(sample_places(samples), wp.vec2i, device)
         shading = _shading(agents, light, slots, crowd, crowding, device)
         inputs = _Inputs(assets, slots, eyes, sun, shading, blockers, offset, samples, size, device)
-        rows = band_rows or max(16, (CPU_BAND_BYTES if device == "cpu" else CUDA_BAND_BYTES) // (w * samples * 8))
-        edges = list(range(0, h, rows))
-        bands: list[_Band | None] = [None] * len(edges)
         stages.mark("set up")
-
-        def work(k: int) -> None:
-            bands[k] = _band(inputs, canvas, edges[k], min(edges[k] + rows, h))
-
-        pool.run(work, range(len(edges)))
+        merged = _draw_bands(inputs, canvas, pool, band_rows)
         stages.mark("raster and resolve")
         shadow, contact = _ground(ground_depth_m, eyes[1], sun, feet, blockers, size, pool, device)
         stages.mark("ground")
-        merged = _join([band for band in bands if band is not None], size)
         depth, agent_id = canvas.fetch("depth"), canvas.fetch("agent_id")
         pose = joint_passes(agents.agent_id[slots.index], slots, joints_px, depth, agent_id, ground_depth_m, holdouts)
-        stages.mark("pose and samples")
+        stages.mark("pose")
         return GuidePasses(
             depth_m=depth, normal=canvas.fetch("normal"), agent_id=agent_id,
             motion_px=canvas.fetch("motion"), motion_back_px=canvas.fetch("motion_back"),
             coverage=canvas.fetch("coverage"), albedo=canvas.fetch("albedo"), beauty=canvas.fetch("beauty"),
             shadow=shadow, contact=contact, pose_px=pose.pixel, pose_agent=pose.agent, pose_visible=pose.visible,
-            samples=merged, dropped=0, seconds=stages.seconds, notes=plan.notes,
+            samples=merged, lights=canvas.lights(), dropped=0, seconds=stages.seconds,
+            notes=(*_lens_notes(tables[1]), *plan.notes),
         )  # fmt: skip
     finally:
         pool.close()

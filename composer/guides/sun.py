@@ -28,7 +28,7 @@ F64 = NDArray[np.float64]
 FINEST_M = 0.01
 STEP = 3.0
 LEVELS = 6
-MOST_TEXELS = 16_000_000
+MOST_TEXELS = 40_000_000
 MARGIN_M = 0.6
 #: Tangent of the sun's angular radius, widened a little as by thin haze.
 SPREAD = 0.0075

@@ -37,6 +37,7 @@ def frame_key(scene: Scene, slate: Slate, number: int) -> str:
         [stage.camera.view(n) for n in near],
         scene.people.layout.at(near),
         stage.light,
+        scene.people.layout.casting.side_names,
     ):
         _feed(total, value)
     total.update(_shared(scene).encode())

@@ -14,7 +14,10 @@ def choose_device(name: str) -> str:
     wp.init()
     if name == "cuda" and not wp.is_cuda_available():
         raise InputError(
-            "no CUDA device", where=Where(field="--device"), expected="a CUDA card and its driver", got="none",
+            "no CUDA device",
+            where=Where(field="--device"),
+            expected="a CUDA card and its driver",
+            got="none",
             hint="use --device cpu",
         )
     return "cuda" if name != "cpu" and wp.is_cuda_available() else "cpu"

@@ -17,6 +17,7 @@ from composer.guides.passes import GuidePasses, Holdout, Light
 from composer.guides.pose import pose_picture
 from composer.guides.render import render_guides
 from composer.shot.holdout import HoldoutFrame
+from composer.shot.schema import LIGHT_SET
 from composer.shot.stage import Stage
 
 
@@ -76,13 +77,16 @@ def render_frame(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -
     ground_m = ground_depth(stage.ground, views[1])
     holdouts = guide_holdouts(inputs.holdouts)
     watch.lap("ground")
+    light_set = not set(LIGHT_SET).isdisjoint(stage.shot.delivery.wanted)
     guides = render_guides(
-        agents, scene.people.cast, views, ground_m, holdouts, scene.light, samples=scene.samples, device=scene.device
-    )
+        agents, scene.people.cast, views, ground_m, holdouts, scene.light, samples=scene.samples, device=scene.device,
+        light_set=light_set,
+    )  # fmt: skip
     watch.lap("guides")
     pose = pose_picture(guides, views[1].size_px)
     watch.lap("pose")
-    to_delivery = stage.color.matrix_from_working(stage.plate.delivery_colorspace).astype(np.float32)
+    delivery_from_working = stage.color.matrix_from_working(stage.plate.delivery_colorspace)
+    to_delivery = delivery_from_working.astype(np.float32)
     crowd = guides.beauty @ to_delivery.T if not np.allclose(to_delivery, np.eye(3)) else guides.beauty
     shadow = shadow_alpha(guides.shadow, guides.contact, scene.light, stage.color.luminance_weights())
     clean = next((h.clean for h in inputs.holdouts if h.clean is not None), None)
@@ -92,7 +96,10 @@ def render_frame(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -
     notes = result.notes
     if guides.dropped:
         notes += (f"{guides.dropped} samples were dropped: more agents met in one pixel than there is room for",)
-    return Frame(number, result.rgb, result.layers, result.touched, result.untouched_sha256, guides, pose, notes)
+    return Frame(
+        number, result.rgb, result.layers, result.touched, result.untouched_sha256, guides, pose, notes,
+        delivery_from_working,
+    )  # fmt: skip
 
 
 #: A matte above this is solid: what little it lets through is less than half float can add to a pixel.

@@ -16,18 +16,20 @@ from pathlib import Path
 
 import composer
 from composer.comp.layer import Frame
-from composer.deliver.exr import PARTS, Slate, write_frame
+from composer.deliver.deep import deep_name, write_deep
+from composer.deliver.exr import Slate, write_frame
 from composer.deliver.proxy import write_proxy
 from composer.errors import InputError, Where
 from composer.io.files import sha256_file
 from composer.io.timecode import add_frames
+from composer.render.control import control_range
 from composer.render.depends import code_digest, frame_key
 from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
 from composer.render.manifest import FrameRecord, is_done, write_manifest, write_record
 from composer.render.people import people_on
 from composer.render.quality import Quality
 from composer.shot.schema import ShotFile
-from composer.shot.stage import Stage, prepare
+from composer.shot.stage import prepare
 
 #: What the job tells the one who waits: done so far, all, frame number, 'rendered' or 'skipped'.
 Progress = Callable[[int, int, int, str], None]
@@ -35,13 +37,15 @@ Progress = Callable[[int, int, int, str], None]
 
 @dataclass(frozen=True)
 class Job:
-    """A render that is ready to go. `frames` is the subset asked for; `delivery` is OUT/<shot>/<version>."""
+    """A render that is ready to go. `frames` is the subset asked for; `delivery` is OUT/<shot>/<version>;
+    `control_range_m` near and far of `control_depth`, where that is wanted."""
 
     scene: Scene
     frames: tuple[int, ...]
     delivery: Path
     quality: Quality
     notes: tuple[str, ...]
+    control_range_m: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,20 +73,25 @@ def prepare_job(
     device: str = "cpu",
 ) -> Job:
     """Read everything that the frames share and lay the crowd out. Writes nothing; raises InputError for bad input."""
-    wanted_parts(shot)
     stage = prepare(shot)
     chosen = tuple(frames) if frames is not None else stage.plate.frames
     if absent := sorted(set(chosen) - set(stage.plate.frames)):
         first, last = stage.plate.frames[0], stage.plate.frames[-1]
         raise InputError(
-            "the plate has no such frames", where=Where(field="--frames"), expected=f"{first}-{last}", got=_ranges(absent)
+            "the plate has no such frames",
+            where=Where(field="--frames"),
+            expected=f"{first}-{last}",
+            got=_ranges(absent),
         )
     people = people_on(stage, count)
     notes = (*stage.notes, *people.notes)
     if quality.name != "preview":
         notes += (f"quality {quality.name}: no diffusion model is used yet, the guide render is delivered",)
+    near_far = control_range(stage, people) if "control_depth" in shot.delivery.wanted else None
+    if near_far:
+        notes += (f"control_depth: 1 at {near_far[0]:.4g} m, 0 at {near_far[1]:.4g} m, in every frame",)
     scene = Scene(stage, people, quality.samples, device)
-    return Job(scene, chosen, out / shot.shot / shot.version, quality, notes)
+    return Job(scene, chosen, out / shot.shot / shot.version, quality, notes, near_far)
 
 
 def run_job(job: Job, progress: Progress | None = None) -> JobResult:
@@ -139,7 +148,7 @@ def _render_all(job: Job, numbers: Sequence[int], keys: dict[int, str]) -> Itera
 
 
 def _write(job: Job, frame: Frame, key: str, watch: Stopwatch) -> FrameRecord:
-    """Write one frame's file and then its record."""
+    """Write one frame's files and then, when all are there, its record."""
     begin = time.perf_counter()
     stage, slate = job.scene.stage, slate_of(job)
     shot = stage.shot
@@ -149,16 +158,22 @@ def _write(job: Job, frame: Frame, key: str, watch: Stopwatch) -> FrameRecord:
     if slate.timecode:
         offset = frame.number - stage.plate.frames[0]
         slate = replace(slate, timecode=add_frames(slate.timecode, offset, slate.frame_rate))
-    parts = write_frame(path, frame, stage.camera.view(frame.number), slate, job.scene.people.names)
+    view = stage.camera.view(frame.number)
+    parts = write_frame(path, frame, view, slate, job.scene.people.names)
+    files = {name: sha256_file(path)}
+    if slate.deep:
+        deep = deep_name(shot.shot, shot.version, frame.number)
+        write_deep(job.delivery / deep, frame, view, slate)
+        files[deep] = sha256_file(job.delivery / deep)
     seconds = {**watch.seconds, "write": time.perf_counter() - begin}
     record = FrameRecord(
         frame=frame.number,
         key=key,
-        files={name: sha256_file(path)},
+        files=files,
         parts=parts,
         left_out=[p for p in slate.parts if not any(w.startswith(p) for w in parts)],
         untouched_sha256=frame.untouched_sha256,
-        soldiers_visible=int(len(set(frame.guides.samples.agent_id.tolist()))),
+        soldiers_visible=len(set(frame.guides.samples.agent_id.tolist())),
         seed=shot.crowd.seed,
         code_version=composer.__version__,
         notes=frame.notes,
@@ -191,7 +206,9 @@ def slate_of(job: Job) -> Slate:
         display=stage.color.display_view(shot.color.display, shot.color.view)[0],
         view=shot.color.view or stage.color.natural_view(plate.colorspace, shot.color.display),
         compression=shot.delivery.compression,
-        parts=wanted_parts(shot),
+        parts=shot.delivery.wanted,
+        control_range_m=job.control_range_m,
+        deep=shot.delivery.deep,
         note=shot.delivery.slate,
         extra={"quality": job.quality.name, "soldiers": str(len(job.scene.people.layout))},
     )
@@ -200,18 +217,6 @@ def slate_of(job: Job) -> Slate:
 def peak_memory_mib() -> int:
     """Peak resident memory of this process, MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
-def wanted_parts(shot: ShotFile) -> tuple[str, ...]:
-    """The EXR parts that the shot asks for, in the contract's order; all of them where it does not say. The composite is
-    always there."""
-    asked = shot.delivery.parts
-    if asked is None:
-        return PARTS
-    if unknown := [p for p in asked if p not in PARTS]:
-        where = shot.where("delivery", "parts")
-        raise InputError("no such part", where=where, expected=", ".join(PARTS), got=", ".join(unknown))
-    return tuple(p for p in PARTS if p in asked or p == "rgba")
 
 
 def _head(job: Job) -> dict[str, object]:

@@ -18,10 +18,9 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from maker import files, move  # noqa: E402
-from maker.renderer import Renderer  # noqa: E402
+from maker.renderer import SAMPLES, Renderer  # noqa: E402
 
-SAMPLES = 14
-DWA_LEVEL = 340.0
+DWA_LEVEL = 560.0  # no visible blocks at 2:1; 45 would be four times the size
 
 
 def main() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from composer.cli.main import main
+from composer.cli.main import check_alone, main
 from composer.cli.progress import ProgressBar
+from composer.errors import InputError
 
 
 def test_render_then_sheet(make_shot, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,7 +25,9 @@ def test_render_then_sheet(make_shot, tmp_path: Path, capsys: pytest.CaptureFixt
     assert "expected 1001-1002, got 7" in capsys.readouterr().err
 
 
-def test_progress_and_summary_are_told_to_a_person(make_shot, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_and_summary_are_told_to_a_person(
+    make_shot, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shot = make_shot(frames=2)
     assert main(["render", str(shot), "--out", str(tmp_path / "out"), "--count", "5"]) == 0
     said = capsys.readouterr()
@@ -94,3 +97,10 @@ def test_the_bar_counts_up_and_guesses_the_rest(capsys: pytest.CaptureFixture[st
     bar(4, 4, 1004, "rendered")
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2 and "2/4" in lines[0] and "left" in lines[0] and "4/4" in lines[1]
+
+
+def test_the_other_package_of_that_name_is_told(tmp_path: Path) -> None:
+    check_alone(tmp_path)
+    (tmp_path / "trainer").mkdir()
+    with pytest.raises(InputError, match="environment of its own"):
+        check_alone(tmp_path)

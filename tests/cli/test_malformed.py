@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -55,17 +53,20 @@ def test_every_malformed_plate_is_refused_in_one_line(
 def test_a_process_of_its_own_stays_quick_and_small(shared_data: Path, tmp_path: Path, name: str) -> None:
     """Two seconds of processor time and a gibibyte, start-up and imports included, held by the operating system."""
     shot = _shot_of(shared_data / "malformed" / "oiio" / name, tmp_path / "shot")
-    program = f"import resource as r; r.setrlimit(r.RLIMIT_CPU, (6, 6)); {_RUN}"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    begin = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(shot)], capture_output=True, text=True, env=environment, timeout=60, check=False
-    )
-    seconds = time.perf_counter() - begin
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-c", CHILD, str(shot)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
-    assert used.ru_maxrss < 1024 * 1024, "KiB"
-    assert seconds < 30
+    seconds, peak_mib = map(float, done.stdout.split())
+    assert seconds < 2.0 and peak_mib < 1024
 
 
-_RUN = "import sys; from composer.cli.main import main; sys.exit(main(['check', sys.argv[1]]))"
+#: Peak memory from /proc: what getrusage says begins with the size of the process that started this one.
+CHILD = """
+import sys, time
+from composer.cli.main import main
+code = main(["check", sys.argv[1]])
+peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(time.process_time(), peak / 1024)
+sys.exit(code)
+"""

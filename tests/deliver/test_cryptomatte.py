@@ -12,7 +12,13 @@ from composer.guides.passes import Samples
 
 def test_hashes_are_those_that_other_programs_write() -> None:
     # manifest and layer key of a public Cryptomatte sample picture (OpenImageIO's test suite, cryptoasset.exr)
-    public = {"bunny": "13851a76", "default": "42c9679f", "flowerA": "e2c8d131", "flowerB": "ad8d7c3c", "set": "5ecc6fe8"}
+    public = {
+        "bunny": "13851a76",
+        "default": "42c9679f",
+        "flowerA": "e2c8d131",
+        "flowerB": "ad8d7c3c",
+        "set": "5ecc6fe8",
+    }
     assert {n: f"{cryptomatte.name_hash(n):08x}" for n in public} == public
     assert next(iter(cryptomatte.metadata("uCryptoAsset", []))).split("/")[1] == "d593dd7"
 
@@ -34,9 +40,9 @@ def _decode(pictures: list[np.ndarray], wanted: float) -> np.ndarray:
     return mask
 
 
-def test_levels_decode_to_each_agents_coverage() -> None:
+def _random(h: int, w: int, agents: np.ndarray) -> tuple[Samples, np.ndarray]:
+    """Samples of up to everybody in each pixel, and the truth [K, h, w]."""
     rng = np.random.default_rng(4)
-    h, w, agents = 9, 13, np.array([3, 8, 900, 70000], np.uint32)
     start, ids, coverage = [0], [], []
     truth = np.zeros((len(agents), h, w), np.float32)
     for p in range(h * w):
@@ -55,12 +61,52 @@ def test_levels_decode_to_each_agents_coverage() -> None:
         np.zeros(n, np.float32),
         np.zeros((n, 3), np.float32),
     )
+    return samples, truth
+
+
+def _whole(found: list, h: int, w: int) -> list[np.ndarray]:
+    """Levels over the whole picture, [h, w, 4]."""
+    pictures = []
+    for box, planes in found:
+        picture = np.zeros((h, w, 4), np.float32)
+        picture[box.y : box.bottom, box.x : box.right] = np.stack(planes, -1)
+        pictures.append(picture)
+    return pictures
+
+
+def test_levels_decode_to_each_agents_coverage() -> None:
+    h, w, agents = 9, 13, np.array([3, 8, 900, 70000], np.uint32)
+    samples, truth = _random(h, w, agents)
     floats = cryptomatte.hash_floats([str(a) for a in agents])
-    pictures = cryptomatte.levels(samples, (w, h), agents, floats)
+    pictures = _whole(cryptomatte.levels(cryptomatte.by_agent(samples, agents), (w, h), floats), h, w)
     for k in range(len(agents)):
         assert np.allclose(_decode(pictures, floats[k]), truth[k], atol=1e-7)
     ranks = np.stack([p[..., i] for p in pictures for i in (1, 3)])
     assert (np.diff(ranks, axis=0) <= 0).all(), "ranks fall in coverage"
+
+
+def test_groups_decode_to_the_sum_of_their_agents() -> None:
+    h, w, agents = 11, 7, np.array([3, 8, 900, 70000, 70001], np.uint32)
+    samples, truth = _random(h, w, agents)
+    group = np.array([2, 0, 2, 1, 2])
+    floats = cryptomatte.hash_floats(["red", "blue", "levy"])
+    shares = cryptomatte.by_group(cryptomatte.by_agent(samples, agents), group)
+    pixel = np.repeat(np.arange(h * w), np.diff(shares.start))
+    assert len(np.unique(pixel * 3 + shares.thing)) == len(pixel), "a group is once in a pixel"
+    pictures = _whole(cryptomatte.levels(shares, (w, h), floats), h, w)
+    for k in range(3):
+        assert np.allclose(_decode(pictures, floats[k]), truth[group == k].sum(0), atol=1e-6)
+    ranks = np.stack([p[..., i] for p in pictures for i in (1, 3)])
+    assert (np.diff(ranks, axis=0) <= 0).all()
+
+
+def test_a_level_without_anything_is_one_pixel() -> None:
+    samples, _ = _random(9, 13, np.array([5], np.uint32))
+    shares = cryptomatte.by_agent(samples, np.array([5], np.uint32))
+    found = cryptomatte.levels(shares, (13, 9), cryptomatte.hash_floats(["a"]))
+    assert len(found) == 3
+    assert [(box.width, box.height) for box, _ in found[1:]] == [(1, 1)] * 2
+    assert not any(plane.any() for _, planes in found[1:] for plane in planes)
 
 
 def test_metadata_names_every_object() -> None:

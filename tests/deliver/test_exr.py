@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,16 @@ import OpenImageIO as oiio
 import pytest
 from support import frames
 
+from composer.crowd.names import Names
 from composer.deliver import attributes
-from composer.deliver.exr import write_frame
+from composer.deliver.exr import control_depth, write_frame
+from composer.shot.schema import PARTS, PARTS_BY_DEFAULT
 
-ALL = ["rgba", "crowd", "shadow", "depth", "normal", "motion", "albedo", "pose"]
-ALL += ["crypto_agent00", "crypto_agent01", "crypto_agent02"]
+CRYPTO = [f"{layer}{i:02d}" for layer in ("crypto_agent", "crypto_side", "crypto_cast") for i in range(3)]
+ALL = ["rgba", "crowd", "shadow", "depth", "normal", "motion", "albedo", "pose", *CRYPTO]
+LIGHTS = ["light_sun", "light_sky", "light_bounce"]
+ASKED = ["rgba", "crowd", *LIGHTS, "shadow", "depth", "control_depth", "normal", "motion", "albedo", "pose", *CRYPTO]
+NOBODY = Names({}, {}, {})
 
 
 def _read(path: Path) -> dict[str, tuple[oiio.ImageSpec, dict[str, np.ndarray]]]:
@@ -25,6 +31,7 @@ def _read(path: Path) -> dict[str, tuple[oiio.ImageSpec, dict[str, np.ndarray]]]
     index = 0
     while source.seek_subimage(index, 0):
         spec = source.spec()
+        assert not spec.deep
         pixels = source.read_image(index, 0, 0, spec.nchannels, oiio.FLOAT).reshape(spec.height, spec.width, -1)
         full = np.zeros((spec.full_height, spec.full_width, spec.nchannels), np.float32)
         full[spec.y : spec.y + spec.height, spec.x : spec.x + spec.width] = pixels
@@ -61,7 +68,7 @@ def test_the_picture_and_the_elements_are_bit_exact(delivered) -> None:
 def test_types_are_half_for_colour_and_float_for_depth_and_ids(delivered) -> None:
     _, _, parts, _ = delivered
     for name, (spec, _) in parts.items():
-        wide = name == "depth" or name.startswith("crypto")
+        wide = name in ("depth", "control_depth") or name.startswith("crypto")
         assert str(spec.format) == ("float" if wide else "half"), name
 
 
@@ -105,25 +112,92 @@ def test_cryptomatte_picks_a_soldier_by_name(delivered) -> None:
     frame, _, parts, _ = delivered
     spec = parts["rgba"][0]
     tags = {a.name: a.value for a in spec.extra_attribs if a.name.startswith("cryptomatte/")}
-    manifest = json.loads(next(v for k, v in tags.items() if k.endswith("/manifest")))
-    assert set(manifest) == set(frames.NAMES.values())
+    layers = {v: k.rsplit("/", 1)[0] for k, v in tags.items() if k.endswith("/name")}
+    assert set(layers) == {"crypto_agent", "crypto_side", "crypto_cast"}
     samples = frame.guides.samples
     pixel = np.repeat(np.arange(frames.H * frames.W), np.diff(samples.start))
-    for agent, name in frames.NAMES.items():
-        wanted = np.array([int(manifest[name], 16)], np.uint32).view(np.float32)[0]
-        mask = np.zeros((frames.H, frames.W), np.float32)
-        for level in ("crypto_agent00", "crypto_agent01", "crypto_agent02"):
-            planes = parts[level][1]
-            for i, c in (("R", "G"), ("B", "A")):
-                mask += np.where(planes[i] == wanted, planes[c], 0)
-        truth = np.bincount(pixel, np.where(samples.agent_id == agent, samples.coverage, 0), frames.H * frames.W)
-        assert np.allclose(mask.ravel(), truth)
+    for layer, called in (("agent", frames.NAMES.agent), ("side", frames.NAMES.side), ("cast", frames.NAMES.cast)):
+        manifest = json.loads(tags[layers[f"crypto_{layer}"] + "/manifest"])
+        assert set(manifest) == set(called.values())
+        for name in manifest:
+            wanted = np.array([int(manifest[name], 16)], np.uint32).view(np.float32)[0]
+            mask = np.zeros((frames.H, frames.W), np.float32)
+            for level in range(3):
+                planes = parts[f"crypto_{layer}{level:02d}"][1]
+                for i, c in (("R", "G"), ("B", "A")):
+                    mask += np.where(planes[i] == wanted, planes[c], 0)
+            mine = [a for a, n in called.items() if n == name]
+            share = np.where(np.isin(samples.agent_id, mine), samples.coverage, 0)
+            truth = np.bincount(pixel, share, frames.H * frames.W)
+            assert np.allclose(mask.ravel(), truth) and mask.any()
 
 
 def test_what_holds_nothing_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "empty.1003.exr"
-    assert write_frame(path, frames.frame(empty=True), frames.view(), frames.slate(), {}) == ("rgba",)
+    assert write_frame(path, frames.frame(empty=True), frames.view(), frames.slate(), NOBODY) == ("rgba",)
     assert list(_read(path)) == ["rgba"]
+    everything = frames.slate(parts=PARTS, control_range_m=(4.0, 40.0))
+    assert write_frame(path, frames.frame(empty=True), frames.view(), everything, NOBODY) == ("rgba",)
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory):
+    """A frame with every part that can be asked for."""
+    path = tmp_path_factory.mktemp("exr") / "test_010_v003.1003.exr"
+    frame = frames.frame()
+    slate = frames.slate(parts=PARTS, control_range_m=(4.0, 40.0))
+    names = write_frame(path, frame, frames.view(), slate, frames.NAMES)
+    return frame, names, _read(path), path
+
+
+def test_what_is_asked_for_comes_in_the_contracts_order(asked) -> None:
+    _, names, parts, _ = asked
+    assert list(names) == ASKED and list(parts) == ASKED
+    assert [p for p in PARTS if p in PARTS_BY_DEFAULT] == list(PARTS_BY_DEFAULT)
+
+
+def test_the_light_set_sums_to_the_crowd(asked) -> None:
+    """Each of three parts is rounded to half precision, and so is their sum."""
+    _, _, parts, _ = asked
+    for c in "RGB":
+        lights = [parts[name][1][c] for name in LIGHTS]
+        crowd = parts["crowd"][1][c]
+        assert np.abs(sum(lights) - crowd).max() <= 2.0**-10 * crowd.max()
+        assert np.allclose(sum(lights), crowd, rtol=2.0**-10, atol=1e-6)
+        assert all(light.max() > 0.1 for light in lights)
+
+
+def test_the_light_set_is_in_the_delivery_space(tmp_path: Path) -> None:
+    """With guides in another space than the delivery, the lights go through the same matrix as the crowd did."""
+    frame = frames.frame()
+    swap = np.array([[0.0, 0.5, 0.5], [1.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
+    path = tmp_path / "swap.1003.exr"
+    swapped = replace(frame, delivery_from_working=swap)
+    write_frame(path, swapped, frames.view(), frames.slate(parts=LIGHTS), frames.NAMES)
+    parts = _read(path)
+    summed = sum(np.stack([parts[name][1][c] for c in "RGB"], -1) for name in LIGHTS)
+    assert np.allclose(summed, frame.guides.beauty @ swap.T, rtol=2e-3, atol=1e-3)
+
+
+def test_control_depth_is_inverse_depth_on_the_shots_own_scale(asked) -> None:
+    frame, _, parts, _ = asked
+    spec, planes = parts["control_depth"]
+    value, depth = planes["Y"].astype(np.float64), frame.guides.depth_m.astype(np.float64)
+    near, far = spec.getattribute("muster:control_near_m"), spec.getattribute("muster:control_far_m")
+    assert (near, far) == (4.0, 40.0) and str(spec.format) == "float"
+    assert (value[np.isinf(depth)] == 0).all() and np.isinf(depth).any()
+    seen = np.isfinite(depth)
+    assert np.allclose(value[seen], (1 / depth[seen] - 1 / far) / (1 / near - 1 / far), atol=1e-6)
+    ladder = control_depth(np.array([[0.1, 4.0, 6.0, 39.0, 40.0, 90.0, np.inf]], np.float32), 4.0, 40.0)
+    assert ladder[0, 0] == 1.0 and ladder[0, 1] == 1.0 and (ladder[0, 4:] == 0).all() and (np.diff(ladder) <= 0).all()
+
+
+def test_compression_is_the_quickest_or_the_shots(tmp_path: Path, asked) -> None:
+    kinds = {name: spec.getattribute("compression") for name, (spec, _) in asked[2].items()}
+    assert kinds.pop("rgba") == "piz" and set(kinds.values()) == {"zip"}
+    path = tmp_path / "zip.1003.exr"
+    write_frame(path, frames.frame(), frames.view(), frames.slate(compression="zip"), frames.NAMES)
+    assert {spec.getattribute("compression") for spec, _ in _read(path).values()} == {"zip"}
 
 
 def test_camera_matrices_follow_the_standard(delivered) -> None:
@@ -138,3 +212,24 @@ def test_camera_matrices_follow_the_standard(delivered) -> None:
     assert np.allclose(ndc[:, :2] / ndc[:, 3:] * view.size_px, pixels, atol=1e-3)
     stored = delivered[2]["rgba"][0].getattribute("worldToNDC")
     assert np.allclose(np.array(stored).reshape(4, 4), attributes.world_to_ndc(view), atol=1e-6)
+
+
+def test_a_compositing_program_finds_the_layers_in_reading_order(asked) -> None:
+    """As Nuke reads: the first part is the picture; a part's name is its layer; a Cryptomatte's levels are the layers
+    that begin with its name, in alphabetical order, and its metadata are in the header that is read first."""
+    _, _, parts, _ = asked
+    names = list(parts)
+    assert names[0] == "rgba" and list(parts["rgba"][1]) == ["R", "G", "B", "A"]
+    assert len(set(names)) == len(names)
+    head = parts["rgba"][0]
+    keys = [a.name for a in head.extra_attribs if a.name.startswith("cryptomatte/") and a.name.endswith("/name")]
+    for key in keys:
+        layer = head.getattribute(key)
+        levels = sorted(n for n in names if n.startswith(layer))
+        assert levels == [f"{layer}{i:02d}" for i in range(3)] and levels == [n for n in names if n.startswith(layer)]
+        for level in levels:
+            assert list(parts[level][1]) == ["R", "G", "B", "A"]
+            assert parts[level][0].getattribute(key) == layer
+    windows = {(s.full_x, s.full_y, s.full_width, s.full_height) for s, _ in parts.values()}
+    assert windows == {(0, 0, frames.W, frames.H)}
+    assert all(s.width * s.height > 0 for s, _ in parts.values())

@@ -56,7 +56,7 @@ def test_joints_lean_with_the_body(cast, kit) -> None:  # type: ignore[no-untype
         k = int(agent) - 101
         a, up = float(agents.heading_rad[1, k]), agents.up[1, k].astype(np.float64)
         turn = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
-        both = up + [0, 1, 0]
+        both = up + np.array([0, 1, 0])
         arc = np.eye(3) - np.outer(both, both) / (1 + up[1]) + 2 * np.outer(up, [0, 1, 0])  # Rodrigues, +Y to up
         place = cast.skeleton.openpose_offset_m * float(agents.height_scale[k])
         px, _ = view.project(place @ (arc @ turn).T + agents.position_m[1, k])

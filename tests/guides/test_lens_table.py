@@ -36,3 +36,28 @@ def test_nothing_folds_back_into_the_picture(kit) -> None:  # type: ignore[no-un
         inside = ((px > 0) & (px < view.size_px)).all(-1)
     assert outside.sum() > 10000
     assert not inside.any()
+
+
+def test_a_steady_lens_is_tabled_once_and_a_changing_one_each_frame(kit) -> None:  # type: ignore[no-untyped-def]
+    from dataclasses import dataclass, replace
+
+    @dataclass(frozen=True)
+    class Breathing:
+        name: str = "breathing"
+
+        def distort(self, xy, frame):  # type: ignore[no-untyped-def]
+            return kit.Radial(-0.1 - 0.001 * frame).distort(xy, frame)
+
+        def undistort(self, xy, frame):  # type: ignore[no-untyped-def]
+            return kit.Radial(-0.1 - 0.001 * frame).undistort(xy, frame)
+
+    steady = kit.view(lens=kit.Radial())
+    assert lens_tables(steady) is lens_tables(replace(steady, frame=77))
+    moving = kit.view(lens=Breathing())
+    assert lens_tables(moving) is not lens_tables(replace(moving, frame=77))
+
+
+def test_a_lens_that_ends_inside_the_picture_says_how_far_off_it_is(kit) -> None:  # type: ignore[no-untyped-def]
+    tables = lens_tables(kit.view(size=(2832, 2128), lens=kit.Radial(-0.4, 0.0)))
+    assert tables.error_px > 0.01
+    assert np.isnan(tables.inverse.value).any()

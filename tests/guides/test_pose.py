@@ -55,3 +55,38 @@ def test_the_picture(cast, kit) -> None:  # type: ignore[no-untyped-def]
     assert not pose_picture(passes, (512, 512), min_height_px=500).any()
     half = pose_picture(passes, (256, 256))
     assert half.shape == (256, 256, 3) and half.any()
+
+
+def test_colours_and_widths_are_the_published_ones(cast, kit) -> None:  # type: ignore[no-untyped-def]
+    """As ControlNet's annotator draws on a canvas of 512 px: 18 hues, 20 degrees apart, by limb and by joint; limbs as
+    OpenCV's integer ellipses 4 px to either side at 0.6 of their colour, joints as full discs of 4 px."""
+    import colorsys
+
+    import cv2
+
+    wheel = [tuple(round(255 * v) for v in colorsys.hsv_to_rgb(i / 18, 1, 1)) for i in range(18)]
+    assert [tuple(c) for c in COLOURS] == wheel
+    one_based = "2,3 2,6 3,4 4,5 6,7 7,8 2,9 9,10 10,11 2,12 12,13 13,14 2,1 1,15 15,17 1,16 16,18"
+    published = [tuple(int(v) - 1 for v in pair.split(",")) for pair in one_based.split()]
+    assert list(LIMBS) == published
+    agents, view = kit.agents([[0.0, 0.0, -2.2]], clip=0), kit.view(size=(512, 512), height=0.9, tilt_deg=0.0)
+    passes = render_guides(agents, cast, (view, view, view), None, [], kit.LIGHT)
+    assert passes.pose_visible.sum() >= 14
+    seen, px = passes.pose_visible[0], passes.pose_px[0, :, :2]
+    canvas = np.zeros((512, 512, 3), np.uint8)
+    for (a, b), colour in zip(published, wheel, strict=False):
+        if seen[a] and seen[b]:
+            (x, y), (dx, dy) = (px[a] + px[b]) / 2, px[a] - px[b]
+            size = (int(np.hypot(dx, dy) / 2), 4)
+            ring = cv2.ellipse2Poly((int(x), int(y)), size, int(np.degrees(np.arctan2(dy, dx))), 0, 360, 1)
+            cv2.fillConvexPoly(canvas, ring, colour)
+    canvas = (canvas * 0.6).astype(np.uint8)
+    joined = {k for a, b in published if seen[a] and seen[b] for k in (a, b)}
+    for k in joined:
+        cv2.circle(canvas, (int(px[k, 0]), int(px[k, 1])), 4, wheel[k], -1)
+    ours = (pose_picture(passes, (512, 512)) * 255).round().astype(np.uint8)
+    drawn, theirs = ours.max(-1) > 76, canvas.any(-1)  # half of a limb's own value
+    both, either = (drawn & theirs).sum(), (drawn | theirs).sum()
+    assert both / either > 0.85, both / either  # theirs is cut to whole pixels
+    inner = cv2.erode((drawn & theirs).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    assert (np.abs(ours.astype(int) - canvas).max(-1)[inner] < 8).mean() > 0.85

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from composer.errors import InputError
-from composer.guides.passes import GuidePasses, Holdout
+from composer.guides.passes import GuidePasses, Holdout, Light
 from composer.guides.pattern import PATTERNS
 from composer.guides.render import render_guides
 
@@ -271,3 +271,24 @@ def test_wrong_inputs_are_refused(cast, kit, crowd_grid) -> None:  # type: ignor
         render_guides(replace(agents, position_m=agents.position_m[:2]), cast, views, None, [], kit.LIGHT)
     with pytest.raises(InputError, match="figure"):
         render_guides(replace(agents, cast=np.full(len(agents), 9, np.int16)), cast, views, None, [], kit.LIGHT)
+
+
+def test_the_light_set_sums_to_the_beauty_and_each_light_is_its_own(cast, kit, crowd_grid) -> None:  # type: ignore[no-untyped-def]
+    """Shading is linear in the lights: each part is what the crowd looks like under that light alone."""
+    agents, view = crowd_grid(), kit.view()
+    ground = kit.plane_depth(view)
+    hide = Holdout(np.full(ground.shape, 0.4, np.float32), 5.0)
+
+    def run(light: Light, **options: bool) -> GuidePasses:
+        return render_guides(agents, cast, (view, view, view), ground, [hide], light, samples=8, **options)
+
+    plain, split = run(kit.LIGHT), run(kit.LIGHT, light_set=True)
+    same(plain, split)
+    assert plain.lights is None and split.lights is not None
+    assert np.allclose(split.lights.sun + split.lights.sky + split.lights.bounce, plain.beauty, rtol=1e-5, atol=1e-6)
+    dark = (0.0, 0.0, 0.0)
+    for name in ("sun", "sky", "bounce"):
+        alone = replace(kit.LIGHT, **{other: dark for other in ("sun", "sky", "bounce") if other != name})
+        got = getattr(split.lights, name)
+        assert got.max() > 0.01
+        assert np.allclose(got, run(alone).beauty, rtol=1e-4, atol=1e-6)

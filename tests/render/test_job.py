@@ -152,7 +152,9 @@ def test_a_smaller_count_is_part_of_a_larger_one(make_shot: MakeShot, tmp_path: 
     assert np.array_equal(many.place_m[same], few.place_m)
 
 
-def test_frames_that_the_plate_has_not_are_refused_before_anything_is_written(make_shot: MakeShot, tmp_path: Path) -> None:
+def test_frames_that_the_plate_has_not_are_refused_before_anything_is_written(
+    make_shot: MakeShot, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match="1001-1003"):
         _render(make_shot(), tmp_path / "out", frames=[1002, 1010])
     assert not (tmp_path / "out").exists()

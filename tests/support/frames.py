@@ -9,12 +9,17 @@ import numpy as np
 from composer.camera.camera import View
 from composer.comp.composite import composite
 from composer.comp.layer import Frame
+from composer.crowd.names import Names
 from composer.deliver.exr import Slate
-from composer.guides.passes import GuidePasses, Samples
+from composer.guides.passes import GuidePasses, LightSet, Samples
 
 H, W = 40, 64
 AGENTS = (7, 4711, 90210)
-NAMES = {7: "host.00007", 4711: "host.04711", 90210: "guard.00010"}
+NAMES = Names(
+    {7: "host.00007", 4711: "host.04711", 90210: "guard.00010"},
+    {7: "red", 4711: "red", 90210: "blue"},
+    {7: "spearman", 4711: "swordsman", 90210: "swordsman"},
+)
 
 
 def view() -> View:
@@ -61,12 +66,15 @@ def frame(empty: bool = False) -> Frame:
         start.astype(np.int64),
         np.array([a for a, _ in flat], np.uint32),
         coverage,
-        np.full(len(flat), 12.5, np.float32),
-        coverage[:, None] * np.float32(0.3) * np.ones((len(flat), 3), np.float32),
+        np.array([12.5 + 0.5 * i for e in entries for i in range(len(e))], np.float32),
+        coverage[:, None] * rng.uniform(0, 2, (len(flat), 3)).astype(np.float32),
     )
     total = np.array([sum(c for _, c in e) for e in entries], np.float32).reshape(H, W)
     covered = total > 0
-    beauty = np.where(covered[..., None], rng.uniform(0, 2, (H, W, 3)), 0).astype(np.float32) * total[..., None]
+    pixel = np.repeat(np.arange(H * W), np.diff(start))
+    beauty = np.stack([np.bincount(pixel, samples.rgb[:, i], H * W) for i in range(3)], -1)
+    beauty = beauty.reshape(H, W, 3).astype(np.float32)
+    split = rng.dirichlet((1, 1, 1), (H, W)).astype(np.float32)
     shadow = np.zeros((H, W), np.float32)
     if not empty:
         shadow[28:36, 8:56] = 0.5
@@ -85,6 +93,7 @@ def frame(empty: bool = False) -> Frame:
         pose_agent=np.zeros(0, np.uint32),
         pose_visible=np.zeros((0, 18), bool),
         samples=samples,
+        lights=LightSet(*(beauty * split[..., i : i + 1] for i in range(3))),
     )
     done = composite(plate(), beauty, total, shadow, np.zeros((H, W), np.float32), None)
     pose = np.zeros((H, W, 3), np.float32)

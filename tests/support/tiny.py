@@ -24,7 +24,13 @@ crowd:
   seed: {seed}
   count: {count}
   regions:
-    - {{name: host, polygon_m: [[-6, -9], [6, -9], [6, -22], [-6, -22]], formation: rank_and_file, heading_deg: 180, side: red, clip: march, moving: true}}
+    - name: host
+      polygon_m: [[-6, -9], [6, -9], [6, -22], [-6, -22]]
+      formation: rank_and_file
+      heading_deg: 180
+      side: red
+      clip: march
+      moving: true
 """
 
 
@@ -48,7 +54,9 @@ def write_plate(folder: Path, ext: str, frames: range) -> None:
 def make_shot(tmp_path: Path) -> Callable[..., Path]:
     """`make_shot(ext="exr", space="lin_rec709", seed=7, count=30, frames=3)` writes plate and shot.yaml, returns the latter."""
 
-    def make(ext: str = "exr", space: str = "Linear Rec.709 (sRGB)", seed: int = 7, count: int = 30, frames: int = 3) -> Path:
+    def make(
+        ext: str = "exr", space: str = "Linear Rec.709 (sRGB)", seed: int = 7, count: int = 30, frames: int = 3
+    ) -> Path:
         folder = tmp_path / "tiny"
         if not folder.exists():
             folder.mkdir()

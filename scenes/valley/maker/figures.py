@@ -40,9 +40,11 @@ BANNER_GRID = (96, 150)
 
 
 def _surface_nets(d: F32, origin: NDArray[np.float64], step: float) -> tuple[F32, NDArray[np.int32]]:
-    """Zero surface of a sampled distance field: one vertex in each cell that it crosses, a quad for each crossed edge."""
+    """Zero surface of a sampled distance field: a vertex in each cell that it crosses, a quad for each crossed edge."""
     inside = d < 0
-    corners = [inside[i : i - 1 or None, j : j - 1 or None, k : k - 1 or None] for i in (0, 1) for j in (0, 1) for k in (0, 1)]
+    corners = [
+        inside[i : i - 1 or None, j : j - 1 or None, k : k - 1 or None] for i in (0, 1) for j in (0, 1) for k in (0, 1)
+    ]
     count = sum(c.astype(np.int8) for c in corners)
     cells = np.argwhere((count > 0) & (count < 8))
     index = np.full(count.shape, -1, np.int32)
@@ -107,7 +109,12 @@ def figure(place: tuple, step: float = STEP_M) -> Mesh:
     a = math.radians(heading)
     turn = np.array([[math.cos(a), 0, math.sin(a)], [0, 1, 0], [-math.sin(a), 0, math.cos(a)]], np.float32)
     ground = float(world.height_m(np.float32(x), np.float32(z)))
-    palette = {**PALETTE, sdf.CLOAK: (cloak, CLOTH), sdf.TUNIC: (tunic, CLOTH), sdf.SHIELD: (shield or (0.1, 0.1, 0.1), PLAIN)}
+    palette = {
+        **PALETTE,
+        sdf.CLOAK: (cloak, CLOTH),
+        sdf.TUNIC: (tunic, CLOTH),
+        sdf.SHIELD: (shield or (0.1, 0.1, 0.1), PLAIN),
+    }
     ids = part[:, 0].round().astype(int)
     albedo, material = np.zeros_like(p), np.zeros(len(p), np.float32)
     for key, (colour, stuff) in palette.items():
@@ -130,14 +137,18 @@ def banner(time_s: float) -> tuple[F32, F32]:
     length, drop = BANNER_SIZE_M
     tail = 1.0 - 0.30 * (1 - np.abs(2 * v - 1)) * np.clip((u - 0.35) / 0.65, 0, 1)
     s = u * length * tail
-    wave = 0.19 * u**0.8 * np.sin(6.0 * s - 8.5 * time_s + 1.3 * v) + 0.05 * np.sin(13.0 * s - 14.0 * time_s + 4 * v) * u
+    wave = (
+        0.19 * u**0.8 * np.sin(6.0 * s - 8.5 * time_s + 1.3 * v) + 0.05 * np.sin(13.0 * s - 14.0 * time_s + 4 * v) * u
+    )
     wave += 0.030 * np.sin(5 * v + 9 * s) + 0.022 * np.sin(17 * s + 7 * v - 11.0 * time_s) * np.clip(3 * u, 0, 1)
     sag = 0.20 * s * s / length + 0.05 * np.sin(4.2 * s - 7.0 * time_s) * u
     a = math.radians(heading)
     px, pz = 0.345 * tall, -0.33 * tall
     pole = np.array([x0 + px * math.cos(a) + pz * math.sin(a), 0, z0 - px * math.sin(a) + pz * math.cos(a)])
     ground = float(world.height_m(np.float32(x0), np.float32(z0)))
-    out = np.stack([pole[0] + s * 0.93 * np.cos(0.25), ground + 3.66 * tall - v * drop - sag, pole[2] + wave + s * 0.20], -1)
+    out = np.stack(
+        [pole[0] + s * 0.93 * np.cos(0.25), ground + 3.66 * tall - v * drop - sag, pole[2] + wave + s * 0.20], -1
+    )
     n = np.cross(np.gradient(out, axis=1), np.gradient(out, axis=0))
     n /= np.linalg.norm(n, axis=-1, keepdims=True)
     return out.reshape(-1, 3).astype(np.float32), n.reshape(-1, 3).astype(np.float32)
@@ -147,14 +158,18 @@ def banner_mesh() -> Mesh:
     p, n = banner(0.0)
     i = np.arange(len(p), dtype=np.int32).reshape(BANNER_GRID)
     a, b, c, d = i[:-1, :-1].ravel(), i[:-1, 1:].ravel(), i[1:, 1:].ravel(), i[1:, :-1].ravel()
-    mesh = meshes.uniform(p, n, np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)]), (0.20, 0.026, 0.020), BANNER)
+    mesh = meshes.uniform(
+        p, n, np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)]), (0.20, 0.026, 0.020), BANNER
+    )
     u, v = np.meshgrid(np.linspace(0, 1, BANNER_GRID[1]), np.linspace(0, 1, BANNER_GRID[0]))
     # a pale sun with rays in the cloth's own coordinates, and a pale border
     cx, cy = (u - 0.34) * BANNER_SIZE_M[0], (v - 0.5) * BANNER_SIZE_M[1]
     r, angle = np.hypot(cx, cy), np.arctan2(cy, cx)
     rays = 0.18 + 0.13 * np.clip(np.cos(8 * angle), 0, 1) ** 0.8
     soft = 0.010
-    mark = np.clip((0.15 - r) / soft + 0.5, 0, 1) + np.clip((rays - r) / soft + 0.5, 0, 1) * np.clip((r - 0.175) / soft + 0.5, 0, 1)
+    mark = np.clip((0.15 - r) / soft + 0.5, 0, 1) + np.clip((rays - r) / soft + 0.5, 0, 1) * np.clip(
+        (r - 0.175) / soft + 0.5, 0, 1
+    )
     edge = np.minimum(v, 1 - v) * BANNER_SIZE_M[1]
     border = np.clip((0.055 - edge) / soft + 0.5, 0, 1)
     pale = np.clip(mark + border, 0, 1).ravel()[:, None]

@@ -1,4 +1,4 @@
-"""Files of the scene: plate, matte and depth as EXR, the ground as OBJ. Grain is added here, on the finished picture."""
+"""Files of the scene: plate, matte and depth as EXR, the ground as OBJ. Grain comes on the finished picture here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import move, world
 F32 = NDArray[np.float32]
 ACESCG = (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767)
 GRAIN_FLOOR, GRAIN_SIGNAL = 0.0016, 0.00040
-GROUND_STEP_M, GROUND_DEPTH_M = 1.5, (3.0, 300.0)
+GROUND_STEP_M, GROUND_DEPTH_M = 1.0, (3.0, 220.0)
 
 
 def grain_sigma(signal: F32) -> F32:
@@ -23,7 +23,7 @@ def grain_sigma(signal: F32) -> F32:
 
 
 def grain(rgb: F32, frame: int) -> F32:
-    """The picture with sensor grain: signal dependent, a little larger than a pixel, new in each frame, always the same."""
+    """The picture with sensor grain: signal dependent, a little larger than a pixel, new in each frame."""
     rng = np.random.default_rng(910_000 + frame)
     noise = rng.standard_normal((rgb.shape[0] + 2, rgb.shape[1] + 2, 3), dtype=np.float32)
     common = rng.standard_normal((rgb.shape[0] + 2, rgb.shape[1] + 2, 1), dtype=np.float32)
@@ -62,14 +62,14 @@ def write_plate(path: Path, rgb: F32, frame: int, dwa_level: float) -> None:
 
 
 def write_matte(path: Path, matte: F32, frame: int) -> None:
-    _write(path, _header(frame, OpenEXR.ZIP_COMPRESSION), {"A": matte.round(3)})
+    _write(path, _header(frame, OpenEXR.PIZ_COMPRESSION), {"A": matte.round(3)})
 
 
 def coarse(depth_m: F32) -> F32:
-    """Depth rounded as far as its use allows, so that it compresses: to 0.1 % in the field, 0.8 % behind it, 3 % in the
+    """Depth rounded as far as its use allows, so that it compresses: to 0.1 % in the field, 0.8 % behind it, 6 % in the
     woods and hills."""
     part, power = np.frexp(depth_m)
-    bits = np.where(depth_m < 230.0, 9, np.where(depth_m < 330.0, 6, 4)).astype(np.float32)
+    bits = np.where(depth_m < 230.0, 9, np.where(depth_m < 330.0, 6, 3)).astype(np.float32)
     step = np.exp2(-bits)
     return np.ldexp(np.round(part / step) * step, power).astype(np.float32)
 
@@ -86,7 +86,7 @@ def write_ground(path: Path) -> int:
     zs = -np.arange(near, far + step, step, dtype=np.float32)
     gx, gz = np.meshgrid(xs, zs)
     y = world.height_m(gx, gz)
-    used = np.abs(gx) < 0.60 * -gz + 18.0
+    used = np.abs(gx) < 0.58 * -gz + 14.0
     cell = used[:-1, :-1] & used[:-1, 1:] & used[1:, 1:] & used[1:, :-1]
     i = np.arange(gx.size).reshape(gx.shape)
     a, b, c, d = (v[cell] for v in (i[:-1, :-1], i[:-1, 1:], i[1:, 1:], i[1:, :-1]))

@@ -1,7 +1,7 @@
 """The light: a low sun from the left and slightly ahead, a soft sky, warm haze. All colours are ACEScg.
 
-`SUN`, `SKY` and `BOUNCE` are the radiance that a white diffuse surface facing each would send out, the same numbers as in
-shot.yaml.
+`SUN`, `SKY` and `BOUNCE` are the radiance that a white diffuse surface facing each would send out, the same numbers as
+in shot.yaml.
 """
 
 from __future__ import annotations

@@ -58,8 +58,16 @@ def write_transforms(path: Path, ground_m: float) -> None:
     f = focal_px()
     doc = {
         "camera_model": "OPENCV",
-        "w": w, "h": h, "fl_x": f, "fl_y": f, "cx": w / 2, "cy": h / 2,
-        "k1": K1, "k2": K2, "p1": 0.0, "p2": 0.0,
+        "w": w,
+        "h": h,
+        "fl_x": f,
+        "fl_y": f,
+        "cx": w / 2,
+        "cy": h / 2,
+        "k1": K1,
+        "k2": K2,
+        "p1": 0.0,
+        "p2": 0.0,
         "frames": [
             {
                 "file_path": f"plate/valley.{frame:04d}.exr",

@@ -1,12 +1,14 @@
 """A visibility buffer: meshes, grass blades and leaf cards as points in (depth << 32 | payload), nearest wins.
 
-One sample a pixel and pass; the renderer runs many passes with shifted sample places and shifted time. Payload: 2 bits of
-kind, then kind's own bits (triangle; blade and place along it; card).
+One sample a pixel and pass; the renderer runs many passes with shifted sample places and shifted time. Payload: 2 bits
+of kind, then kind's own bits (triangle; blade and place along it; card).
 """
 
 from __future__ import annotations
 
 import warp as wp
+
+wp.set_module_options({"enable_backward": False})  # half the time to compile
 
 KIND_MESH, KIND_BLADE, KIND_CARD = 0, 1, 2
 BLADE_BITS = 24
@@ -166,7 +168,7 @@ def draw_strip(
 
 @wp.struct
 class Blade:
-    """A blade of grass: root, tip relative to the root, sideways bow, width at the root in metres, a number of its own."""
+    """A blade of grass: root, tip relative to the root, width in metres, a number of its own."""
 
     root: wp.vec3
     tip: wp.vec3

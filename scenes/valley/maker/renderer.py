@@ -10,9 +10,10 @@ import warp as wp
 from numpy.typing import NDArray
 
 from . import figures, light, meadow, meshes, move, raster, shade, sky, trees, world
-from .raster import EMPTY, Blade, Lens
+from .raster import EMPTY, Lens
 
 F32 = NDArray[np.float32]
+SAMPLES = 14  # a pixel, in the committed plate
 FRINGE_M = 19.0
 SOFTNESS_PX = 0.58  # standard deviation of the pixel filter: a good lens, not a perfect one
 
@@ -30,7 +31,9 @@ def _vec(values: object) -> wp.vec3:
     return wp.vec3(*(float(v) for v in np.asarray(values)))
 
 
-def lens_at(frame: float, ground_m: float, scale: float, crop: tuple[int, int, int, int], shift: tuple[float, float]) -> Lens:
+def lens_at(
+    frame: float, ground_m: float, scale: float, crop: tuple[int, int, int, int], shift: tuple[float, float]
+) -> Lens:
     """The camera at a (fractional) frame for a crop (x, y, width, height) of the picture at `scale`."""
     m = move.world_from_camera(frame, ground_m)
     cam = Lens()
@@ -100,7 +103,10 @@ class Renderer:
 
     def _shadows(self) -> None:
         s = self.scene
-        maps = ((_sun_lens((0, 2.5, -17.0), 46.0, 22.0, 2560), False), (_sun_lens((0, 4, -170.0), 520.0, 130.0, 5120), True))
+        maps = (
+            (_sun_lens((0, 2.5, -14.0), 34.0, 18.0, 4096), False),
+            (_sun_lens((0, 4, -170.0), 520.0, 130.0, 5120), True),
+        )
         for name, (cam, with_cards) in zip(("near", "wide"), maps, strict=True):
             vis = wp.full((cam.height, cam.width), value=EMPTY, dtype=wp.uint64, device="cpu")
             screen = wp.zeros(len(s.position), dtype=wp.vec3, device="cpu")
@@ -128,7 +134,9 @@ class Renderer:
         wp.launch(meadow.light_blades, dim=n, inputs=[s.blade, eye, lit, s.root_rgb, s.tip_rgb], device="cpu")
         wp.launch(shade.light_cards, dim=len(s.card), inputs=[s, card_colour, eye, s.card_rgb], device="cpu")
 
-    def _visible(self, cam: Lens, time_s: float, grass: bool, things: wp.array | None = None) -> tuple[wp.array, wp.array]:
+    def _visible(
+        self, cam: Lens, time_s: float, grass: bool, things: wp.array | None = None
+    ) -> tuple[wp.array, wp.array]:
         """(visibility buffer, planar depth of everything but grass)."""
         s = self.scene
         vis = wp.full((cam.height, cam.width), value=EMPTY, dtype=wp.uint64, device="cpu")

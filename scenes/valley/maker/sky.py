@@ -7,6 +7,8 @@ import warp as wp
 from . import light, world
 from .raster import Lens, ray
 
+wp.set_module_options({"enable_backward": False})  # half the time to compile
+
 
 @wp.func
 def cirrus(u: float, v: float) -> float:

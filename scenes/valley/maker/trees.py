@@ -33,11 +33,15 @@ def _crown(rng: np.random.Generator, x: float, z: float, h: float, cards: int, k
     p = c[which] + v * (size[which] * r)[:, None] * [spread * h, tall * h, spread * h]
     if kind == 1:  # taper to a point
         p[:, [0, 2]] *= np.clip(1.15 - (p[:, 1:2] / (tall * h) + 1) * 0.5, 0.08, 1.2)
-    n = v * 0.75 + p / np.maximum(np.linalg.norm(p, axis=1, keepdims=True), 1e-6) * 0.5 + rng.normal(0, 0.25, (cards, 3))
+    n = (
+        v * 0.75
+        + p / np.maximum(np.linalg.norm(p, axis=1, keepdims=True), 1e-6) * 0.5
+        + rng.normal(0, 0.25, (cards, 3))
+    )
     n /= np.linalg.norm(n, axis=1, keepdims=True)
     ground = float(world.height_m(np.float32(x), np.float32(z)))
     p[:, 1] = np.maximum(p[:, 1] + mid, 0.06 * h)
-    centre = p + [x, ground, z]
+    centre = p + np.array([x, ground, z])
     leaf = h * (0.062 if cards > 250 else 0.085 if cards > 100 else 0.20) * rng.uniform(0.6, 1.3, cards)
     return centre, n, leaf, r
 
@@ -68,7 +72,11 @@ def cards() -> tuple[wp.array, wp.array]:
 
 
 def _tone(rng: np.random.Generator, n: int, kind: int) -> np.ndarray:
-    green, gold, dark = np.array([0.060, 0.085, 0.024]), np.array([0.145, 0.115, 0.032]), np.array([0.034, 0.052, 0.022])
+    green, gold, dark = (
+        np.array([0.060, 0.085, 0.024]),
+        np.array([0.145, 0.115, 0.032]),
+        np.array([0.034, 0.052, 0.022]),
+    )
     t = np.clip(rng.beta(1.2, 2.6), 0, 1)
     base = green + (gold - green) * t if kind != 1 else dark
     return base * rng.uniform(0.75, 1.25, (n, 1)) * rng.uniform(0.8, 1.15)
