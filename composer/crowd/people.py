@@ -10,15 +10,10 @@ from composer.camera.camera import View
 from composer.crowd.agents import Cast
 from composer.crowd.bvh import read_bvh
 from composer.crowd.cast import default_cast
-<<<<<<< HEAD
 from composer.crowd.layout import layout
-from composer.crowd.names import agent_names
+from composer.crowd.names import Names, names_of
 from composer.crowd.orders import Crowd
 from composer.crowd.overrides import Picker, direct
-=======
-from composer.crowd.layout import Layout, layout
-from composer.crowd.names import Names, names_of
->>>>>>> main
 from composer.crowd.regions import GroundLike
 from composer.crowd.retarget import retarget
 from composer.errors import InputError, InputErrors, Where
@@ -28,20 +23,12 @@ from composer.shot.schema import ShotFile
 
 @dataclass(frozen=True)
 class People:
-<<<<<<< HEAD
-    """cast: what they look like and do. layout: who stands where, overrides and all. names: by agent id. notes: what was
+    """cast: what they look like and do. layout: who stands where, overrides and all. names: of everybody. notes: what was
     assumed."""
 
     cast: Cast
     layout: Crowd
-    names: Mapping[int, str]
-=======
-    """cast: what they look like and do. layout: who stands where. names: of everybody. notes: what was assumed."""
-
-    cast: Cast
-    layout: Layout
     names: Names
->>>>>>> main
     notes: tuple[str, ...]
 
 
@@ -73,14 +60,10 @@ def people_of(
         raise InputErrors([_at_its_line(e, shot) for e in errors.errors if isinstance(e, InputError)]) from errors
     except InputError as error:
         raise _at_its_line(error, shot) from error
-<<<<<<< HEAD
     own = shot.crowd.count if shot.crowd.count is not None else sum(r.count or 0 for r in shot.crowd.regions)
     look = pick(cast) if pick else None
     directed = direct(shot, cast, placed, ground, pick=look, fewer=count is not None and count < own)
-    return People(cast, directed, agent_names(directed), (*notes, *directed.notes))
-=======
-    return People(cast, placed, names_of(placed, cast), (*notes, *placed.notes))
->>>>>>> main
+    return People(cast, directed, names_of(directed, cast), (*notes, *directed.notes))
 
 
 def cast_of(shot: ShotFile) -> tuple[Cast, tuple[str, ...]]:

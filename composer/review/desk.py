@@ -76,7 +76,7 @@ class Shape(Part):
 
     do: Literal["shape"]
     region: str
-    points_m: Annotated[tuple[Pair, ...], Field(min_length=3, max_length=1000)]
+    points_m: Annotated[tuple[Pair, ...], Field(min_length=2, max_length=1000)]
 
 
 class Step(Part):
@@ -150,7 +150,7 @@ class Desk:
                         "count": r.count,
                         "points": _short_pairs(r.points_m),
                     }
-                    | {"px": _points(line_px(stage, frame, r.points_m), 1)}
+                    | {"closed": r.closed, "px": _points(line_px(stage, frame, r.line_m), 1)}
                     for r in plan.regions
                 ],
                 "px": _points(plan.feet_px, 1),
@@ -191,7 +191,7 @@ class Desk:
             ids = self._through(frame).agent_id
             if not (0 <= x < ids.shape[1] and 0 <= y < ids.shape[0]):
                 return None
-            return self.scene.people.names.get(int(ids[int(y), int(x)]))
+            return self.scene.people.names.agent.get(int(ids[int(y), int(x)]))
 
     def edit(self, request: object, revision: str) -> None:
         """Carry out one edit, as the page sent it. Raises InputError (Stale where the page is behind) and changes nothing
@@ -257,7 +257,7 @@ class Desk:
         if outline is None or not outline.key:
             raise InputError("no such polygon", got=asked.region)
         points = np.asarray(asked.points_m, np.float64)
-        if outline.key == "polygon_m":
+        if outline.key != "polygon_px":
             return [(round(float(x), 3), round(float(z), 3)) for x, z in points]
         assert outline.frame is not None
         px = pixels_of(self.scene.stage, outline.frame, points)

@@ -77,20 +77,21 @@ def remove_override(text: str, number: int, file: Path = Path("shot.yaml")) -> s
 
 
 def set_polygon(text: str, region: str, points: Sequence[Pair], file: Path = Path("shot.yaml")) -> str:
-    """Give a region's polygon new vertices, in metres or in pixels as the region has it. Numbers that stay stay as they
+    """Give a region's polygon or path new vertices, in metres or in pixels as the region has it. Numbers that stay stay as they
     are written."""
     root, before = _read(text, file)
     regions = list(before["crowd"]["regions"])
     number = next((i for i, r in enumerate(regions) if r.get("name") == region), None)
     if number is None:
         raise InputError("no such region", where=Where(file), got=region)
-    node = _value(_value(_value(root, "crowd"), "regions").value[number], "polygon_m")
+    item = _value(_value(root, "crowd"), "regions").value[number]
+    key = "path_m" if "path_m" in regions[number] else "polygon_m"
+    node = _value(item, key)
     wanted = tuple((_rounded(x), _rounded(z)) for x, z in points)
     if node is not None:
-        regions[number] = {**regions[number], "polygon_m": wanted}
+        regions[number] = {**regions[number], key: wanted}
     else:
-        drawn = _value(_value(_value(root, "crowd"), "regions").value[number], "polygon_px")
-        node = _value(drawn, "points")
+        node = _value(_value(item, "polygon_px"), "points")
         regions[number] = {**regions[number], "polygon_px": {**regions[number]["polygon_px"], "points": wanted}}
     new = _splice(text, _points(node, wanted))
     return _checked(text, new, before, {"crowd": {**before["crowd"], "regions": tuple(regions)}}, file)

@@ -132,11 +132,12 @@ def _sight(pen: ImageDraw.ImageDraw, plan: Plan, scale: Scale) -> None:
 
 def _regions(pen: ImageDraw.ImageDraw, plan: Plan, scale: Scale) -> None:
     for region in plan.regions:
-        points = [tuple(p) for p in scale.px(region.points_m) if np.isfinite(p).all()]
-        if len(points) > 2:
+        line = [tuple(p) for p in scale.px(region.line_m)]
+        if len(line) > 1:
             colour = region_rgb(plan, region.spec.side)
-            pen.polygon(points, fill=(*colour, 34))
-            pen.line([*points, points[0]], fill=(*colour, 235), width=round(1.5 * _SUPER), joint="curve")
+            if region.closed and len(line) > 3:
+                pen.polygon(line, fill=(*colour, 34))
+            pen.line(line, fill=(*colour, 235), width=round(1.5 * _SUPER), joint="curve")
 
 
 def region_rgb(plan: Plan, side: str) -> Rgb:
@@ -207,7 +208,7 @@ def _words(
         write((place[i, 0], place[i, 1] - 1.15 * text), plan.names[i], MARK)
     for region in plan.regions:
         points = region.points_m[np.isfinite(region.points_m).all(axis=1)]
-        if len(points) > 2:
+        if len(points) > 1:
             x, y = scale.px(points).mean(axis=0)
             write((x, y), f"{region.name}  {region.count:,}", INK)
     _metres(write, scale, size, step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,8 @@ _MORE: tuple[Rgb, ...] = (
 
 @dataclass(frozen=True)
 class Outline:
-    """A region as the artist drew it. key: `polygon_m` or `polygon_px`; frame: of the latter. points_m: float64 [V, 2],
+    """A region as the artist drew it. key: `polygon_m`, `polygon_px` or `path_m` (open), empty for a painted one; frame: of
+    pixels. points_m: float64 [V, 2],
     (x, z), vertex by vertex; NaN where a pixel meets no ground."""
 
     name: str
@@ -44,6 +46,16 @@ class Outline:
     points_m: F64
     count: int
     spec: RegionSpec
+
+    @property
+    def closed(self) -> bool:
+        return self.key != "path_m"
+
+    @property
+    def line_m(self) -> F64:
+        """Its vertices that are on the ground, back to the first one where it is closed: float64 [M, 2]."""
+        points = self.points_m[np.isfinite(self.points_m).all(axis=1)]
+        return np.concatenate([points, points[:1]]) if self.closed else points
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,7 @@ def plan_of(stage: Stage, people: People, frame: int) -> Plan:
     names = placed.casting.side_names
     return Plan(
         frame=frame,
-        names=tuple(people.names[int(i)] for i in agents.agent_id),
+        names=tuple(people.names.agent[int(i)] for i in agents.agent_id),
         agent_id=agents.agent_id,
         place_m=place[:, [0, 2]],
         height_m=place[:, 1],
@@ -125,10 +137,11 @@ def _directed(people: People, frame: int) -> tuple[NDArray[np.uint32], tuple[tup
 
 
 def _outline(stage: Stage, spec: RegionSpec, count: int) -> Outline:
-    if spec.polygon_m is not None:
-        return Outline(spec.name, "polygon_m", None, np.asarray(spec.polygon_m, np.float64), count, spec)
+    for key, drawn_m in (("polygon_m", spec.polygon_m), ("path_m", spec.path_m)):
+        if drawn_m is not None:
+            return Outline(spec.name, key, None, np.asarray(drawn_m, np.float64), count, spec)
     drawn = spec.polygon_px
-    if drawn is None:  # a region without a polygon: nothing to draw or drag
+    if drawn is None:  # a region that was painted: nothing to draw or drag
         return Outline(spec.name, "", None, np.zeros((0, 2)), count, spec)
     view = stage.camera.view(drawn.frame)
     hits = stage.ground.intersect(view.position_m, view.rays(np.asarray(drawn.points, np.float64)))
@@ -141,16 +154,15 @@ def pixels_of(stage: Stage, frame: int, points_m: F64) -> F64:
     return stage.camera.view(frame).project(np.stack([points_m[:, 0], height, points_m[:, 1]], axis=1))[0]
 
 
-def line_px(stage: Stage, frame: int, points_m: F64, piece_m: float = 2.0) -> F64:
-    """A polygon on the ground as a closed line in the picture, float64 [M, 2]; NaN where it can't be drawn."""
-    points = points_m[np.isfinite(points_m).all(axis=1)]
+def line_px(stage: Stage, frame: int, points: F64, piece_m: float = 2.0) -> F64:
+    """A line on the ground [V, 2] in the picture, float64 [M, 2]; NaN where it can't be drawn."""
     if len(points) < 2:
         return np.zeros((0, 2))
     line = [
         a + (b - a) * np.linspace(0, 1, min(400, max(2, int(np.linalg.norm(b - a) / piece_m))), endpoint=False)[:, None]
-        for a, b in zip(points, np.roll(points, -1, axis=0), strict=True)
+        for a, b in pairwise(points)
     ]
-    px = pixels_of(stage, frame, np.concatenate([*line, points[:1]]))
+    px = pixels_of(stage, frame, np.concatenate([*line, points[-1:]]))
     return np.where((np.abs(px) < 1e5).all(axis=1, keepdims=True), px, np.nan)
 
 

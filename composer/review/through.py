@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ def drawn_over(scene: Scene, plan: Plan, seen: Through, width_px: int, selected:
     page = Image.fromarray(seen.display).resize((w, h), Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(page, "RGBA")
     for region in plan.regions:
-        for a, b, hidden in outline_px(scene, plan.frame, seen.ground_m, region.points_m):
+        for a, b, hidden in outline_px(scene, plan.frame, seen.ground_m, region.line_m):
             colour = tuple(min(255, c + 40) for c in region_rgb(plan, region.spec.side))
             pen.line(
                 [tuple(a * scale), tuple(b * scale)], fill=(*colour, 70 if hidden else 235), width=max(1, w // 640)
@@ -77,16 +78,15 @@ def drawn_over(scene: Scene, plan: Plan, seen: Through, width_px: int, selected:
     return np.asarray(page)
 
 
-def outline_px(scene: Scene, frame: int, ground_m: NDArray[np.float32], points_m: F64) -> list[tuple[F64, F64, bool]]:
-    """A polygon on the ground as pieces in the picture: (from, to, behind a hill), plate pixels."""
-    points = points_m[np.isfinite(points_m).all(axis=1)]
-    if len(points) < 2:
+def outline_px(scene: Scene, frame: int, ground_m: NDArray[np.float32], line_m: F64) -> list[tuple[F64, F64, bool]]:
+    """A line on the ground as pieces in the picture: (from, to, behind a hill), plate pixels."""
+    if len(line_m) < 2:
         return []
     pieces = []
-    for a, b in zip(points, np.roll(points, -1, axis=0), strict=True):
+    for a, b in pairwise(line_m):
         count = min(_MOST_PIECES, max(2, int(np.linalg.norm(b - a) / _EDGE_M)))
         pieces.append(a + (b - a) * np.linspace(0, 1, count, endpoint=False)[:, None])
-    line = np.concatenate([*pieces, points[:1]])
+    line = np.concatenate([*pieces, line_m[-1:]])
     stage = scene.stage
     height = np.asarray(stage.ground.height_m(line[:, 0], line[:, 1]), np.float64)
     px, depth = stage.camera.view(frame).project(np.stack([line[:, 0], height, line[:, 1]], axis=1))

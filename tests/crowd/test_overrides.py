@@ -52,7 +52,7 @@ def crowd(
     text = SHOT.format(overrides="overrides:\n" + "".join(f"  - {{{e}}}\n" for e in entries) if entries else "")
     shot = parse_shot(text)
     people = people_of(shot, ground or plane_ground([0, 0, 0], [0, 1, 0]), no_view, Fraction(24), 1001, count)
-    return people.layout, {n: i for i, n in people.names.items()}, people.notes
+    return people.layout, {n: i for i, n in people.names.agent.items()}, people.notes
 
 
 def one(agents: Agents, agent_id: int) -> dict[str, np.ndarray]:

@@ -90,7 +90,7 @@ def test_only_what_he_covers_and_shades_changes(make_shot, name: str, order: str
     stage = prepare(load_shot(shot))
     before, after = scene(shot, stage), scene(shot, stage, f"soldier: {name}, {order}")
     old, new = (render_frame(s, read_inputs(stage, FRAME)) for s in (before, after))
-    agent = next(i for i, n in before.people.names.items() if n == name)
+    agent = next(i for i, n in before.people.names.agent.items() if n == name)
     view = stage.camera.view(FRAME)
     covered = silhouette(old, agent) | silhouette(new, agent)
     sun = np.array(before.light.sun_direction)
@@ -153,19 +153,20 @@ def test_a_pixel_of_the_plate_or_of_a_delivered_frame_names_him(make_shot, tmp_p
     made = render_frame(job.scene, read_inputs(job.scene.stage, FRAME))
     samples, width = made.guides.samples, made.guides.depth_m.shape[1]
     whole = np.flatnonzero((np.diff(samples.start) == 1) & (made.guides.coverage.ravel() == 1))[0]
-    name = job.scene.people.names[int(samples.agent_id[samples.start[whole]])]
+    name = job.scene.people.names.agent[int(samples.agent_id[samples.start[whole]])]
     at = f"[{whole % width + 0.5}, {whole // width + 0.5}]"
     exr = next((job.delivery / "exr").glob("*.exr"))
     for pixel in (f"{{frame: {FRAME}, at_px: {at}}}", f"{{exr: {exr}, at_px: {at}}}"):
         people = scene(shot, job.scene.stage, f"pixel: {pixel}, hide: true").people
-        assert name not in people.names.values() and len(people.layout) == 29
+        assert name not in people.names.agent.values() and len(people.layout) == 29
         assert any(name in n for n in people.notes)
     shot.write_text(
         shot.read_text()
         + "overrides:\n  - {pixel: {frame: 1001, at_px: [2, 2]}, hide: true}\n  - {soldier: host.99, hide: true}\n"
     )
     errors = check_shot(shot).errors
-    assert [e.where.line for e in errors] == [16, 17]
+    last = len(shot.read_text().splitlines())
+    assert [e.where.line for e in errors] == [last - 1, last]
     with pytest.raises(InputErrors):
         prepare_job(load_shot(shot), tmp_path, load_quality("preview"))
 

@@ -138,9 +138,17 @@ function inside(points, x, z) {
   return found;
 }
 
+/** From a point to a stretch of line. */
+function apart(px, py, ax, ay, bx, by) {
+  const dx = bx - ax, dy = by - ay, t = Math.min(1, Math.max(0, ((px - ax) * dx + (py - ay) * dy) / (dx * dx + dy * dy || 1)));
+  return Math.hypot(px - ax - t * dx, py - ay - t * dy);
+}
+
 function regionAt(px, py) {
   const [x, z] = toWorld(px, py), area = (p) => Math.abs(p.reduce((s, [ax, az], i) => { const [bx, bz] = p[(i + 1) % p.length]; return s + ax * bz - bx * az; }, 0));
-  return state.regions.filter((r) => r.key && inside(r.points, x, z)).sort((a, b) => area(a.points) - area(b.points))[0] || null;
+  const on = (r) => r.points.slice(1).some((b, i) => { const [ax, ay] = toPx(...r.points[i]), [bx, by] = toPx(...b); return apart(px, py, ax, ay, bx, by) < NEAR_PX; });
+  const path = state.regions.find((r) => r.key && !r.closed && on(r));
+  return path || state.regions.filter((r) => r.key && r.closed && inside(r.points, x, z)).sort((a, b) => area(a.points) - area(b.points))[0] || null;
 }
 
 /* --- drawing --- */
@@ -212,10 +220,10 @@ function grid(pen, w, h) {
   }
 }
 
-function path(pen, points) {
+function path(pen, points, closed = true) {
   pen.beginPath();
   points.forEach(([x, z], i) => { const p = toPx(x, z); if (i) pen.lineTo(...p); else pen.moveTo(...p); });
-  pen.closePath();
+  if (closed) pen.closePath();
 }
 
 function sight(pen) {
@@ -251,9 +259,9 @@ function regions(pen) {
   for (const r of state.regions) {
     if (!r.points.length) continue;
     const points = shape(r), picked = chosen && chosen.kind === "region" && chosen.name === r.name;
-    path(pen, points);
+    path(pen, points, r.closed);
     pen.fillStyle = rgba(sideRgb(r.side), picked ? 0.22 : 0.1);
-    pen.fill();
+    if (r.closed) pen.fill();
     pen.strokeStyle = rgba(sideRgb(r.side), 0.95);
     pen.lineWidth = picked ? 2.5 : 1.25;
     pen.stroke();
