@@ -29,7 +29,8 @@ camera: {{locked: {{focal_mm: 35, filmback_mm: [36, 20.25], height_m: 1.7}}}}
 crowd:
   seed: 5
   regions:
-    - {{name: host, polygon_m: [[-8, -9], [8, -9], [8, -20], [-8, -20]], heading_deg: 180, side: red, clip: march, moving: true, count: 40}}
+    - {{name: host, polygon_m: [[-8, -9], [8, -9], [8, -20], [-8, -20]], heading_deg: 180, side: red,
+       clip: march, moving: true, count: 40}}
     - {{name: guard, polygon_m: [[-30, -9], [-12, -9], [-12, -30], [-30, -30]], formation: loose, side: blue, count: 30}}
 {overrides}"""
 HILL = mesh_ground(
@@ -142,7 +143,7 @@ def test_entries_are_applied_in_order() -> None:
     def there(*entries: str) -> np.ndarray:
         return one(crowd(*entries)[0].at([1001]), names["host.00003"])["position_m"][0, [0, 2]]
 
-    assert np.allclose(there(f"{who}, move_m: [1, 0]", f"{who}, move_m: [0, 2]"), start + (1, 2), atol=1e-5)
+    assert np.allclose(there(f"{who}, move_m: [1, 0]", f"{who}, move_m: [0, 2]"), np.add(start, [1, 2]), atol=1e-5)
     assert np.allclose(there(f"{who}, move_m: [1, 0]", f"{who}, place_m: [0, -28]"), [0, -28], atol=1e-5)
     assert np.allclose(there(f"{who}, place_m: [0, -28]", f"{who}, move_m: [1, 0]"), [1, -28], atol=1e-5)
     assert len(crowd("region: host, hide: true", f"{who}, hide: false")[0]) == 31
@@ -251,7 +252,7 @@ def test_mistakes_are_told_at_their_line_and_column(entry: str, column: int, sai
     with pytest.raises(InputErrors) as caught:
         crowd("region: guard, pin: true", entry, ground=HILL)
     line = caught.value.errors[0].line()
-    assert line.startswith(f"shot.yaml:12:{column}: overrides.1") and said in line, line
+    assert line.startswith(f"shot.yaml:13:{column}: overrides.1") and said in line, line
 
 
 def test_all_mistakes_at_once_and_crowding_is_noted() -> None:
@@ -267,7 +268,8 @@ def test_all_mistakes_at_once_and_crowding_is_noted() -> None:
 def test_a_pixel_is_asked_of_the_crowd_as_the_entries_before_leave_it() -> None:
     shot = parse_shot(
         SHOT.format(
-            overrides="overrides:\n  - {soldier: host.00001, hide: true}\n  - {pixel: {frame: 1002, at_px: [3.5, 4]}, hide: true}\n"
+            overrides="overrides:\n  - {soldier: host.00001, hide: true}\n"
+            "  - {pixel: {frame: 1002, at_px: [3.5, 4]}, hide: true}\n"
         )
     )
     ground = plane_ground([0, 0, 0], [0, 1, 0])

@@ -70,7 +70,7 @@ def his_shade(
     foot = agents.position_m[0, at[0]].astype(np.float64)
     beside = np.full(len(points), np.inf)
     for height in np.linspace(0, TALL_M, 6):
-        away = foot + (0.0, height, 0.0) - points
+        away = np.add(foot, [0, height, 0]) - points
         along = np.maximum((away * sun).sum(-1), 0)  # what is behind him casts nothing
         np.minimum(beside, np.linalg.norm(away - along[..., None] * sun, axis=-1), out=beside)
     near = np.linalg.norm(points - foot, axis=-1)

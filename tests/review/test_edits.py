@@ -105,7 +105,7 @@ def test_entries_go() -> None:
 
 def test_polygons_keep_their_style_and_comments() -> None:
     new = set_polygon(BLOCK, "host", [(-6, -9), (7.5, -9), (6, -22), (-6, -23.25)])
-    gone, come = lines_changed(BLOCK, new)
+    _, come = lines_changed(BLOCK, new)
     assert come == [
         "        polygon_m: [[-6, -9.0], [7.5, -9],   # the front\n",
         "                    [6, -22], [-6, -23.25]]\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,9 @@ def test_a_path_is_drawn_open_and_its_vertices_can_be_set(make_shot) -> None:
     shot = make_shot(frames=2)
     text = shot.read_text()
     start, end = text.index("polygon_m:"), text.index("formation: rank_and_file")
-    text = text[:start] + "path_m: [[-6, -9], [0, -15], [8, -18]], " + text[end:].replace("rank_and_file", "column")
-    text = text.replace("heading_deg: 180, ", "")
+    gap = text[text.index("]]", start) + 2 : end]  # a comma or a new line, as the file has it
+    text = text[:start] + "path_m: [[-6, -9], [0, -15], [8, -18]]" + gap + text[end:].replace("rank_and_file", "column")
+    text = re.sub(r" *heading_deg: 180(, |\n)", "", text)
     moved = set_polygon(text, "host", [(-6, -9), (1.5, -15), (8, -18)])
     assert moved == text.replace("[0, -15]", "[1.5, -15]")
     stage = prepare(parse_shot(moved, shot))
