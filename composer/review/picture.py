@@ -35,7 +35,7 @@ def layout_picture(scene: Scene, frame: int, width_px: int = 2400, selected: Seq
     legend = _legend(scene, plan, right, gap)
     x0, z0, x1, z1 = plan.extent_m
     head = 4 * gap
-    height = int(np.clip(left * (z1 - z0) / (x1 - x0), seen_h + legend.shape[0] + gap, 1.25 * left))
+    height = int(max(seen_h + legend.shape[0] + gap, min(left * (z1 - z0) / (x1 - x0), 1.25 * left)))
     above = top_view(plan, (left, height), _shade(scene, plan, (left, height)), selected)
     page = Image.new("RGB", (width_px, head + height + gap), PAPER)
     page.paste(Image.fromarray(above), (gap, head))
