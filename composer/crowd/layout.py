@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from composer.camera.camera import View
 from composer.crowd.agents import F32, I16, Agents, Cast
+from composer.crowd.behaviour.acts import Acts
+from composer.crowd.behaviour.planning import plan_of
 from composer.crowd.casting import Casting, Sides, cast_people
 from composer.crowd.formations import NEAREST_M, axes_of
 from composer.crowd.regions import GroundLike
@@ -34,7 +37,7 @@ class Layout:
 
     place_m: float64 [N, 2], (x, z) at `first_frame`. velocity_m_s: float64 [N, 2], along the ground. heading_rad:
     float64 [N]. region: int16 [N], index into `region_names`. casting: what each looks like and does.
-    wanted: how many were asked for; len() is how many there are.
+    wanted: how many were asked for; len() is how many there are. acts: those who have cues, or None.
     """
 
     ground: GroundLike
@@ -49,6 +52,7 @@ class Layout:
     casting: Casting
     wanted: int
     notes: tuple[str, ...] = ()
+    acts: Acts | None = None
     _still_m: F32 = field(default_factory=lambda: np.zeros((0, 3), np.float32), repr=False)
 
     def __len__(self) -> int:
@@ -56,7 +60,8 @@ class Layout:
 
     def at(self, frames: Sequence[int]) -> Agents:
         """Everybody at each of `frames` (any whole numbers; before `first_frame` too). Walkers follow the ground; one
-        who has walked off its edge keeps the height at which he started."""
+        who has walked off its edge keeps the height at which he started. Regions with cues are simulated from
+        `crowd.start_frame` on, at the first call, or come out of the cache; all others are a function of the frame."""
         seconds = np.array([(f - self.first_frame) / float(self.frame_rate) for f in frames], dtype=np.float64)
         shape = (len(frames), len(self))
         position = np.empty((*shape, 3), dtype=np.float32)
@@ -70,7 +75,7 @@ class Layout:
             position[:, walking, 0], position[:, walking, 2] = moved[..., 0], moved[..., 1]
             position[:, walking, 1] = np.where(np.isfinite(height), height, position[:, walking, 1])
         casting = self.casting
-        return Agents(
+        agents = Agents(
             frames=tuple(frames),
             agent_id=self.agent_id,
             position_m=position,
@@ -83,6 +88,7 @@ class Layout:
             albedo=casting.albedo,
             seed=casting.seed,
         )
+        return agents if self.acts is None else self.acts.over(agents, self.ground.height_m)
 
 
 def layout(
@@ -96,13 +102,16 @@ def layout(
     first_frame: int,
     count: int | None = None,
     fit: bool = False,
+    last_frame: int | None = None,
+    cache: Path | None = None,
 ) -> Layout:
     """Fill the crowd's regions.
 
     view_at: the camera at a frame, for regions drawn on the plate. sides: the shot's own, beside the built-in ones.
     first_frame: moving regions stand on their polygons there. count: instead of the crowd's own; the first `count` of a
     larger one are the same people. fit: a region that is too small for its people takes those who fit, with a note;
-    otherwise that is an InputError that says how many fit and which spacing would do.
+    otherwise that is an InputError that says how many fit and which spacing would do. last_frame: of the shot, how far
+    cues are simulated in one go. cache: the folder that keeps simulations.
     Raises InputError (InputErrors for several): polygons, kits, sides, clips, counts, spacing.
     """
     sites = _all_sites(crowd, ground, view_at)
@@ -124,7 +133,13 @@ def layout(
         notes += site.found_notes()
     if errors:
         raise InputErrors(errors) if len(errors) > 1 else errors[0]
-    return _assemble(crowd, cast, ground, sites, taken, sides, Fraction(frame_rate), first_frame, total, tuple(notes))
+    rate = Fraction(frame_rate)
+    made = _assemble(crowd, cast, ground, sites, taken, sides, rate, first_frame, total, tuple(notes))
+    if not any(r.cues for r in crowd.regions):
+        return made
+    start = first_frame if crowd.start_frame is None else crowd.start_frame
+    plan = plan_of(crowd, cast, sites, made, start)
+    return replace(made, acts=Acts(plan, start, max(last_frame or first_frame, start), rate, cache))
 
 
 def _all_sites(crowd: CrowdSpec, ground: GroundLike, view_at: Callable[[int], View]) -> list[Site]:
