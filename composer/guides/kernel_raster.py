@@ -30,7 +30,8 @@ LIMIT_PX = wp.constant(3.0e6)
 
 @wp.struct
 class Motion:
-    """Clips, one after the other, and what each agent is doing at the three frames."""
+    """Clips, one after the other, and what each agent is doing at the three frames. up: [0, 0] where all are upright.
+    clip_from, phase_from, blend: [0, 0] where nobody fades from one clip into another."""
 
     rotation: wp.array2d(dtype=wp.quat)
     position: wp.array2d(dtype=wp.vec3)
@@ -40,19 +41,33 @@ class Motion:
     bind: wp.array(dtype=wp.vec3)
     place: wp.array2d(dtype=wp.vec3)
     heading: wp.array2d(dtype=float)
+    up: wp.array2d(dtype=wp.vec3)
     clip: wp.array2d(dtype=int)
     phase: wp.array2d(dtype=float)
+    clip_from: wp.array2d(dtype=int)
+    phase_from: wp.array2d(dtype=float)
+    blend: wp.array2d(dtype=float)
     scale: wp.array(dtype=float)
 
 
-@wp.kernel(enable_backward=False)
-def pose_kernel(motion: Motion, first_slot: int, matrix: wp.array3d(dtype=mat34)):
-    """dim (slots, 3, J): world matrix of each joint at each frame, to be applied to bind-pose vertices."""
-    slot, frame, joint = wp.tid()
-    slot += first_slot
-    clip = motion.clip[frame, slot]
+@wp.func
+def lean(up: wp.vec3) -> wp.quat:
+    """The shortest arc from +Y to `up`, of any length; about x where that is undecided, none where `up` is no direction."""
+    size = wp.length(up)
+    turn = wp.quat(0.0, 0.0, 0.0, 1.0)
+    if size > 1.0e-6 and size < 1.0e6:
+        y = up[1] / size
+        turn = wp.quat(1.0, 0.0, 0.0, 0.0)
+        if y > -0.999999:
+            turn = wp.normalize(wp.quat(up[2] / size, 0.0, -up[0] / size, 1.0 + y))
+    return turn
+
+
+@wp.func
+def sampled(motion: Motion, clip: int, phase: float, joint: int):
+    """A joint's rotation and place in figure space, between two samples of a clip."""
     n = motion.count[clip]
-    s = motion.phase[frame, slot] * float(n)
+    s = phase * float(n)
     i = int(wp.floor(s))
     t = s - float(i)
     k = i + 1
@@ -68,9 +83,27 @@ def pose_kernel(motion: Motion, first_slot: int, matrix: wp.array3d(dtype=mat34)
     if wp.dot(qa, qb) < 0.0:
         qb = -qb
     q = wp.normalize(qa * (1.0 - t) + qb * t)
-    p = motion.position[base + i, joint] * (1.0 - t) + motion.position[base + k, joint] * t
+    return q, motion.position[base + i, joint] * (1.0 - t) + motion.position[base + k, joint] * t
+
+
+@wp.kernel(enable_backward=False)
+def pose_kernel(motion: Motion, first_slot: int, matrix: wp.array3d(dtype=mat34)):
+    """dim (slots, 3, J): world matrix of each joint at each frame, to be applied to bind-pose vertices."""
+    slot, frame, joint = wp.tid()
+    slot += first_slot
+    q, p = sampled(motion, motion.clip[frame, slot], motion.phase[frame, slot], joint)
+    if motion.blend.shape[0] > 0:
+        share = motion.blend[frame, slot]
+        if share < 1.0:
+            before, place = sampled(motion, motion.clip_from[frame, slot], motion.phase_from[frame, slot], joint)
+            if wp.dot(before, q) < 0.0:
+                before = -before
+            q = wp.normalize(before * (1.0 - share) + q * share)
+            p = place * (1.0 - share) + p * share
     angle = motion.heading[frame, slot]
     turn = wp.quat(0.0, wp.sin(0.5 * angle), 0.0, wp.cos(0.5 * angle))
+    if motion.up.shape[0] > 0:
+        turn = lean(motion.up[frame, slot]) * turn
     scale = motion.scale[slot]
     r = wp.quat_to_matrix(turn * q) * scale
     shift = motion.place[frame, slot] + wp.quat_rotate(turn, p) * scale - r * motion.bind[joint]
