@@ -9,7 +9,7 @@ import numpy as np
 from composer.crowd.agents import Clip, Mesh
 from composer.crowd.motion import fights, gaits, idles
 from composer.crowd.motion.curves import F64, periodic
-from composer.crowd.motion.falls import FALLS, fall_clip, settled
+from composer.crowd.motion.falls import FALLS, fall_clip, settled, steady_hand
 from composer.crowd.motion.feet import FootTrack, Gait, standing, stepping
 from composer.crowd.motion.keys import STAND, Stance, Table, Value
 from composer.crowd.motion.rig import Tracks, solve
@@ -59,8 +59,8 @@ def own_clips(meshes: tuple[Mesh, ...] = ()) -> tuple[Clip, ...]:
         _gait_clip("jog", 0.76, gaits.JOG_GAIT, gaits.JOG),
         _gait_clip("rout", 0.70, gaits.ROUT_GAIT, gaits.ROUT),
         _standing_clip("guard", 2.6, fights.GUARD_STANCE, fights.GUARD),
-        _standing_clip("strike_low", 1.5, fights.STRIKE_LOW_STANCE, fights.STRIKE_LOW),
-        _standing_clip("strike_thrust", 1.4, fights.STRIKE_THRUST_STANCE, fights.STRIKE_THRUST),
+        steady_hand(_standing_clip("strike_low", 1.5, fights.STRIKE_LOW_STANCE, fights.STRIKE_LOW)),
+        steady_hand(_standing_clip("strike_thrust", 1.4, fights.STRIKE_THRUST_STANCE, fights.STRIKE_THRUST)),
         _standing_clip("parry", 1.5, fights.PARRY_STANCE, fights.PARRY),
         _standing_clip("parry_low", 1.5, fights.PARRY_LOW_STANCE, fights.PARRY_LOW),
         _standing_clip("draw_and_loose", 3.6, fights.LOOSE_STANCE, fights.LOOSE),

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from composer.crowd.agents import MATERIALS, Clip, Mesh
-from composer.crowd.motion.curves import F64, periodic
+from composer.crowd.agents import F32, MATERIALS, Clip, Mesh
+from composer.crowd.motion.curves import F64, periodic, smooth_step, unit
 from composer.crowd.motion.feet import FootTrack, place_foot
 from composer.crowd.motion.keys import STAND, Table, Value
 from composer.crowd.motion.rig import Tracks, solve
@@ -17,6 +17,8 @@ from composer.crowd.skeleton import JOINT, SKELETON
 #: A foot's keys: (x, z, yaw left, toes up, height) at times 0..1.
 FootKeys = Mapping[float, tuple[float, float, float, float, float]]
 _CARRIED = ("spear", "sword", "shield", "cloak_upper", "cloak_lower")
+#: The thickest builds sink into the ground by so much, so that the thinnest do not float.
+_SINK_M = 0.03
 #: What rests on the ground; a scabbard may sink into it.
 _BODY = [MATERIALS.index(m) for m in ("skin", "hair", "tunic", "trousers")]
 
@@ -65,7 +67,7 @@ BACK = Fall(
                                        0.95: (0.66, 0.09, 0.88)}),
         "l_hand_m": _keys("l_hand_m", {0.2: (-0.36, 1.36, -0.22), 0.5: (-0.50, 0.86, 0.40),
                                        0.8: (-0.48, 0.13, 0.66)}),
-        "follow": (0.0, 0.0),
+        "follow": {0.0: (1.0, 0.8), 0.35: (0.0, 0.0)},
         "elbow_out": {0.0: (0.75, 0.6), 0.6: (0.9, 0.9)},
         "spear_deg": _keys("spear_deg", {0.3: (30.0, 40.0, 0.0), 0.6: (62.0, -40.0, 0.0), 0.8: (66.0, -89.5, 0.0)}),
         "spear_grip_m": {0.0: 1.0, 0.8: 0.95},
@@ -97,7 +99,7 @@ FORWARD = Fall(
                                        0.7: (0.42, 0.20, -0.92), 0.86: (0.46, 0.08, -1.18)}),
         "l_hand_m": _keys("l_hand_m", {0.2: (-0.22, 1.10, -0.34), 0.45: (-0.30, 0.62, -0.40),
                                        0.7: (-0.42, 0.22, -0.80), 0.86: (-0.44, 0.12, -0.92)}),
-        "follow": (0.0, 0.0),
+        "follow": {0.0: (1.0, 0.8), 0.35: (0.0, 0.0)},
         "elbow_out": {0.0: (0.75, 0.6), 0.7: (1.0, 1.0)},
         "spear_deg": _keys("spear_deg", {0.4: (-16.0, 84.0, 0.0), 0.8: (-30.0, 90.0, 0.0)}),
         "spear_grip_m": {0.0: 1.0, 0.8: 0.9},
@@ -106,11 +108,29 @@ FORWARD = Fall(
         "cloak_deg": (0.0, 0.0),
     },
     {0.0: _R_FROM, 0.3: (0.16, 0.30, -32.0, -30.0, 0.0), 0.6: (0.16, 0.40, -18.0, -78.0, 0.0),
-     0.9: (0.17, 0.63, -12.0, -122.0, 0.0)},
+     0.9: (0.17, 0.64, -12.0, -122.0, 0.0)},
     {0.0: _L_FROM, 0.25: (-0.12, -0.24, 4.0, -10.0, 0.0), 0.5: (-0.13, 0.14, 6.0, -62.0, 0.06),
-     0.75: (-0.14, 0.46, 12.0, -98.0, 0.03), 0.92: (-0.15, 0.58, 16.0, -124.0, 0.0)},
+     0.75: (-0.14, 0.46, 12.0, -98.0, 0.03), 0.92: (-0.15, 0.62, 16.0, -124.0, 0.0)},
     {0.0: 0.0, 0.45: 0.1, 0.85: 1.0},
 )  # fmt: skip
+
+
+def steady_hand(clip: Clip) -> Clip:
+    """The clip with the right hand turned with the forearm as it is at the start: where a weapon swings through the arm's
+    own direction its grip is undecided."""
+    hand, arm = JOINT["r_hand"], JOINT["r_forearm"]
+    q = clip.rotation.astype(np.float64)
+    back = q[0, arm] * np.array([-1.0, -1.0, -1.0, 1.0])
+    out = clip.rotation.copy()
+    out[:, hand] = _times(q[:, arm], _times(back, q[0, hand]))
+    return replace(clip, rotation=out)
+
+
+def _times(a: F64, b: F64) -> F64:
+    """Quaternion products [..., 4] (x, y, z, w): first b, then a."""
+    v = a[..., 3:] * b[..., :3] + b[..., 3:] * a[..., :3] + np.cross(a[..., :3], np.broadcast_to(b[..., :3], a[..., :3].shape))
+    w = a[..., 3] * b[..., 3] - np.sum(a[..., :3] * b[..., :3], axis=-1)
+    return np.concatenate([v, w[..., None]], axis=-1)
 
 
 def twisted(fall: Fall, yaw_deg: float, duration_s: float) -> Fall:
@@ -166,7 +186,21 @@ def fall_clip(name: str, fall: Fall, samples: int) -> Clip:
     channels = {n: curve(fall.table.get(n, STAND[n])) for n in STAND}
     feet = {"r_foot": foot(fall.r_foot), "l_foot": foot(fall.l_foot)}
     whole = solve(name, fall.duration_s, Tracks(**channels, **feet, lying=curve(fall.lying)))
-    return Clip(name, fall.duration_s, whole.rotation[:samples], whole.position_m[:samples], looped=False)
+    return Clip(name, fall.duration_s, _let_go(whole.rotation[:samples]), whole.position_m[:samples], looped=False)
+
+
+def _let_go(rotation: F32) -> F32:
+    """The right hand's grip loosens at once: it turns with the forearm, whatever the weapon does."""
+    out = rotation.copy()
+    share = smooth_step(0.0, 0.3, np.arange(len(out)) / len(out))[:, None]
+    hand, arm = out[:, JOINT["r_hand"]], out[:, JOINT["r_forearm"]]
+    arm = np.where(np.sum(hand * arm, axis=1, keepdims=True) < 0.0, -arm, arm)
+    held = hand[:1] * np.ones_like(hand)
+    out[:, JOINT["r_hand"]] = unit((held + (arm - held) * share).astype(np.float64))
+    for s in range(1, len(out)):
+        if np.dot(out[s, JOINT["r_hand"]], out[s - 1, JOINT["r_hand"]]) < 0.0:
+            out[s, JOINT["r_hand"]] *= -1.0
+    return out
 
 
 def settled(clip: Clip, meshes: tuple[Mesh, ...]) -> Clip:
@@ -176,7 +210,7 @@ def settled(clip: Clip, meshes: tuple[Mesh, ...]) -> Clip:
     carried = [JOINT[n] for n in _CARRIED]
     body = [j for j in range(len(SKELETON.names)) if j not in carried]
     lift = np.zeros(lowest.shape)
-    lift[:, body] = np.maximum(-lowest[:, body].min(axis=1), 0.0)[:, None]
+    lift[:, body] = np.maximum(-lowest[:, body].min(axis=1) - _SINK_M, 0.0)[:, None]
     lift[:, carried] = np.maximum(-lowest[:, carried], 0.0)
     place = clip.position_m.copy()
     place[..., 1] += _eased(lift).astype(np.float32)
