@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 from composer.camera.camera import View
 from composer.crowd.agents import Cast
@@ -36,8 +37,11 @@ def people_of(
     frame_rate: Fraction,
     first_frame: int,
     count: int | None = None,
+    last_frame: int | None = None,
+    cache: Path | None = None,
 ) -> People:
-    """Lay the shot's crowd out. count: in place of the shot's own. Raises InputError at the line of `shot.yaml`."""
+    """Lay the shot's crowd out. count: in place of the shot's own. last_frame, cache: for regions with cues, how far
+    they are simulated in one go, and the folder that keeps that. Raises InputError at the line of `shot.yaml`."""
     cast, notes = cast_of(shot)
     try:
         placed = layout(
@@ -49,6 +53,8 @@ def people_of(
             frame_rate=frame_rate,
             first_frame=first_frame,
             count=count,
+            last_frame=last_frame,
+            cache=cache,
         )
     except InputErrors as errors:
         raise InputErrors([_at_its_line(e, shot) for e in errors.errors if isinstance(e, InputError)]) from errors

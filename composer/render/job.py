@@ -77,14 +77,16 @@ def prepare_job(
         raise InputError(
             "the plate has no such frames", where=Where(field="--frames"), expected=f"{first}-{last}", got=_ranges(absent)
         )
+    delivery, plate = out / shot.shot / shot.version, stage.plate
     people = people_of(
-        shot, stage.ground, stage.camera.view, stage.plate.frame_rate, stage.plate.frames[0], count
-    )
+        shot, stage.ground, stage.camera.view, plate.frame_rate, plate.frames[0], count,
+        last_frame=plate.frames[-1], cache=delivery / "cache",
+    )  # fmt: skip
     notes = (*stage.notes, *people.notes)
     if quality.name != "preview":
         notes += (f"quality {quality.name}: no diffusion model is used yet, the guide render is delivered",)
     scene = Scene(stage, people, quality.samples, device)
-    return Job(scene, chosen, out / shot.shot / shot.version, quality, notes)
+    return Job(scene, chosen, delivery, quality, notes)
 
 
 def run_job(job: Job, progress: Progress | None = None) -> JobResult:
@@ -112,7 +114,7 @@ def run_job(job: Job, progress: Progress | None = None) -> JobResult:
         len(job.scene.people.layout),
         time.perf_counter() - begin,
         peak_memory_mib(),
-        job.notes,
+        notes_of(job),
         manifest,
         proxy,
     )
@@ -199,6 +201,12 @@ def slate_of(job: Job) -> Slate:
     )
 
 
+def notes_of(job: Job) -> tuple[str, ...]:
+    """The job's notes, and what was found while the crowd was simulated."""
+    acts = job.scene.people.layout.acts
+    return (*job.notes, *(acts.notes if acts else ()))
+
+
 def peak_memory_mib() -> int:
     """Peak resident memory of this process, MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -231,7 +239,7 @@ def _head(job: Job) -> dict[str, object]:
         "colorspace": slate.colorspace,
         "frame_rate": str(slate.frame_rate),
         "code_sha256": code_digest(),
-        "notes": list(job.notes),
+        "notes": list(notes_of(job)),
     }
 
 

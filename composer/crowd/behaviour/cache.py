@@ -22,12 +22,6 @@ _MAGIC = b"MUSTERSIM1\n"
 _MOST_HEADER = 65536
 
 
-def default_folder() -> Path:
-    """Where caches go that no delivery holds: `$XDG_CACHE_HOME/muster/behaviour`."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "muster" / "behaviour"
-
-
 def cache_file(folder: Path, key: str) -> Path:
     """The file of the simulation with this key."""
     return folder / f"behaviour.{key[:24]}.crowd"

@@ -25,21 +25,24 @@ class EnemyMap:
     cell_m: float
 
 
-def enemy_map(place_m: F32, side: NDArray[np.int32], living: NDArray[np.bool_], sides: int) -> EnemyMap:
-    """place_m: float32 [N, 2]. living: bool [N], who counts as an enemy of other sides."""
+def enemy_map(
+    place_m: F32, side: NDArray[np.int32], living: NDArray[np.bool_], hostile: NDArray[np.bool_]
+) -> EnemyMap:
+    """place_m: float32 [N, 2]. living: bool [N], who can be an enemy. hostile: bool [S, S], which sides are enemies."""
     from scipy.ndimage import distance_transform_edt
 
     low, high = (place_m.min(0), place_m.max(0)) if len(place_m) else (np.zeros(2), np.zeros(2))
     low, high = np.floor(low - MARGIN_M).astype(np.float64), np.ceil(high + MARGIN_M).astype(np.float64)
     cell = max(CELL_M, float((high - low).max()) / MOST_CELLS)
     nx, nz = (int(v) for v in np.ceil((high - low) / cell))
+    sides = len(hostile)
     nearest = np.full((sides, nz, nx, 2), FAR_M, np.float32)
     at = ((place_m[living] - low) / cell).astype(np.int64)
     cells = at[:, 1] * nx + at[:, 0]
     whose = side[living]
     for s in range(sides):
         taken = np.zeros(nz * nx, dtype=bool)
-        taken[cells[whose != s]] = True
+        taken[cells[hostile[s, whose]]] = True
         if taken.any():
             z, x = distance_transform_edt(~taken.reshape(nz, nx), return_distances=False, return_indices=True)
             nearest[s, ..., 0] = low[0] + (x + 0.5) * cell

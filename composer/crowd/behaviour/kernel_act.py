@@ -58,7 +58,7 @@ P_CHEER = wp.constant(int(Play.CHEER))
 EXCHANGE_S = wp.constant(1.9)
 CONTACT = wp.constant(0.42)
 #: From one man's back to the next who follows him.
-ROOM_M = wp.constant(0.8)
+ROOM_M = wp.constant(0.95)
 #: A pair further apart than this has lost each other.
 LOST_M = wp.constant(3.3)
 FALL_CHANCE = wp.constant(0.3)
@@ -119,6 +119,12 @@ def clamour(seed: wp.uint32, t: float) -> float:
 
 
 @wp.func
+def way_he_falls(seed: wp.uint32) -> int:
+    """Of four, two fall back, one forward, one to the side."""
+    return P_FALL + wp.min(int(chance(seed, K_WAY) * 4.0), 3) % 3
+
+
+@wp.func
 def pair_seed(folk: Folk, i: int, j: int) -> wp.uint32:
     """The same for both."""
     return mix(folk.seed[i] ^ folk.seed[j])
@@ -151,8 +157,7 @@ def act_kernel(
         return
     seed = folk.seed[i]
     if mode == FALL or mode == DEAD:
-        play = P_FALL + wp.min(int(chance(seed, K_WAY) * 4.0), 3) % 3
-        # of four, two fall back, one forward, one to the side
+        play = way_he_falls(seed)
         lasts = clips.duration[play]
         u = (t - a.since[i]) / lasts
         will.clip[i] = clips.index[play]
@@ -180,6 +185,8 @@ def act_kernel(
         b.mode[i] = FALL
         b.since[i] = t
         b.willing[i] = 0
+        will.clip[i] = clips.index[way_he_falls(seed)]
+        will.phase[i] = 0.0
         return
 
     # whom he fights
@@ -241,6 +248,8 @@ def act_kernel(
                 b.since[i] = t
                 b.willing[i] = 0
                 will.facing[i] = facing
+                will.clip[i] = clips.index[way_he_falls(seed)]
+                will.phase[i] = 0.0
                 return
         b.foe[i] = foe
         b.duel[i] = duel
@@ -320,7 +329,7 @@ def act_kernel(
             clip = guard
             if far_m > 3.0 and clamour(seed, t) < 0.3:
                 clip = clips.index[P_CHEER]
-        elif wp.length(wish) < 0.3 and far_m < 12.0:
+        elif far_m < 12.0:
             clip = guard
     elif do == ROUT:
         b.loose[i] = 1

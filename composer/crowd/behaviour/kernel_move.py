@@ -191,7 +191,7 @@ def finish_kernel(
         if real > 0.5:
             rate = 4.5
             if mode != FIGHT:
-                facing = heading_of(b.velocity[i])
+                facing = heading_of(b.velocity[i] + will.wish[i])
         turn = wrapped(facing - a.heading[i])
         b.heading[i] = wrapped(a.heading[i] + wp.clamp(turn * wp.min(1.0, 7.0 * dt), -rate * dt, rate * dt))
     speed = old.speed[i] + (real - old.speed[i]) * wp.min(1.0, 6.0 * dt)

@@ -98,7 +98,7 @@ def sense_kernel(first: int, grid: wp.uint64, folk: Folk, now: Now, field: Field
                     if d < TOUCH_M and count < NEAR:
                         sense.near[i, count] = j
                         count += 1
-                    hostile = other != GHOST and folk.side[j] != side
+                    hostile = other != GHOST and field.hostile[side, folk.side[j]] == 1
                     if hostile and watch:
                         if d < enemy_m or (d == enemy_m and j < enemy):
                             enemy = j

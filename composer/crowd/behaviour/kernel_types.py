@@ -90,8 +90,10 @@ class Orders:
 
 @wp.struct
 class Field:
-    """The nearest enemy of each side, on a coarse grid of cells: his cell's middle, FAR_M where there is none."""
+    """The nearest enemy of each side, on a coarse grid of cells: his cell's middle, FAR_M where there is none. hostile
+    [S, S]: which sides are enemies."""
 
+    hostile: wp.array2d(dtype=int)
     nearest: wp.array3d(dtype=wp.vec2)
     x0: float
     z0: float

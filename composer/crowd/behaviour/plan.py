@@ -110,6 +110,21 @@ class Plan:
         """bool [N]: who is stepped; the others are where their analytic layout has them."""
         return np.array([b.simulated for b in self.bands], dtype=bool)[self.region]
 
+    def hostile(self) -> NDArray[np.bool_]:
+        """bool [S, S]: the sides of which one is told to charge, fight or shoot the other; without a region as its
+        target such a cue is meant for everybody else."""
+        sides = int(self.side.max(initial=0)) + 1
+        side_of = [set(self.side[self.region == k].tolist()) for k in range(len(self.bands))]
+        out = np.zeros((sides, sides), dtype=bool)
+        for k, band in enumerate(self.bands):
+            for cue in band.cues:
+                if cue.do in (Do.CHARGE, Do.MELEE, Do.VOLLEY):
+                    theirs = side_of[cue.target] if isinstance(cue.target, int) else set(range(sides))
+                    for a in side_of[k]:
+                        for b in theirs - {a}:
+                            out[a, b] = out[b, a] = True
+        return out
+
     def digest(self) -> str:
         """SHA-256 over all of it and over the code that steps it."""
         total = hashlib.sha256(code_digest().encode())

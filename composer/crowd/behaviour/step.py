@@ -48,7 +48,7 @@ class Simulation:
         self._frames = Frames(plan)
         self.quiver = Quiver()
         self._ghosts = np.flatnonzero(~plan.simulated)
-        self._sides = int(plan.side.max()) + 1 if len(plan) else 1
+        self._hostile = plan.hostile()
         self._volleys = any(c.do == Do.VOLLEY for b in plan.bands for c in b.cues)
         self._allocate()
 
@@ -214,8 +214,9 @@ class Simulation:
         plan = self.plan
         place = self._now.place.numpy()[:, [0, 2]]
         living = ~np.isin(self._now.mode.numpy(), _NOT_ENEMIES)
-        chart = enemy_map(place, plan.side, living, self._sides)
+        chart = enemy_map(place, plan.side, living, self._hostile)
         self._field = Field()
+        self._field.hostile = self._up(self._hostile.astype(np.int32), wp.int32)
         self._field.nearest = self._up(chart.nearest_m, wp.vec2)
         self._field.x0, self._field.z0, self._field.inv_cell = chart.x0_m, chart.z0_m, 1.0 / chart.cell_m
         bands = len(plan.bands)
