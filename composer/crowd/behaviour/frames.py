@@ -15,6 +15,8 @@ F64 = NDArray[np.float64]
 
 CHARGE_M_S, CHARGE_START_S = 3.2, 1.3
 _WALKS = {Do.MARCH: Play.MARCH, Do.ADVANCE: Play.WALK}
+#: A formation sets out this share of a cue's spread after its frame; the last of its men catch up.
+_LEAD = 0.2
 _SCATTERS = (Do.CHARGE, Do.MELEE, Do.ROUT)
 
 
@@ -62,7 +64,7 @@ class Frames:
             if not frame.band.simulated:
                 continue
             cues = frame.band.cues
-            order = max(k for k, c in enumerate(cues) if time_s >= c.at_s + 0.5 * c.spread_s)
+            order = max(k for k, c in enumerate(cues) if time_s >= c.at_s + _LEAD * c.spread_s)
             if order != frame.order:
                 scattered = cues[frame.order].do in _SCATTERS
                 frame.order, frame.arrived = order, False

@@ -407,9 +407,9 @@ def act_kernel(
         if wp.length(wish) > 0.0:
             facing = heading_of(wish)
 
-    # nobody runs up the back of the man before him; a step too short to take is not taken
+    # nobody runs up the back of the man before him; ranks that move as one need not wait for each other
     want = wp.length(wish)
-    if want > 0.0:
+    if want > 0.0 and do != MARCH and do != ADVANCE and do != GO:
         room = wp.max(sense.ahead_speed[i], 0.0) + 1.5 * (sense.ahead[i] - ROOM_M)
         if want > room:
             if room < 0.45:

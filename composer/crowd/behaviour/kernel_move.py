@@ -50,7 +50,7 @@ EASE_BLEND_S = wp.constant(0.6)
 #: Where in a stride the foot that carries is under the body: from here a standing man sets out.
 MID_STANCE = wp.constant(0.245)
 #: Ranks in step lengthen or shorten their stride by no more than this to stay so.
-IN_STEP = wp.constant(0.06)
+IN_STEP = wp.constant(0.12)
 
 
 @wp.kernel(enable_backward=False)
@@ -253,7 +253,7 @@ def finish_kernel(
             ragged = 0.05 * (chance(seed, K_RAGGED) - 0.5)
             off = orders.phase[folk.region[i]] + ragged - now - on
             off = off - wp.floor(off + 0.5)
-            on += wp.clamp(0.25 * off, -IN_STEP * wp.abs(on), IN_STEP * wp.abs(on))
+            on += wp.clamp(0.4 * off, -IN_STEP * wp.abs(on), IN_STEP * wp.abs(on))
     now += on
     now -= wp.floor(now)
     stride_from = clips.all_stride[old.clip_from[i]] * folk.height[i]
