@@ -16,7 +16,7 @@ from composer.crowd.behaviour.field import enemy_map
 from composer.crowd.behaviour.frames import Frames, slots_of
 from composer.crowd.behaviour.kernel_act import Rules, act_kernel
 from composer.crowd.behaviour.kernel_move import apart_kernel, finish_kernel, pair_kernel, stride_kernel
-from composer.crowd.behaviour.kernel_sense import sense_kernel
+from composer.crowd.behaviour.kernel_sense import pack_kernel, sense_kernel
 from composer.crowd.behaviour.kernel_types import NEAR, Clips, Field, Folk, Look, Now, Orders, Sense, Will
 from composer.crowd.behaviour.modes import Do, Mode
 from composer.crowd.behaviour.plan import Plan
@@ -27,7 +27,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 #: The hash grid's cell, and how many steps the map of enemies and the regions' middles serve.
-CELL_M = 1.25
+CELL_M = 2.4
 MAP_STEPS = 6
 #: Passes that hold people apart, and how much more room they are given than they must keep.
 APART_PASSES, APART_SLACK_M = 4, 0.03
@@ -74,6 +74,8 @@ class Simulation:
         self._will = self._struct(Will, wish=wp.vec2, facing=float, clip=int, phase=float, loosed=int)
         self._foe = wp.empty(n, dtype=int, device=self.device)
         self._places = [wp.empty(n, dtype=wp.vec3, device=self.device) for _ in range(2)]
+        self._body = wp.empty(n, dtype=wp.vec4, device=self.device)
+        self._kind = wp.empty(n, dtype=int, device=self.device)
         self._hit = wp.zeros(n, dtype=int, device=self.device)
         self._orders = self._cues()
         table, clips = plan.clips, Clips()
@@ -174,7 +176,8 @@ class Simulation:
         rules.t, rules.dt, rules.lethality = t, dt, plan.lethality
         rules.idle_first, rules.idle_count = plan.clips.idle
         self._grid.build(now.place, CELL_M)
-        self._each(sense_kernel, self._grid.id, self._folk, now, self._field, sense)
+        self._each(pack_kernel, self._folk, now, self._body, self._kind)
+        self._each(sense_kernel, self._grid.id, self._folk, now, self._field, self._body, self._kind, sense)
         self._each(
             act_kernel, rules, self._folk, now, after, self._orders, self._field, sense, self._clips, self._hit, will
         )
@@ -279,6 +282,10 @@ class Simulation:
             mode=now.mode.numpy().astype(np.int8),
             foe=now.foe.numpy().copy(),
         )
+
+    def velocity_m_s(self) -> F32:
+        """float32 [N, 2], along x and z."""
+        return self._now.velocity.numpy().copy()
 
     def close(self) -> None:
         """End the threads."""
