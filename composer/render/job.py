@@ -27,7 +27,7 @@ from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_
 from composer.render.manifest import FrameRecord, is_done, write_manifest, write_record
 from composer.render.quality import Quality
 from composer.shot.schema import ShotFile
-from composer.shot.stage import Stage, prepare
+from composer.shot.stage import prepare
 
 #: What the job tells the one who waits: done so far, all, frame number, 'rendered' or 'skipped'.
 Progress = Callable[[int, int, int, str], None]
@@ -162,7 +162,7 @@ def _write(job: Job, frame: Frame, key: str, watch: Stopwatch) -> FrameRecord:
         parts=parts,
         left_out=[p for p in slate.parts if not any(w.startswith(p) for w in parts)],
         untouched_sha256=frame.untouched_sha256,
-        soldiers_visible=int(len(set(frame.guides.samples.agent_id.tolist()))),
+        soldiers_visible=len(set(frame.guides.samples.agent_id.tolist())),
         seed=shot.crowd.seed,
         code_version=composer.__version__,
         notes=frame.notes,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.cues import NAMES, box, host, laid
 
 from composer.crowd.behaviour.modes import Mode
 from composer.crowd.behaviour.quiver import LOOSE_HEIGHT_M, arrow_mesh, arrows_at, flight_s
 from composer.crowd.behaviour.track import Arrows
 from composer.shot.ground import plane_ground
-from support.cues import NAMES, box, host, laid
 
 SLOPE = plane_ground((0.0, 0.0, 0.0), (0.1, 1.0, 0.05))
 
