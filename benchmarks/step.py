@@ -1,5 +1,5 @@
-"""The crowd's step against SciPy's cKDTree doing the neighbour search alone, and against JuPedSim where it is installed;
-all in one run.
+"""The crowd's step against SciPy's cKDTree doing the neighbour search alone, and against JuPedSim where it is
+installed; all in one run.
 
 The crowd: two hosts that charge each other, `count` men in all, measured while the front ranks fight and the others
 still run. SciPy is asked how many neighbours each man has within the radius that he really looks at; it is given all

@@ -188,9 +188,7 @@ def _usual_jitter(given: _Usual) -> float:
 
 
 #: What a cue can tell people to do.
-CueWord = Literal[
-    "hold", "idle", "march", "advance", "charge", "brace", "melee", "volley", "rout", "cheer", "react"
-]
+CueWord = Literal["hold", "idle", "march", "advance", "charge", "brace", "melee", "volley", "rout", "cheer", "react"]
 
 
 class CueSpec(Part):
@@ -213,7 +211,7 @@ class CueSpec(Part):
 
 
 class BehaviourSpec(Part):
-    """How those with cues behave. `lethality`: 1 is one fall in about four exchanges of blows, 0 spares everybody.
+    """How those with cues behave. `lethality`: 1 is two falls in five exchanges of blows, 0 spares everybody.
     `keep_apart_m`: nobody comes nearer to another than this (a tenth less where a crowd presses hard)."""
 
     lethality: Annotated[float, Field(ge=0, le=4)] = 1.0

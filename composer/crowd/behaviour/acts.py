@@ -63,7 +63,9 @@ class Acts:
         wanted = max(frame, self.last_frame + 1) - self.start_frame + 1
         if wanted > _MOST_FRAMES:
             raise InputError(
-                "too many frames to simulate", expected=f"at most {_MOST_FRAMES:,} from crowd.start_frame", got=f"{wanted:,}"
+                "too many frames to simulate",
+                expected=f"at most {_MOST_FRAMES:,} from crowd.start_frame",
+                got=f"{wanted:,}",
             )
         with self._store.lock:
             track = self._store.track

@@ -25,9 +25,7 @@ class EnemyMap:
     cell_m: float
 
 
-def enemy_map(
-    place_m: F32, side: NDArray[np.int32], living: NDArray[np.bool_], hostile: NDArray[np.bool_]
-) -> EnemyMap:
+def enemy_map(place_m: F32, side: NDArray[np.int32], living: NDArray[np.bool_], hostile: NDArray[np.bool_]) -> EnemyMap:
     """place_m: float32 [N, 2]. living: bool [N], who can be an enemy. hostile: bool [S, S], which sides are enemies."""
     from scipy.ndimage import distance_transform_edt
 

@@ -1,4 +1,4 @@
-# ruff: noqa: UP018, RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
+# ruff: noqa: UP018, RUF046, SIM102, SIM109 (in a kernel, float(0.0) declares a variable)
 """From wishes to steps: velocities, people held apart, and the clip that suits each one's real speed."""
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ FIGHT = wp.constant(int(Mode.FIGHT))
 MARCH = wp.constant(int(Do.MARCH))
 ROUT = wp.constant(int(Do.ROUT))
 GO = wp.constant(int(Do.GO))
+P_WALK = wp.constant(int(Play.WALK))
 P_MARCH = wp.constant(int(Play.MARCH))
 P_ROUT = wp.constant(int(Play.ROUT))
 
@@ -157,35 +158,102 @@ def gait_for(speed: float, gait: int) -> int:
     return out
 
 
+@wp.struct
+class Choice:
+    """The clip that is wanted: index into the cast; phase, or -1 where it runs on; how long the change to it takes."""
+
+    clip: int
+    phase: float
+    blend_s: float
+    gait: int
+
+
+@wp.func
+def choose(
+    down: int, speed: float, old_gait: int, order: int, clip: int, phase: float, own: int, go: int, clips: Clips
+) -> Choice:
+    """What suits his speed; on the spot what he wants to play (`clip`, `phase`), else his own standing clip."""
+    out = Choice()
+    out.clip = clip
+    out.phase = phase
+    out.blend_s = ACT_BLEND_S
+    out.gait = int(0)
+    if down == 0 and (phase < 0.0 or speed >= 0.9):
+        out.gait = gait_for(speed, old_gait)
+        if out.gait > 0:
+            out.phase = -1.0
+            play = out.gait
+            if out.gait == 1 and order != MARCH:
+                play = P_WALK
+            if out.gait > 1 and order == ROUT:
+                play = P_ROUT
+            out.clip = clips.index[play]
+            if order == GO:
+                out.clip = go
+            out.blend_s = GAIT_BLEND_S
+        elif clip < 0:
+            out.clip = own
+            out.blend_s = GAIT_BLEND_S
+        elif old_gait > 0:
+            out.blend_s = GAIT_BLEND_S
+        elif phase < 0.0:
+            out.blend_s = EASE_BLEND_S
+    return out
+
+
+@wp.func
+def run_on(clip: int, phase: float, forward: float, height: float, clock: float, clips: Clips) -> float:
+    """By how much a phase grows in this step: with the way made where the clip strides, else with `clock` (seconds)."""
+    stride = clips.all_stride[clip] * height
+    on = clock / clips.all_duration[clip]
+    if stride > 0.0:
+        on = wp.clamp(forward / stride, -2.0 * on, 2.0 * on)
+    return on
+
+
+@wp.func
+def in_step(on: float, phase: float, beat: float, ragged: float) -> float:
+    """`on`, a little longer or shorter so that the phase comes to the common beat."""
+    off = beat + ragged - phase - on
+    off = off - wp.floor(off + 0.5)
+    return on + wp.clamp(0.4 * off, -IN_STEP * wp.abs(on), IN_STEP * wp.abs(on))
+
+
+@wp.func
+def first_phase(
+    was: int, phase: float, want: int, seed: wp.uint32, marches: int, beat: float, ragged: float, clips: Clips
+) -> float:
+    """Where a new clip begins: one gait goes on where the other was; a standing man sets out from the middle of a
+    stance, or on the beat; all else anywhere."""
+    begin = chance(seed, K_STEP)
+    if clips.all_stride[want] > 0.0:
+        if clips.all_stride[was] > 0.0:
+            begin = phase
+        elif marches == 1 and want == clips.index[P_MARCH]:
+            begin = beat + ragged
+        else:
+            begin = MID_STANCE + 0.5 * wp.floor(2.0 * begin)
+    return begin - wp.floor(begin)
+
+
 @wp.kernel(enable_backward=False)
-def finish_kernel(
-    first: int, t: float, dt: float, folk: Folk, a: Now, b: Now, orders: Orders, clips: Clips, will: Will,
-    place: wp.array(dtype=wp.vec3), old: Look, look: Look,
-):  # fmt: skip
-    """dim people: the step taken, heading, clip, phase and cross-fade."""
+def turn_kernel(
+    first: int, dt: float, a: Now, b: Now, will: Will, place: wp.array(dtype=wp.vec3), old: Look, look: Look
+):
+    """dim people: the step taken; heading and smoothed speed follow from it."""
     i = wp.tid() + first
     b.place[i] = place[i]
-    look.clip[i] = old.clip[i]
-    look.phase[i] = old.phase[i]
-    look.clip_from[i] = old.clip_from[i]
-    look.phase_from[i] = old.phase_from[i]
-    look.blend[i] = old.blend[i]
-    look.blend_rate[i] = old.blend_rate[i]
-    look.gait[i] = old.gait[i]
-    look.speed[i] = old.speed[i]
     b.heading[i] = a.heading[i]
+    look.speed[i] = old.speed[i]
     mode = b.mode[i]
     if mode == GHOST:
         return
-    seed = folk.seed[i]
-    step = flat(place[i]) - flat(a.place[i])
-    moved = step / dt
+    moved = (flat(place[i]) - flat(a.place[i])) / dt
     real = wp.length(moved)
-    down = mode == FALL or mode == DEAD
-    if not down:
+    if mode != FALL and mode != DEAD:
         if b.planted[i] == 0:
             b.velocity[i] = moved
-        # look where he goes; while he gives ground, at the enemy
+        # look where he goes; in a fight, at the enemy, even while giving ground
         facing = will.facing[i]
         rate = float(2.4)
         if real > 0.5:
@@ -198,97 +266,62 @@ def finish_kernel(
     if b.planted[i] == 1:
         speed = 0.0
     look.speed[i] = speed
-    forward = wp.dot(step, ahead_of(b.heading[i]))
-    order = orders.told[b.order[i]]
-    in_step = int(0)
-    if order == MARCH or order == GO:
-        in_step = 1
 
-    # which clip
-    gait = old.gait[i]
-    want = will.clip[i]
-    phase = will.phase[i]
-    blend_s = float(ACT_BLEND_S)
-    striding = int(0)
-    if down:
-        gait = 0
-    elif phase >= 0.0 and speed < 0.9:
-        gait = 0
-    else:
-        gait = gait_for(speed, gait)
-        if gait > 0:
-            striding = 1
-            phase = -1.0
-            play = gait - 1
-            if gait > 1:
-                play = gait
-            if gait == 1 and order == MARCH:
-                play = P_MARCH
-            if gait > 1 and order == ROUT:
-                play = P_ROUT
-            want = clips.index[play]
-            if order == GO:
-                want = folk.go[i]
-            blend_s = GAIT_BLEND_S
-        elif want < 0:
-            want = folk.clip[i]
-            blend_s = GAIT_BLEND_S
-        elif old.gait[i] > 0:
-            blend_s = GAIT_BLEND_S
-        elif phase < 0.0:
-            blend_s = EASE_BLEND_S
-    look.gait[i] = gait
 
-    # phases run on: by the way made where the clip strides, else by the clock
+@wp.kernel(enable_backward=False)
+def look_kernel(
+    first: int, dt: float, folk: Folk, a: Now, b: Now, orders: Orders, clips: Clips, will: Will, old: Look, look: Look
+):
+    """dim people: clip, phase and cross-fade."""
+    i = wp.tid() + first
     clip = old.clip[i]
-    now = old.phase[i]
-    tempo = 0.95 + 0.1 * chance(seed, K_TEMPO)
-    stride = clips.all_stride[clip] * folk.height[i]
-    on = tempo * dt / clips.all_duration[clip]
-    if stride > 0.0:
-        on = forward / stride
-        natural = 2.0 * dt / clips.all_duration[clip]
-        on = wp.clamp(on, -natural, natural)
-        if in_step == 1 and clip == clips.index[P_MARCH]:
-            ragged = 0.05 * (chance(seed, K_RAGGED) - 0.5)
-            off = orders.phase[folk.region[i]] + ragged - now - on
-            off = off - wp.floor(off + 0.5)
-            on += wp.clamp(0.4 * off, -IN_STEP * wp.abs(on), IN_STEP * wp.abs(on))
-    now += on
-    now -= wp.floor(now)
-    stride_from = clips.all_stride[old.clip_from[i]] * folk.height[i]
-    before = old.phase_from[i] + tempo * dt / clips.all_duration[old.clip_from[i]]
-    if stride_from > 0.0:
-        before = old.phase_from[i] + forward / stride_from
+    look.clip[i] = clip
+    look.phase[i] = old.phase[i]
+    look.clip_from[i] = old.clip_from[i]
+    look.phase_from[i] = old.phase_from[i]
+    look.blend[i] = old.blend[i]
+    look.blend_rate[i] = old.blend_rate[i]
+    look.gait[i] = old.gait[i]
+    mode = b.mode[i]
+    if mode == GHOST:
+        return
+    seed = folk.seed[i]
+    height = folk.height[i]
+    order = orders.told[b.order[i]]
+    down = int(mode == FALL or mode == DEAD)
+    marches = int(order == MARCH or order == GO)
+    want = choose(down, look.speed[i], old.gait[i], order, will.clip[i], will.phase[i], folk.clip[i], folk.go[i], clips)
+    look.gait[i] = want.gait
+
+    forward = wp.dot(flat(b.place[i]) - flat(a.place[i]), ahead_of(b.heading[i]))
+    clock = (0.95 + 0.1 * chance(seed, K_TEMPO)) * dt
+    beat = orders.phase[folk.region[i]]
+    ragged = 0.05 * (chance(seed, K_RAGGED) - 0.5)
+    phase = old.phase[i]
+    on = run_on(clip, phase, forward, height, clock, clips)
+    if marches == 1 and clip == clips.index[P_MARCH]:
+        on = in_step(on, phase, beat, ragged)
+    phase += on
+    phase -= wp.floor(phase)
+    before = old.phase_from[i]
+    before += run_on(old.clip_from[i], before, forward, height, clock, clips)
     before -= wp.floor(before)
     blend = wp.min(1.0, old.blend[i] + old.blend_rate[i] * dt)
 
-    urgent = down or phase >= 0.0
-    if want != clip and (blend >= 1.0 or urgent):
-        source = clip
-        source_phase = now
+    if want.clip != clip and (blend >= 1.0 or down == 1 or want.phase >= 0.0):
+        look.clip_from[i] = clip
+        source = phase
         if blend < 0.5:
-            source = old.clip_from[i]
-            source_phase = before
-        look.clip_from[i] = source
-        look.phase_from[i] = source_phase
-        begin = chance(seed, K_STEP)
-        if clips.all_stride[want] > 0.0:
-            if clips.all_stride[clip] > 0.0:
-                begin = now
-            else:
-                begin = MID_STANCE + 0.5 * wp.floor(2.0 * begin)
-            if in_step == 1 and clips.all_stride[clip] == 0.0 and want == clips.index[P_MARCH]:
-                begin = orders.phase[folk.region[i]] + 0.05 * (chance(seed, K_RAGGED) - 0.5)
-                begin -= wp.floor(begin)
-        clip = want
-        now = begin
-        before = source_phase
-        blend = wp.min(1.0, dt / blend_s)
-        look.blend_rate[i] = 1.0 / blend_s
+            look.clip_from[i] = old.clip_from[i]
+            source = before
+        phase = first_phase(clip, phase, want.clip, seed, marches, beat, ragged, clips)
+        clip = want.clip
+        before = source
+        blend = wp.min(1.0, dt / want.blend_s)
+        look.blend_rate[i] = 1.0 / want.blend_s
+    if want.phase >= 0.0 and clip == want.clip:
+        phase = want.phase
     look.clip[i] = clip
-    if phase >= 0.0 and clip == want and striding == 0:
-        now = phase
-    look.phase[i] = wp.min(now, 0.999999)
+    look.phase[i] = wp.min(phase, 0.999999)
     look.phase_from[i] = wp.min(before, 0.999999)
     look.blend[i] = blend

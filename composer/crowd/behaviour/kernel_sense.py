@@ -1,4 +1,4 @@
-# ruff: noqa: UP018, RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
+# ruff: noqa: UP018, RUF046, SIM109 (in a kernel, float(0.0) declares a variable)
 """Who is near: each man gathers from his neighbours on the hash grid, so the order of threads changes nothing."""
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ NEARING = wp.constant(0.2)
 
 @wp.func
 def avoid(apart: wp.vec2, d2: float, closing: wp.vec2, b: float) -> wp.vec2:
-    """The push on me by one at `apart` (from me to him, its square d2), whom I near by `closing` (my velocity less his; b
-    is their product): the power law of human interaction with the time to contact, faded out to nothing at HORIZON_S."""
+    """The push on me by one at `apart` (from me to him, its square d2), whom I near by `closing` (my velocity less his;
+    b is their product): the power law of human interaction with the time to contact, faded out at HORIZON_S."""
     a = wp.dot(closing, closing)
     r2 = wp.min(4.0 * BODY_M * BODY_M, 0.97 * d2)
     disc = b * b - a * (d2 - r2)
@@ -54,8 +54,8 @@ def avoid(apart: wp.vec2, d2: float, closing: wp.vec2, b: float) -> wp.vec2:
 
 @wp.kernel(enable_backward=False)
 def pack_kernel(first: int, folk: Folk, now: Now, body: wp.array(dtype=wp.vec4), kind: wp.array(dtype=int)):
-    """dim people: what neighbours look at, side by side. body: place and velocity. kind: the side, + FREE_BIT if he looks
-    for somebody to fight, + DOWN_BIT if he lies, + GHOST_BIT if he is not simulated."""
+    """dim people: what neighbours look at, side by side. body: place and velocity. kind: the side, + FREE_BIT if he
+    looks for somebody to fight, + DOWN_BIT if he lies, + GHOST_BIT if he is not simulated."""
     i = wp.tid() + first
     p = now.place[i]
     v = now.velocity[i]
@@ -87,7 +87,7 @@ def sense_kernel(
     first: int, grid: wp.uint64, folk: Folk, now: Now, field: Field, body: wp.array(dtype=wp.vec4),
     kind: wp.array(dtype=int), sense: Sense,
 ):  # fmt: skip
-    """dim people: fill `sense`. Threads go through the people in the grid's order, so that neighbours' data is at hand."""
+    """dim people: fill `sense`. Threads go through the people in the grid's order: neighbours' data is at hand."""
     i = wp.hash_grid_point_id(grid, wp.tid() + first)
     mine = kind[i]
     sense.push[i] = wp.vec2(0.0, 0.0)

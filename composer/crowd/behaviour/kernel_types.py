@@ -1,4 +1,3 @@
-# ruff: noqa: UP018, RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
 """What the step's kernels share: the people, their orders, chance by name."""
 
 from __future__ import annotations
@@ -103,8 +102,8 @@ class Field:
 @wp.struct
 class Sense:
     """What each perceives. push: what keeps him from running into others, m/s2. enemy: the nearest living one within
-    reach of his eyes; free: the nearest who fights nobody; -1 none. near [N, NEAR]: neighbours, near_count of them. ahead: metres to the nearest friend before
-    him, ahead_speed: how fast that one goes the same way."""
+    reach of his eyes; free: the nearest who fights nobody; -1 none. near [N, NEAR]: neighbours, near_count of them.
+    ahead: metres to the nearest friend before him, ahead_speed: how fast that one goes the same way."""
 
     push: wp.array(dtype=wp.vec2)
     enemy: wp.array(dtype=int)

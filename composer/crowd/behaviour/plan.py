@@ -162,7 +162,9 @@ def _cue(spec: CueSpec, names: Sequence[str], start_frame: int, frame_rate: floa
 
 def involved(regions: Sequence[RegionSpec]) -> list[bool]:
     """Which regions are simulated: those with cues and those that a cue sends somebody against."""
-    aimed = {c.target for r in regions for c in r.cues if isinstance(c.target, str) and c.do in ("charge", "melee", "volley")}
+    aimed = {
+        c.target for r in regions for c in r.cues if isinstance(c.target, str) and c.do in ("charge", "melee", "volley")
+    }
     return [bool(r.cues) or r.name in aimed for r in regions]
 
 

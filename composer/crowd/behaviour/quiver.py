@@ -106,8 +106,8 @@ class ArrowsSeen:
 
 
 def arrows_at(arrows: Arrows, times_s: F64, start_y_m: F64, aim_y_m: F64) -> ArrowsSeen:
-    """Where they are. start_y_m, aim_y_m: float64 [A], the ground's height where they leave and come down; the arc meets
-    the ground exactly."""
+    """Where they are. start_y_m, aim_y_m: float64 [A], the ground's height where they leave and come down; the arc
+    meets the ground exactly."""
     lasts = np.maximum(arrows.land_s - arrows.loose_s, 1e-6)
     start = np.stack([arrows.start_m[:, 0], start_y_m + LOOSE_HEIGHT_M, arrows.start_m[:, 1]], axis=1)
     end = np.stack([arrows.aim_m[:, 0], aim_y_m, arrows.aim_m[:, 1]], axis=1)
@@ -136,7 +136,12 @@ def arrow_mesh() -> tuple[F32, I32]:
     faces += [(head + k, head + 3, head + (k + 1) % 3) for k in range(3)]
     for x, z in ring:
         first = len(points)
-        points += [(x, -half + 0.02, z), (5 * x, -half + 0.01, 5 * z), (5 * x, -half + 0.09, 5 * z), (x, -half + 0.13, z)]
+        points += [
+            (x, -half + 0.02, z),
+            (5 * x, -half + 0.01, 5 * z),
+            (5 * x, -half + 0.09, 5 * z),
+            (x, -half + 0.13, z),
+        ]
         faces += [(first, first + 1, first + 2), (first, first + 2, first + 3)]
         faces += [(first, first + 2, first + 1), (first, first + 3, first + 2)]
     return np.array(points, np.float32), np.array(faces, np.int32)

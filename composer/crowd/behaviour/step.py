@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from composer.crowd.behaviour import kernel_act, kernel_move, kernel_sense
 from composer.crowd.behaviour.field import enemy_map
 from composer.crowd.behaviour.frames import Frames, slots_of
-from composer.crowd.behaviour.kernel_act import Rules, act_kernel
-from composer.crowd.behaviour.kernel_move import apart_kernel, finish_kernel, pair_kernel, stride_kernel
+from composer.crowd.behaviour.kernel_act import act_kernel
+from composer.crowd.behaviour.kernel_intents import Rules
+from composer.crowd.behaviour.kernel_move import apart_kernel, look_kernel, pair_kernel, stride_kernel, turn_kernel
 from composer.crowd.behaviour.kernel_sense import pack_kernel, sense_kernel
 from composer.crowd.behaviour.kernel_types import NEAR, Clips, Field, Folk, Look, Now, Orders, Sense, Will
 from composer.crowd.behaviour.modes import Do, Mode
@@ -187,10 +188,9 @@ class Simulation:
         for _ in range(APART_PASSES):
             self._each(apart_kernel, plan.apart_m + APART_SLACK_M, after, sense, one, two)
             one, two = two, one
-        self._each(
-            finish_kernel, t, dt, self._folk, now, after, self._orders, self._clips, will, one, self._look,
-            self._look_next,
-        )  # fmt: skip
+        looks = self._look, self._look_next
+        self._each(turn_kernel, dt, now, after, will, one, *looks)
+        self._each(look_kernel, dt, self._folk, now, after, self._orders, self._clips, will, *looks)
         self._now, self._next = after, now
         self._look, self._look_next = self._look_next, self._look
         self.number += 1

@@ -116,8 +116,8 @@ FORWARD = Fall(
 
 
 def steady_hand(clip: Clip) -> Clip:
-    """The clip with the right hand turned with the forearm as it is at the start: where a weapon swings through the arm's
-    own direction its grip is undecided."""
+    """The clip with the right hand turned with the forearm as it is at the start: where a weapon swings through the
+    arm's own direction its grip is undecided."""
     hand, arm = JOINT["r_hand"], JOINT["r_forearm"]
     q = clip.rotation.astype(np.float64)
     back = q[0, arm] * np.array([-1.0, -1.0, -1.0, 1.0])
@@ -128,7 +128,11 @@ def steady_hand(clip: Clip) -> Clip:
 
 def _times(a: F64, b: F64) -> F64:
     """Quaternion products [..., 4] (x, y, z, w): first b, then a."""
-    v = a[..., 3:] * b[..., :3] + b[..., 3:] * a[..., :3] + np.cross(a[..., :3], np.broadcast_to(b[..., :3], a[..., :3].shape))
+    v = (
+        a[..., 3:] * b[..., :3]
+        + b[..., 3:] * a[..., :3]
+        + np.cross(a[..., :3], np.broadcast_to(b[..., :3], a[..., :3].shape))
+    )
     w = a[..., 3] * b[..., 3] - np.sum(a[..., :3] * b[..., :3], axis=-1)
     return np.concatenate([v, w[..., None]], axis=-1)
 
@@ -225,7 +229,8 @@ def _eased(lift: F64) -> F64:
 
 
 def _lowest(clip: Clip, meshes: tuple[Mesh, ...]) -> F64:
-    """The height of each joint's lowest vertex that counts, over all meshes, float64 [S, J]; high where a joint carries none."""
+    """The height of each joint's lowest vertex that counts, over all meshes, float64 [S, J]; high where there is
+    none."""
     out = np.full(clip.position_m.shape[:2], 10.0)
     q = clip.rotation.astype(np.float64)
     up = np.stack([2 * (q[..., 0] * q[..., 1] + q[..., 2] * q[..., 3]),

@@ -60,7 +60,7 @@ def test_feet_do_not_slide(battle: tuple[Layout, Track]) -> None:
 
 
 def test_slide_is_measured() -> None:
-    """The measure itself: a man who is pushed while he stands slides by the push; a marcher at his own pace by little."""
+    """The measure itself: one who is pushed while he stands slides by the push; a marcher at his pace by little."""
     crowd = laid(host(clip="march", moving=True))
     march = crowd.at(range(1001, 1013))
     assert np.nanmax(foot_slide_mm(march, CAST)) < 5
@@ -163,7 +163,9 @@ def test_a_share_of_them_obeys() -> None:
 
 
 def test_marching_keeps_ranks_and_step() -> None:
-    crowd = laid(host(count=120, spacing_m=(0.9, 1.2), jitter=0.0, cues=({"at": 1001, "do": "march", "spread_s": 0.3},)))
+    crowd = laid(
+        host(count=120, spacing_m=(0.9, 1.2), jitter=0.0, cues=({"at": 1001, "do": "march", "spread_s": 0.3},))
+    )
     track = crowd.acts.track_to(1101)
     moved = track.place_m[-1] - track.place_m[0]
     assert moved[:, 1].max() < -4.0  # all went on, along -Z
@@ -267,6 +269,7 @@ def test_mistakes_in_cues() -> None:
 
 def test_how_far_counts_nest() -> None:
     """Before contact the fewer are where they would be among the more, but for what neighbours do to each other."""
+
     def start(count: int) -> dict[int, np.ndarray]:
         cues = ({"at": 1003, "do": "march", "spread_s": 0.4},)
         crowd = laid({**host(count=count, cues=cues), "polygon_m": box(-6, 0, 6, 14)}, last=1060)
