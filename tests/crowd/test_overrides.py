@@ -65,7 +65,8 @@ def one(agents: Agents, agent_id: int) -> dict[str, np.ndarray]:
 
 
 def assert_others_are_the_same(before: Agents, after: Agents, but: set[int]) -> None:
-    assert set(AXIS) | {"frames", "name", "up", "clip_from", "phase_from", "blend"} == {f.name for f in fields(Agents)}, "a new field: is it directed too?"
+    known = set(AXIS) | {"frames", "name", "up", "clip_from", "phase_from", "blend"}
+    assert known == {f.name for f in fields(Agents)}, "a new field: is it directed too?"
     others = np.array([i for i in before.agent_id.tolist() if i not in but], np.uint32)
     for key, axis in AXIS.items():
         old = np.take(getattr(before, key), np.searchsorted(before.agent_id, others), axis=axis)
