@@ -34,6 +34,10 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 
+#: Who stands on a slope turns with it this far: the feet lie better on it, the body stays almost upright.
+STANDING_LEAN, LYING_LEAN = 0.3, 1.0
+
+
 @dataclass(frozen=True)
 class Marchers:
     """Those of a layout who follow a path. who: int64 [K], indices. along_m, offset_m: float64 [K], where each is at
@@ -62,7 +66,7 @@ class Layout:
     place_m: float64 [N, 2], (x, z) at `first_frame`. velocity_m_s: float64 [N, 2], along the ground. heading_rad:
     float64 [N]. marchers: those who follow a path (their velocity is the first frame's). region: int16 [N], index
     into `region_names`. casting: what each looks like and does. wanted: how many were asked for; len() is how many
-    there are. acts: those who have cues, or None.
+    there are. acts: those who have cues, or None. lean: for each clip, how far its people turn with a slope, 0 to 1.
     """
 
     ground: GroundLike
@@ -79,6 +83,7 @@ class Layout:
     notes: tuple[str, ...] = ()
     marchers: tuple[Marchers, ...] = ()
     acts: Acts | None = None
+    lean: tuple[float, ...] = ()
     _still_m: F32 = field(default_factory=lambda: np.zeros((0, 3), np.float32), repr=False)
 
     def __len__(self) -> int:
@@ -118,7 +123,18 @@ class Layout:
             albedo=casting.albedo,
             seed=casting.seed,
         )
-        return agents if self.acts is None else self.acts.over(agents, self.ground.height_m)
+        if self.acts is not None:
+            agents = self.acts.over(agents, self.ground.height_m)
+        return self._leaning(agents)
+
+    def _leaning(self, agents: Agents) -> Agents:
+        """On a slope, those who stand lean a little with it, and those who lie lie on it."""
+        normal = ground_normals(self.ground, agents)
+        if not self.lean or (normal[..., 1] > 1 - 1e-6).all():
+            return agents
+        share = np.array(self.lean, np.float32)[agents.clip][..., None]
+        up = share * normal + (1 - share) * np.array([0, 1, 0], np.float32)
+        return replace(agents, up=up / np.linalg.norm(up, axis=-1, keepdims=True))
 
     def _walkers(self) -> I64:
         """Those who walk straight on."""
@@ -286,6 +302,7 @@ def _assemble(
         wanted=wanted,
         notes=notes + casting.notes,
         marchers=marchers,
+        lean=tuple(LYING_LEAN if c.name.startswith("fall") else STANDING_LEAN for c in cast.clips),
         _still_m=still,
     )
 

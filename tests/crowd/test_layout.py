@@ -356,3 +356,16 @@ def test_a_hundred_thousand_are_quick(formation: str) -> None:
     agents = crowd.at([1000, 1001, 1002])
     assert len(agents) == 100_000
     assert laid_s < 4 and time.process_time() - start < 0.3  # targets 2 and 0.1; this machine may be busy
+
+
+def test_people_lean_with_a_slope_and_stand_straight_on_level_ground() -> None:
+    region = {"name": "a", "polygon_m": BOX}
+    assert laid([region], 50).at([1001]).up is None
+    agents = laid([region], 50, TILTED).at([1001])
+    normal = np.asarray(TILTED.normal(np.zeros(1), np.zeros(1)), np.float64)[0]
+    lean = np.degrees(np.arccos(agents.up[0, :, 1].astype(np.float64)))
+    slope = math.degrees(math.acos(normal[1]))
+    assert slope > 2 and np.allclose(lean, 0.3 * slope, atol=0.15 * slope)
+    assert np.allclose(np.linalg.norm(agents.up, axis=-1), 1, atol=1e-6)
+    down = normal[[0, 2]]
+    assert ((agents.up[0][:, [0, 2]] @ down) > 0).all(), "towards the slope's own normal"

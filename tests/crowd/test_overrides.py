@@ -73,7 +73,9 @@ def assert_others_are_the_same(before: Agents, after: Agents, but: set[int]) -> 
         new = np.take(getattr(after, key), np.searchsorted(after.agent_id, others), axis=axis)
         assert old.tobytes() == new.tobytes(), key
     if after.up is not None:
-        assert (after.up[:, np.searchsorted(after.agent_id, others)] == np.float32([0, 1, 0])).all()
+        upright = np.broadcast_to(np.float32([0, 1, 0]), before.position_m.shape)
+        old = (upright if before.up is None else before.up)[:, np.searchsorted(before.agent_id, others)]
+        assert (after.up[:, np.searchsorted(after.agent_id, others)] == old).all()
 
 
 ACTIONS = {
