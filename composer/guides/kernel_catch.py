@@ -31,9 +31,11 @@ class Feet:
 
 @wp.func
 def ground_block(
-    sun: Sun, number: int, p: wp.vec3, along_x: wp.vec3, along_y: wp.vec3, tap: wp.array(dtype=wp.vec4)
-) -> float:
-    """The share of sunlight taken from a ground point, filtered over the pixel's footprint and the sun's disc."""
+    sun: Sun, number: int, p: wp.vec3, along_x: wp.vec3, along_y: wp.vec3, tap: wp.array(dtype=wp.vec4),
+    brief: int,
+) -> float:  # fmt: skip
+    """The share of sunlight taken from a ground point, filtered over the pixel's footprint and the sun's disc; brief:
+    by few taps."""
     level = sun.level[number]
     q = sun_place(sun, level, p)
     ex = sun_place(sun, level, p + along_x) - q
@@ -63,7 +65,10 @@ def ground_block(
     n = int(12)
     if long_x + long_y + radius > 4.0:
         first = 12
-        n = tap.shape[0] - 12
+        n = 32
+    if brief != 0:
+        first = 44
+        n = tap.shape[0] - 44
     reach = wp.abs(ex[0]) + wp.abs(ex[1]) + wp.abs(ey[0]) + wp.abs(ey[1]) + 1.2 * radius + 2.0
     inside = wp.min(q[0], q[1]) > reach and q[0] + reach < float(level.width) and q[1] + reach < float(level.height)
     hit = float(0.0)
@@ -185,9 +190,10 @@ def settle(share: float) -> float:
 def ground_kernel(
     sun: Sun, feet: Feet, point: wp.array2d(dtype=wp.vec3), depth_m: wp.array2d(dtype=float),
     holdout_alpha: wp.array3d(dtype=float), holdout_depth: wp.array3d(dtype=float), tap: wp.array(dtype=wp.vec4),
-    row0: int, shadow: wp.array2d(dtype=float), contact: wp.array2d(dtype=float),
+    coverage: wp.array2d(dtype=float), row0: int, shadow: wp.array2d(dtype=float), contact: wp.array2d(dtype=float),
 ):  # fmt: skip
-    """dim (rows, W): shadow and contact on the ground, after holdouts."""
+    """dim (rows, W): shadow and contact on the ground, after holdouts; of fewer taps where the crowd hides the ground
+    wholly."""
     y, x = wp.tid()
     y += row0
     p = point[y, x]
@@ -197,15 +203,18 @@ def ground_kernel(
     w = point.shape[1]
     along_x = shorter(p, point[y, wp.max(x - 1, 0)], point[y, wp.min(x + 1, w - 1)])
     along_y = shorter(p, point[wp.max(y - 1, 0), x], point[wp.min(y + 1, h - 1), x])
+    brief = int(0)
+    if coverage[y, x] > 0.9999:
+        brief = 1
     dark = float(0.0)
     if sun.levels > 0:
         distance = wp.length(p)
         number = level_of(sun, distance)
-        dark = ground_block(sun, number, p, along_x, along_y, tap)
+        dark = ground_block(sun, number, p, along_x, along_y, tap, brief)
         limit = sun.level[number].limit_m
         t = (distance / limit - 0.85) / 0.15
         if number < sun.levels - 1 and t > 0.0:
-            dark = dark * (1.0 - t) + ground_block(sun, number + 1, p, along_x, along_y, tap) * t
+            dark = dark * (1.0 - t) + ground_block(sun, number + 1, p, along_x, along_y, tap, brief) * t
     near = float(0.0)
     n = wp.clamp(int(wp.ceil(wp.length(along_y) / 0.15)), 1, 12)
     k = int(0)

@@ -145,8 +145,10 @@ def count_kernel(
     width: int,
     blockers: Blockers,
     count: wp.array(dtype=wp.int64),
+    visible: wp.array(dtype=wp.uint8),
 ):
-    """dim (rows, W): empty the samples that something hides wholly; count the agents left in each pixel."""
+    """dim (rows, W): empty the samples that something hides wholly; count the agents left in each pixel, and mark
+    them."""
     r, x = wp.tid()
     y = r + row0
     cell = (r * width + x) * samples
@@ -172,6 +174,8 @@ def count_kernel(
                         fresh = 0
                     q += 1
                 agents += fresh
+                if fresh != 0:
+                    visible[key_slot(key)] = wp.uint8(1)
             else:
                 vis[cell + s] = EMPTY
         s += 1

@@ -59,6 +59,13 @@ def scan_depth(
     big = wp.max(big, wp.max(wp.abs(c[0]), wp.abs(c[1])))
     if not (big < LIMIT_PX):
         return
+    # most triangles of small figures hold no texel's middle: seen without rounding to 1/256
+    low = wp.min(a[1], wp.min(b[1], c[1])) - 0.504
+    if wp.ceil(low) > wp.max(a[1], wp.max(b[1], c[1])) - 0.496:
+        return
+    low = wp.min(a[0], wp.min(b[0], c[0])) - 0.504
+    if wp.ceil(low) > wp.max(a[0], wp.max(b[0], c[0])) - 0.496:
+        return
     ax = fixed(a[0])
     ay = fixed(a[1])
     bx = fixed(b[0])
