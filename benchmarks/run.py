@@ -8,13 +8,14 @@ from pathlib import Path
 import guides
 import machine
 import preview
+import scale
 
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
     RESULTS.mkdir(exist_ok=True)
-    for name, measure in {"preview": preview.measure, "guides": guides.measure}.items():
+    for name, measure in {"preview": preview.measure, "guides": guides.measure, "scale": scale.measure}.items():
         result = {"benchmark": name, **measure(), "command": "make bench", "machine": machine.describe()}
         text = json.dumps(result, indent=1)
         (RESULTS / f"{name}.json").write_text(text + "\n")

@@ -12,7 +12,7 @@ from composer.camera.camera import View
 from composer.crowd.agents import Agents, Cast
 from composer.errors import InputError
 from composer.guides.assets import MIDDLE_M, Assets
-from composer.guides.device import Pool, lanes, upload
+from composer.guides.device import Pool, empty_floats, lanes, upload
 from composer.guides.kernel_catch import Feet, crowding_kernel
 from composer.guides.kernel_raster import Motion, pose_kernel, skin_kernel
 from composer.guides.kernel_view import Draws, Eye, mat34
@@ -137,9 +137,9 @@ def skin(
     draws.mesh = upload(mesh.astype(np.int32), wp.int32, device)
     draws.first_vertex = upload((np.cumsum(counts) - counts).astype(np.int32), wp.int32, device)
     # frame by frame in memory: of the frames beside this one only what is in the picture is ever touched
-    draws.matrix = wp.empty((3, n, assets.joints), dtype=mat34, device=device).transpose((1, 0, 2))
-    draws.rel = wp.empty(total, dtype=wp.vec3, device=device)
-    draws.pixel = wp.empty(total, dtype=wp.vec3, device=device)
+    draws.matrix = empty_floats((3, n, assets.joints), mat34, device).transpose((1, 0, 2))
+    draws.rel = empty_floats((total,), wp.vec3, device)
+    draws.pixel = empty_floats((total,), wp.vec3, device)
     motion = _motion(agents, crowd, assets, index, device)
     seen = crowd.seen[index]
     seen_d = upload(seen.astype(np.int32), wp.int32, device)

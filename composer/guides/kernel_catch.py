@@ -48,7 +48,9 @@ def ground_block(
         ey = ey * (64.0 / long_y)
         long_y = 64.0
     stat = wp.vec2(0.0, 0.0)
-    steps = int(long_y / 12.0) + 1
+    steps = int(1)
+    if brief == 0:
+        steps = int(long_y / 12.0) + 1
     s = int(-steps)
     while s < steps + 1:
         if steps > 1 or s == 0:
@@ -190,7 +192,7 @@ def settle(share: float) -> float:
 def ground_kernel(
     sun: Sun, feet: Feet, point: wp.array2d(dtype=wp.vec3), depth_m: wp.array2d(dtype=float),
     holdout_alpha: wp.array3d(dtype=float), holdout_depth: wp.array3d(dtype=float), tap: wp.array(dtype=wp.vec4),
-    coverage: wp.array2d(dtype=float), row0: int, shadow: wp.array2d(dtype=float), contact: wp.array2d(dtype=float),
+    full: wp.array2d(dtype=wp.uint8), row0: int, shadow: wp.array2d(dtype=float), contact: wp.array2d(dtype=float),
 ):  # fmt: skip
     """dim (rows, W): shadow and contact on the ground, after holdouts; of fewer taps where the crowd hides the ground
     wholly."""
@@ -204,7 +206,7 @@ def ground_kernel(
     along_x = shorter(p, point[y, wp.max(x - 1, 0)], point[y, wp.min(x + 1, w - 1)])
     along_y = shorter(p, point[wp.max(y - 1, 0), x], point[wp.min(y + 1, h - 1), x])
     brief = int(0)
-    if coverage[y, x] > 0.9999:
+    if full[y, x] != wp.uint8(0):
         brief = 1
     dark = float(0.0)
     if sun.levels > 0:
@@ -213,10 +215,12 @@ def ground_kernel(
         dark = ground_block(sun, number, p, along_x, along_y, tap, brief)
         limit = sun.level[number].limit_m
         t = (distance / limit - 0.85) / 0.15
-        if number < sun.levels - 1 and t > 0.0:
+        if number < sun.levels - 1 and t > 0.0 and brief == 0:
             dark = dark * (1.0 - t) + ground_block(sun, number + 1, p, along_x, along_y, tap, brief) * t
     near = float(0.0)
-    n = wp.clamp(int(wp.ceil(wp.length(along_y) / 0.15)), 1, 12)
+    n = int(1)
+    if brief == 0:
+        n = wp.clamp(int(wp.ceil(wp.length(along_y) / 0.15)), 1, 12)
     k = int(0)
     while k < n:
         near += contact_at(feet, p + along_y * ((float(k) + 0.5) / float(n) - 0.5))

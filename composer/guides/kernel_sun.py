@@ -61,7 +61,8 @@ def scan_depth(
         return
     # most triangles of small figures hold no texel's middle: seen without rounding to 1/256
     low = wp.min(a[1], wp.min(b[1], c[1])) - 0.504
-    if wp.ceil(low) > wp.max(a[1], wp.max(b[1], c[1])) - 0.496:
+    high = wp.max(a[1], wp.max(b[1], c[1])) - 0.496
+    if wp.ceil(low) > high or low > float(row1) or high < float(row0 - 1):
         return
     low = wp.min(a[0], wp.min(b[0], c[0])) - 0.504
     if wp.ceil(low) > wp.max(a[0], wp.max(b[0], c[0])) - 0.496:

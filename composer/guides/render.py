@@ -21,7 +21,7 @@ from composer.crowd.agents import Agents, Cast
 from composer.errors import InputError
 from composer.guides import kernel_catch, kernel_raster, kernel_shade, kernel_sun
 from composer.guides.assets import Assets, assets_of
-from composer.guides.device import Pool, eye_of, lanes, load_kernels, upload
+from composer.guides.device import Pool, empty_floats, eye_of, lanes, load_kernels, upload
 from composer.guides.frame import Crowd, Slots, check_agents, look, plant, pose_beside, skin
 from composer.guides.kernel_catch import Feet, ground_kernel, ground_point_kernel
 from composer.guides.kernel_raster import COARSE, EMPTY, coarse_kernel, joint_kernel, raster_kernel
@@ -53,6 +53,7 @@ class _Inputs:
     blockers: Blockers
     offset: wp.array
     visible: wp.array
+    full: wp.array
     samples: int
     size_px: tuple[int, int]
     device: str
@@ -237,7 +238,10 @@ def _band(inputs: _Inputs, canvas: _Canvas, row0: int, row1: int) -> _Band | Non
     vis, chosen = filled
     rows = row1 - row0
     count = wp.empty(rows * w, dtype=wp.int64, device=device)
-    wp.launch(count_kernel, dim=(rows, w), device=device, inputs=[vis, s, row0, w, inputs.blockers, count, inputs.visible])
+    wp.launch(
+        count_kernel, dim=(rows, w), device=device,
+        inputs=[vis, s, row0, w, inputs.blockers, count, inputs.visible, inputs.full],
+    )  # fmt: skip
     start = np.zeros(rows * w + 1, np.int64)
     np.cumsum(count.numpy(), out=start[1:])
     total = int(start[-1])
@@ -298,7 +302,7 @@ def _draw_bands(inputs: _Inputs, canvas: _Canvas, pool: Pool, band_rows: int | N
 
 def _ground(
     ground_depth_m: F32 | None, eye: Eye, sun: Sun, feet: Feet, blockers: Blockers, size_px: tuple[int, int],
-    coverage: wp.array, pool: Pool, device: str,
+    full: wp.array, pool: Pool, device: str,
 ) -> tuple[F32, F32]:  # fmt: skip
     """shadow and contact, float32 [H, W] each."""
     w, h = size_px
@@ -306,7 +310,7 @@ def _ground(
     if ground_depth_m is None:
         return shadow, contact
     shadow_d, contact_d = upload(shadow, wp.float32, device), upload(contact, wp.float32, device)
-    point = wp.empty((h, w), dtype=wp.vec3, device=device)
+    point = empty_floats((h, w), wp.vec3, device)
     tap = upload(filter_taps(), wp.vec4, device)
 
     def points(rows: tuple[int, int]) -> None:
@@ -316,7 +320,7 @@ def _ground(
     def fill(rows: tuple[int, int]) -> None:
         wp.launch(
             ground_kernel, dim=(rows[1] - rows[0], w), device=device,
-            inputs=[sun, feet, point, blockers.ground, blockers.alpha, blockers.depth, tap, coverage, rows[0],
+            inputs=[sun, feet, point, blockers.ground, blockers.alpha, blockers.depth, tap, full, rows[0],
                     shadow_d, contact_d],
         )  # fmt: skip
 
@@ -394,11 +398,12 @@ def render_guides(
         offset = upload(sample_places(samples), wp.vec2i, device)
         shading = _shading(agents, light, slots, crowd, crowding, device)
         visible = wp.zeros(max(len(slots.index), 1), dtype=wp.uint8, device=device)
-        inputs = _Inputs(assets, slots, eyes, sun, shading, blockers, offset, visible, samples, size, device)
+        full = wp.zeros((h, w), dtype=wp.uint8, device=device)
+        inputs = _Inputs(assets, slots, eyes, sun, shading, blockers, offset, visible, full, samples, size, device)
         stages.mark("set up")
         merged = _draw_bands(inputs, canvas, pool, band_rows)
         stages.mark("raster and resolve")
-        shadow, contact = _ground(ground_depth_m, eyes[1], sun, feet, blockers, size, canvas.passes.coverage, pool, device)
+        shadow, contact = _ground(ground_depth_m, eyes[1], sun, feet, blockers, size, full, pool, device)
         stages.mark("ground")
         depth, agent_id = canvas.fetch("depth"), canvas.fetch("agent_id")
         pose = joint_passes(agents.agent_id[slots.index], slots, joints_px, depth, agent_id, ground_depth_m, holdouts)
