@@ -91,9 +91,10 @@ def ground_block(
 @wp.func
 def bump(offset: wp.vec3, radius: float) -> float:
     """1 at the middle, smoothly 0 at `radius` and beyond."""
-    q = 1.0 - wp.dot(offset, offset) / (radius * radius)
     share = float(0.0)
-    if q > 0.0:
+    far = wp.dot(offset, offset)
+    if far < radius * radius:
+        q = 1.0 - far / (radius * radius)
         share = q * q * q
     return share
 
