@@ -31,11 +31,9 @@ class Feet:
 
 @wp.func
 def ground_block(
-    sun: Sun, number: int, p: wp.vec3, along_x: wp.vec3, along_y: wp.vec3, tap: wp.array(dtype=wp.vec4),
-    brief: int,
-) -> float:  # fmt: skip
-    """The share of sunlight taken from a ground point, filtered over the pixel's footprint and the sun's disc; brief:
-    by few taps."""
+    sun: Sun, number: int, p: wp.vec3, along_x: wp.vec3, along_y: wp.vec3, tap: wp.array(dtype=wp.vec4)
+) -> float:
+    """The share of sunlight taken from a ground point, filtered over the pixel's footprint and the sun's disc."""
     level = sun.level[number]
     q = sun_place(sun, level, p)
     ex = sun_place(sun, level, p + along_x) - q
@@ -48,9 +46,7 @@ def ground_block(
         ey = ey * (64.0 / long_y)
         long_y = 64.0
     stat = wp.vec2(0.0, 0.0)
-    steps = int(1)
-    if brief == 0:
-        steps = int(long_y / 12.0) + 1
+    steps = int(long_y / 12.0) + 1
     s = int(-steps)
     while s < steps + 1:
         if steps > 1 or s == 0:
@@ -67,10 +63,7 @@ def ground_block(
     n = int(12)
     if long_x + long_y + radius > 4.0:
         first = 12
-        n = 32
-    if brief != 0:
-        first = 44
-        n = tap.shape[0] - 44
+        n = tap.shape[0] - 12
     reach = wp.abs(ex[0]) + wp.abs(ex[1]) + wp.abs(ey[0]) + wp.abs(ey[1]) + 1.2 * radius + 2.0
     inside = wp.min(q[0], q[1]) > reach and q[0] + reach < float(level.width) and q[1] + reach < float(level.height)
     hit = float(0.0)
@@ -86,6 +79,21 @@ def ground_block(
             hit += blocked(sun, level, x, y, d)
         k += 1
     return hit / float(n)
+
+
+@wp.func
+def likely_block(sun: Sun, p: wp.vec3) -> float:
+    """About what `ground_block` gives, for ground that nobody sees: how densely casters stand around there."""
+    number = level_of(sun, wp.length(p))
+    level = sun.level[number]
+    q = sun_place(sun, level, p)
+    i = wp.clamp(int(q[0] * 0.125), 0, level.width / 8 - 1)
+    j = wp.clamp(int(q[1] * 0.125), 0, level.height / 8 - 1)
+    share = float(0.0)
+    if level.width > 0:
+        # tiles are blurred by a tent of 81 over 64 texels each
+        share = wp.min(sun.tile[level.first_tile + j * (level.width / 8) + i][1] / (81.0 * 64.0), 1.0)
+    return share
 
 
 @wp.func
@@ -119,6 +127,18 @@ def contact_at(feet: Feet, p: wp.vec3) -> float:
         open *= 1.0 - 0.6 * bump(p - feet.right[slot], 0.3 * scale)
         k += 1
     return 1.0 - open
+
+
+@wp.func
+def likely_contact(feet: Feet, p: wp.vec3) -> float:
+    """About what `contact_at` gives around there, for ground that nobody sees."""
+    i = int(wp.floor((p[0] - feet.x0) * feet.inv_cell))
+    j = int(wp.floor((p[2] - feet.z0) * feet.inv_cell))
+    share = float(0.0)
+    if i >= 0 and j >= 0 and i < feet.nx and j < feet.nz:
+        k = j * feet.nx + i
+        share = wp.min(0.04 * float(feet.start[k + 1] - feet.start[k]), 0.6)
+    return share
 
 
 @wp.func
@@ -195,8 +215,7 @@ def ground_kernel(
     holdout_alpha: wp.array3d(dtype=float), holdout_depth: wp.array3d(dtype=float), tap: wp.array(dtype=wp.vec4),
     full: wp.array2d(dtype=wp.uint8), row0: int, shadow: wp.array2d(dtype=float), contact: wp.array2d(dtype=float),
 ):  # fmt: skip
-    """dim (rows, W): shadow and contact on the ground, after holdouts; of fewer taps where the crowd hides the ground
-    wholly."""
+    """dim (rows, W): shadow and contact on the ground, after holdouts; roughly where the crowd hides it wholly."""
     y, x = wp.tid()
     y += row0
     p = point[y, x]
@@ -204,29 +223,29 @@ def ground_kernel(
         return
     h = point.shape[0]
     w = point.shape[1]
-    along_x = shorter(p, point[y, wp.max(x - 1, 0)], point[y, wp.min(x + 1, w - 1)])
-    along_y = shorter(p, point[wp.max(y - 1, 0), x], point[wp.min(y + 1, h - 1), x])
-    brief = int(0)
-    if full[y, x] != wp.uint8(0):
-        brief = 1
     dark = float(0.0)
-    if sun.levels > 0:
-        distance = wp.length(p)
-        number = level_of(sun, distance)
-        dark = ground_block(sun, number, p, along_x, along_y, tap, brief)
-        limit = sun.level[number].limit_m
-        t = (distance / limit - 0.85) / 0.15
-        if number < sun.levels - 1 and t > 0.0 and brief == 0:
-            dark = dark * (1.0 - t) + ground_block(sun, number + 1, p, along_x, along_y, tap, brief) * t
     near = float(0.0)
-    n = int(1)
-    if brief == 0:
+    if full[y, x] != wp.uint8(0):
+        if sun.levels > 0:
+            dark = likely_block(sun, p)
+        near = likely_contact(feet, p)
+    else:
+        along_x = shorter(p, point[y, wp.max(x - 1, 0)], point[y, wp.min(x + 1, w - 1)])
+        along_y = shorter(p, point[wp.max(y - 1, 0), x], point[wp.min(y + 1, h - 1), x])
+        if sun.levels > 0:
+            distance = wp.length(p)
+            number = level_of(sun, distance)
+            dark = ground_block(sun, number, p, along_x, along_y, tap)
+            limit = sun.level[number].limit_m
+            t = (distance / limit - 0.85) / 0.15
+            if number < sun.levels - 1 and t > 0.0:
+                dark = dark * (1.0 - t) + ground_block(sun, number + 1, p, along_x, along_y, tap) * t
         n = wp.clamp(int(wp.ceil(wp.length(along_y) / 0.15)), 1, 12)
-    k = int(0)
-    while k < n:
-        near += contact_at(feet, p + along_y * ((float(k) + 0.5) / float(n) - 0.5))
-        k += 1
-    near = near / float(n)
+        k = int(0)
+        while k < n:
+            near += contact_at(feet, p + along_y * ((float(k) + 0.5) / float(n) - 0.5))
+            k += 1
+        near = near / float(n)
     clear = float(1.0)
     k = int(0)
     while k < holdout_alpha.shape[0]:

@@ -235,6 +235,5 @@ def _taps(n: int) -> F64:
 
 
 def filter_taps() -> NDArray[np.float32]:
-    """float32 [48, 4]: 12 places for small filters, 32 for wide ones, and 4 for what will not be seen; the same for every
-    pixel and frame."""
-    return np.concatenate([_taps(12), _taps(32), _taps(4)]).astype(np.float32)
+    """float32 [44, 4]: 12 places for small filters, then 32 for wide ones; the same for every pixel and frame."""
+    return np.concatenate([_taps(12), _taps(32)]).astype(np.float32)

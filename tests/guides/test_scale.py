@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+import warp as wp
 
 from composer.crowd.agents import Agents
 from composer.guides import render
@@ -60,16 +61,19 @@ def test_passing_over_the_hidden_changes_nothing(cast, kit, crowd_grid, monkeypa
 
 
 def test_hidden_ground_keeps_a_likely_shadow(cast, kit, crowd_grid, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    """Ground behind the crowd is filtered by few taps: near what many would give, and only there."""
+    """Ground behind the crowd is shaded roughly, and what shows does not depend on that."""
     agents = block(crowd_grid)
-    few = draw(kit, cast, agents)
-    taps = render.filter_taps()
-    monkeypatch.setattr(render, "filter_taps", lambda: np.concatenate([taps[:44], taps[12:44]]))
-    many = draw(kit, cast, agents)
-    hidden = few.coverage == 1
+    rough = draw(kit, cast, agents)
+    plain = render._ground
+    monkeypatch.setattr(render, "_ground", lambda *a: plain(*(wp.zeros_like(v) if is_bytes(v) else v for v in a)))
+    exact = draw(kit, cast, agents)
+    hidden = rough.coverage == 1
     assert hidden.sum() > 500
-    np.testing.assert_array_equal(few.shadow[~hidden], many.shadow[~hidden])
-    np.testing.assert_array_equal(few.contact[~hidden], many.contact[~hidden])
-    assert 0.05 < many.shadow[hidden].mean() < 0.95
-    assert abs(few.shadow[hidden].mean() - many.shadow[hidden].mean()) < 0.02
-    assert np.abs(few.shadow - many.shadow)[hidden].mean() < 0.1
+    for a, b in ((rough.shadow, exact.shadow), (rough.contact, exact.contact)):
+        np.testing.assert_array_equal(a[~hidden], b[~hidden])
+        assert a[hidden].any()
+        assert abs(a[hidden].mean() - b[hidden].mean()) < 0.15
+
+
+def is_bytes(value: object) -> bool:
+    return isinstance(value, wp.array) and value.dtype == wp.uint8
