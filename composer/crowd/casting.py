@@ -21,6 +21,7 @@ Sides = Mapping[str, SideSpec]
 
 #: A region that names no kits.
 _USUAL_KITS = {"spearman": 3.0, "swordsman": 2.0}
+_PHALANX_KITS = {"spearman": 1.0}
 
 #: Heights are spread by this much (one standard deviation), and those who march less, so that they keep step.
 _HEIGHT_SPREAD, _MARCHING_SPREAD = 0.03, 0.012
@@ -54,8 +55,8 @@ class Casting:
     notes: tuple[str, ...] = ()
 
     def phase_at(self, seconds: F64) -> F32:
-        """float32 [F, N] in [0, 1), at times [F] from the first frame."""
-        phase = self.start + seconds[:, None] * self.rate_hz
+        """float32 [F, N] in [0, 1), at times [F], or [F, N] where each has his own, from the first frame."""
+        phase = self.start + (seconds[:, None] if seconds.ndim == 1 else seconds) * self.rate_hz
         if self.once.any():
             phase = np.where(self.once, np.clip(phase, 0.0, 1.0), phase - np.floor(phase))
         else:
@@ -130,7 +131,7 @@ class _Role:
     def of(cls, spec: RegionSpec, number: int, cast: Cast) -> _Role:
         errors: list[MusterError] = []
         notes: list[str] = []
-        kits = spec.kits or _USUAL_KITS
+        kits = spec.kits or (_PHALANX_KITS if spec.formation == "phalanx" else _USUAL_KITS)
         figures = [figures_of_kit(kit) for kit in kits if kit in KITS]
         for kit in kits:
             if kit not in KITS:

@@ -1,4 +1,4 @@
-"""Progressive blue noise in a polygon: places that keep a distance, in an order of which every head is spread out.
+"""Progressive blue noise in an area: places that keep a distance, in an order of which every head is spread out.
 
 The first few hundred come farthest first. After that the distance is divided by the root of 2 again and again, and
 each level throws darts (one to a cell of a grid, all cells at once) until little fits, down to the distance asked for.
@@ -12,7 +12,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from composer.crowd.regions import EDGE_M, area_m2, edge_distance_m, inside
+from composer.crowd.areas import Area
+from composer.crowd.regions import EDGE_M
 from composer.crowd.seeds import hash01, hash_u32
 
 F64 = NDArray[np.float64]
@@ -31,11 +32,11 @@ _NEIGHBOURS = sorted(
 
 
 class Darts:
-    """Throws on demand. `distance_m` apart, `EDGE_M` inside the polygon [V, 2]; `full` once no more will come."""
+    """Throws on demand. `distance_m` apart, `EDGE_M` inside the area; `full` once no more will come."""
 
-    def __init__(self, polygon: F64, distance_m: float, seed: int) -> None:
-        self.polygon, self.seed = polygon, seed
-        expected = 0.7 * area_m2(polygon) / distance_m**2
+    def __init__(self, area: Area, distance_m: float, seed: int) -> None:
+        self.area, self.seed = area, seed
+        expected = 0.7 * area.area_m2 / distance_m**2
         steps = max(0, math.ceil(math.log2(max(expected / _FIRST, 1e-9))))
         self.distances = [distance_m * math.sqrt(2) ** k for k in range(steps, -1, -1)]
         self.points = self._farthest_first(self.distances[0])
@@ -56,7 +57,7 @@ class Darts:
         candidates = self._candidates()
         if len(candidates) == 0:
             return candidates
-        room = 2 * edge_distance_m(self.polygon, candidates)
+        room = 2 * self.area.edge_distance_m(candidates)
         taken: list[int] = []
         while room.max() >= distance or not taken:
             best = int(np.argmax(room))
@@ -66,13 +67,13 @@ class Darts:
         return candidates[taken]
 
     def _candidates(self) -> F64:
-        """About `_CANDIDATES` places anywhere in the polygon."""
-        low, high = self.polygon.min(axis=0), self.polygon.max(axis=0)
-        share = area_m2(self.polygon) / float(np.prod(high - low))
+        """About `_CANDIDATES` places anywhere in the area."""
+        low, high = self.area.polygon.min(axis=0), self.area.polygon.max(axis=0)
+        share = self.area.area_m2 / float(np.prod(high - low))
         index = np.arange(min(400_000, int(_CANDIDATES / share)))
         at = np.stack([self._chance(index, "first x"), self._chance(index, "first z")], axis=1)
         at = low + at * (high - low)
-        return at[inside(self.polygon, at, EDGE_M)]
+        return at[self.area.inside(at)]
 
     def _chance(self, index: I64, purpose: str) -> F64:
         key = hash_u32(index, purpose) ^ hash_u32(self.seed, purpose)
@@ -80,7 +81,7 @@ class Darts:
 
     def _level(self, distance: float, trials: int) -> F64:
         """New places at `distance` from each other and from all so far, in random order."""
-        grid = _Grid(self.polygon, distance)
+        grid = _Grid(self.area, distance)
         grid.put(self.points, grid.cells_of(self.points))
         grid.new[:] = False
         empty = grid.open_cells()
@@ -91,8 +92,8 @@ class Darts:
                 [self._chance(empty, f"x {level}.{trial}"), self._chance(empty, f"z {level}.{trial}")], axis=1
             )
             fits = np.ones(len(at), dtype=bool)
-            edge = np.flatnonzero(grid.on_edge[empty])
-            fits[edge] = inside(self.polygon, at[edge], EDGE_M)
+            edge = np.flatnonzero(grid.on_edge[empty]) if self.area.plain else np.arange(len(at))
+            fits[edge] = self.area.inside(at[edge])
             cells, at = grid.clear(empty[fits], at[fits])
             winners = grid.winners(cells, at, hash_u32(cells, f"priority {trial}"))
             grid.put(at[winners], cells[winners])
@@ -106,10 +107,10 @@ class Darts:
 class _Grid:
     """Square cells whose diagonal is `distance`: at most one place in each. Arrays are flat over the padded grid."""
 
-    def __init__(self, polygon: F64, distance: float) -> None:
-        self.polygon, self.squared = polygon, distance**2
+    def __init__(self, area: Area, distance: float) -> None:
+        self.area, self.polygon, self.squared = area, area.polygon, distance**2
         self.cell_m = distance / math.sqrt(2)
-        low, high = polygon.min(axis=0), polygon.max(axis=0)
+        low, high = self.polygon.min(axis=0), self.polygon.max(axis=0)
         columns, rows = (int(n) for n in np.floor((high - low) / self.cell_m) + 1)
         self.low = low - _PAD * self.cell_m
         self.columns, self.rows = columns + 2 * _PAD, rows + 2 * _PAD
@@ -130,7 +131,7 @@ class _Grid:
         self.new[cells] = True
 
     def open_cells(self) -> I64:
-        """Cells in or on the edge of the polygon without a place."""
+        """Cells in or on the edge of the area without a place."""
         centre = self.low + 0.5 * self.cell_m
         crossings = np.zeros((self.rows, self.columns + 1), dtype=np.int32)
         z = centre[1] + self.cell_m * np.arange(self.rows)
@@ -141,7 +142,10 @@ class _Grid:
                 column = np.ceil((x - centre[0]) / self.cell_m).astype(np.int64)
                 np.add.at(crossings, (rows, np.clip(column, 0, self.columns)), 1)
         within = (np.cumsum(crossings, axis=1)[:, :-1] % 2).astype(bool).ravel()
-        return np.flatnonzero((within | self.on_edge) & (self.x == _FAR))
+        cells = np.flatnonzero((within | self.on_edge) & (self.x == _FAR))
+        if self.area.plain:
+            return cells
+        return cells[self.area.near(self.corner(cells) + 0.5 * self.cell_m, self.cell_m)]
 
     def _edge_cells(self) -> Bools:
         """bool [cells]: cells that come within `EDGE_M` of an edge, and some more; never one in the outer padding."""

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path as FilePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +19,38 @@ from numpy.typing import NDArray
 from composer.camera.camera import View
 from composer.crowd.agents import F32, I16, Agents, Cast
 from composer.crowd.casting import Casting, Sides, cast_people
-from composer.crowd.formations import NEAREST_M, axes_of
+from composer.crowd.formations import axes_of, least_spacing_m
+from composer.crowd.obstacles import Obstacles, open_obstacles
+from composer.crowd.paths import Path
 from composer.crowd.regions import GroundLike
 from composer.crowd.shares import check_ids, first_id, share_out, weights_of
-from composer.crowd.sites import Site, sites_of
+from composer.crowd.sites import Site, site_of
 from composer.errors import InputError, InputErrors, MusterError, Where
 from composer.shot.schema import CrowdSpec
 
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Marchers:
+    """Those of a layout who follow a path. who: int64 [K], indices. along_m, offset_m: float64 [K], where each is at
+    the first frame, from the path's start and to its right."""
+
+    who: I64
+    path: Path
+    along_m: F64
+    offset_m: F64
+    speed_m_s: float
+
+    def at(self, seconds: F64) -> tuple[F64, F64, F64]:
+        """(places [F, K, 2], headings [F, K], how far each has walked since the first frame [F, K]), at times [F].
+
+        The column's middle keeps its pace; in a bend the outer files step out and the inner ones step short."""
+        along = self.along_m + self.speed_m_s * seconds[:, None]
+        place, heading = self.path.beside(along, self.offset_m)
+        turned = heading - self.path.at(self.along_m)[1]
+        return place, heading, along - self.along_m + self.offset_m * turned
 
 
 @dataclass(frozen=True)
@@ -33,8 +58,9 @@ class Layout:
     """N people, ready for any frame; ascending `agent_id`.
 
     place_m: float64 [N, 2], (x, z) at `first_frame`. velocity_m_s: float64 [N, 2], along the ground. heading_rad:
-    float64 [N]. region: int16 [N], index into `region_names`. casting: what each looks like and does.
-    wanted: how many were asked for; len() is how many there are.
+    float64 [N]. marchers: those who follow a path (their velocity is the first frame's). region: int16 [N], index
+    into `region_names`. casting: what each looks like and does. wanted: how many were asked for; len() is how many
+    there are.
     """
 
     ground: GroundLike
@@ -49,6 +75,7 @@ class Layout:
     casting: Casting
     wanted: int
     notes: tuple[str, ...] = ()
+    marchers: tuple[Marchers, ...] = ()
     _still_m: F32 = field(default_factory=lambda: np.zeros((0, 3), np.float32), repr=False)
 
     def __len__(self) -> int:
@@ -61,28 +88,54 @@ class Layout:
         shape = (len(frames), len(self))
         position = np.empty((*shape, 3), dtype=np.float32)
         position[:] = self._still_m
-        walking = np.flatnonzero(self.velocity_m_s.any(axis=1))
+        heading = np.broadcast_to(self.heading_rad.astype(np.float32), shape).copy()
+        clock = seconds if not self.marchers else np.broadcast_to(seconds[:, None], shape).copy()
+        walking = self._walkers()
         if len(walking):
             start, velocity = self.place_m[walking], self.velocity_m_s[walking]
             moved = (start[None] + velocity[None] * seconds[:, None, None]).astype(np.float32)
-            height = np.asarray(self.ground.height_m(*moved.reshape(-1, 2).T.astype(np.float64)), dtype=np.float32)
-            height = height.reshape(moved.shape[:2])
-            position[:, walking, 0], position[:, walking, 2] = moved[..., 0], moved[..., 1]
-            position[:, walking, 1] = np.where(np.isfinite(height), height, position[:, walking, 1])
+            self._put(position, walking, moved)
+        for column in self.marchers:
+            place, look, walked = column.at(seconds)
+            self._put(position, column.who, place.astype(np.float32))
+            heading[:, column.who] = look
+            clock[:, column.who] = walked / column.speed_m_s  # so that each one's steps are as long as his way
         casting = self.casting
         return Agents(
             frames=tuple(frames),
             agent_id=self.agent_id,
             position_m=position,
-            heading_rad=np.broadcast_to(self.heading_rad.astype(np.float32), shape).copy(),
+            heading_rad=heading,
             clip=np.broadcast_to(casting.clip, shape).copy(),
-            phase=casting.phase_at(seconds),
+            phase=casting.phase_at(clock),
             cast=casting.cast,
             side=casting.side,
             height_scale=casting.height_scale,
             albedo=casting.albedo,
             seed=casting.seed,
         )
+
+    def _walkers(self) -> I64:
+        """Those who walk straight on."""
+        walking = self.velocity_m_s.any(axis=1)
+        for column in self.marchers:
+            walking[column.who] = False
+        return np.flatnonzero(walking)
+
+    def _put(self, position: F32, who: I64, place: F32) -> None:
+        """Write places (x, z) float32 [F, K, 2] of `who`, on the ground where there is some, into position [F, N,
+        3]."""
+        x, z = place.reshape(-1, 2).T.astype(np.float64)
+        height = np.asarray(self.ground.height_m(x, z), dtype=np.float32).reshape(place.shape[:2])
+        position[:, who, 0], position[:, who, 2] = place[..., 0], place[..., 1]
+        position[:, who, 1] = np.where(np.isfinite(height), height, position[:, who, 1])
+
+
+def ground_normals(ground: GroundLike, agents: Agents) -> F32:
+    """float32 [F, N, 3]: the ground's unit normal under everybody; straight up where there is no ground."""
+    x, z = (agents.position_m[..., i].astype(np.float64) for i in (0, 2))
+    normal = np.asarray(ground.normal(x.ravel(), z.ravel()), dtype=np.float32).reshape(*x.shape, 3)
+    return np.where(np.isfinite(normal), normal, np.array([0, 1, 0], np.float32))
 
 
 def layout(
@@ -96,24 +149,31 @@ def layout(
     first_frame: int,
     count: int | None = None,
     fit: bool = False,
+    folder: FilePath = FilePath(),
 ) -> Layout:
     """Fill the crowd's regions.
 
     view_at: the camera at a frame, for regions drawn on the plate. sides: the shot's own, beside the built-in ones.
     first_frame: moving regions stand on their polygons there. count: instead of the crowd's own; the first `count` of a
     larger one are the same people. fit: a region that is too small for its people takes those who fit, with a note;
-    otherwise that is an InputError that says how many fit and which spacing would do.
+    otherwise that is an InputError that says how many fit and which spacing would do. folder: what the crowd's files
+    (density maps, obstacles) are relative to.
     Raises InputError (InputErrors for several): polygons, kits, sides, clips, counts, spacing.
     """
-    sites = _all_sites(crowd, ground, view_at)
-    weights, own_total = weights_of(crowd, [s.area_m2 / math.prod(s.spec.spacing_m) for s in sites])
+    obstacles = open_obstacles(crowd.obstacles, folder)
+    sites = _all_sites(crowd, ground, view_at, folder, obstacles)
+    weights, own_total = weights_of(crowd, [s.room for s in sites])
     total = own_total if count is None else count
     wanted = share_out([r.name for r in crowd.regions], weights, total)
-    notes = [n for s in sites for n in s.notes]
+    notes = [*obstacles.notes, *(n for s in sites for n in s.notes)]
     taken: list[NDArray[np.int64]] = []
     errors: list[MusterError] = []
     for site, number in zip(sites, wanted, strict=True):
-        places = site.first(number)
+        try:
+            places = site.first(number)
+        except InputError as error:
+            errors.append(error)
+            continue
         if len(places) < number:
             too_few = _too_few(site, len(places), number)
             if fit:
@@ -127,13 +187,15 @@ def layout(
     return _assemble(crowd, cast, ground, sites, taken, sides, Fraction(frame_rate), first_frame, total, tuple(notes))
 
 
-def _all_sites(crowd: CrowdSpec, ground: GroundLike, view_at: Callable[[int], View]) -> list[Site]:
+def _all_sites(
+    crowd: CrowdSpec, ground: GroundLike, view_at: Callable[[int], View], folder: FilePath, obstacles: Obstacles
+) -> list[Site]:
     """One for each region; every wrong region is told in one go."""
     sites: list[Site] = []
     errors: list[MusterError] = []
     for number in range(len(crowd.regions)):
         try:
-            sites.append(sites_of(crowd, number, ground, view_at))
+            sites.append(site_of(crowd, number, ground, view_at, folder, obstacles))
         except InputError as error:
             errors.append(error)
     if errors:
@@ -146,11 +208,13 @@ def _all_sites(crowd: CrowdSpec, ground: GroundLike, view_at: Callable[[int], Vi
 
 def _too_few(site: Site, fit: int, number: int) -> InputError:
     spec = site.spec
-    least = NEAREST_M if spec.formation == "rank_and_file" else 0.58
+    least = least_spacing_m(spec.formation)
     shrink = math.sqrt(fit / number) * 0.98
     spacing = [math.floor(s * shrink * 100) / 100 for s in spec.spacing_m]
-    if fit and min(spacing) >= least:
+    if spec.formation in ("rank_and_file", "phalanx", "loose", "mob", "camp") and fit and min(spacing) >= least:
         hint = f"spacing_m: [{spacing[0]:g}, {spacing[1]:g}] would do, or draw it larger"
+    elif spec.formation == "column":
+        hint = "a longer path, more files or closer ranks would do"
     else:
         hint = "draw the region larger, or ask for fewer"
     return InputError(
@@ -180,12 +244,17 @@ def _assemble(
     region = np.concatenate([np.full(len(t), i, np.int16) for i, t in enumerate(taken)])
     agent_id = np.concatenate([ids[n] for n in names])
     place = np.concatenate([s.position_m[t] for s, t in zip(sites, taken, strict=True)])
+    looks = np.concatenate([_looks(s, t) for s, t in zip(sites, taken, strict=True)])
+    number = np.concatenate([t for t in taken])
     order = np.argsort(agent_id, kind="stable")
-    agent_id, region, place = agent_id[order], region[order], place[order]
+    agent_id, region, place, looks, number = (a[order] for a in (agent_id, region, place, looks, number))
 
     casting = cast_people(crowd, cast, sides, agent_id, region)
-    heading = _headings(crowd, sites, casting, region, place)
-    ahead = np.array([axes_of(s.heading_rad)[1] for s in sites]).reshape(-1, 2)
+    heading = _headings(crowd, casting, region, place, looks)
+    ahead = np.array([axes_of(s.heading_rad)[1] for s in sites]).reshape(-1, 2)[region]
+    marchers = _marchers(sites, casting, region, number)
+    for column in marchers:
+        ahead[column.who] = -np.stack([np.sin(looks[column.who]), np.cos(looks[column.who])], axis=1)
     still = np.empty((len(place), 3), np.float32)
     still[:, 0], still[:, 2] = place[:, 0], place[:, 1]
     still[:, 1] = ground.height_m(still[:, 0].astype(np.float64), still[:, 2].astype(np.float64))
@@ -195,26 +264,53 @@ def _assemble(
         frame_rate=frame_rate,
         agent_id=agent_id,
         place_m=place,
-        velocity_m_s=ahead[region] * casting.speed_m_s[:, None],
+        velocity_m_s=ahead * casting.speed_m_s[:, None],
         heading_rad=heading,
         region=region,
         region_names=names,
         casting=casting,
         wanted=wanted,
         notes=notes + casting.notes,
+        marchers=marchers,
         _still_m=still,
     )
 
 
-def _headings(crowd: CrowdSpec, sites: Sequence[Site], casting: Casting, region: I16, place: F64) -> F64:
-    """float64 [N]. Blocks and moving regions look the region's way; a loose crowd that faces a point turns to it man by
+def _looks(site: Site, taken: I64) -> F64:
+    """Where the formation has each of these places look. Those who move look where the region goes, columns along their
+    path."""
+    own = site.places.heading_rad
+    if own is None or (site.spec.moving and site.places.march is None):
+        return np.full(len(taken), site.heading_rad)
+    return own[taken]
+
+
+def _marchers(sites: Sequence[Site], casting: Casting, region: I16, number: I64) -> tuple[Marchers, ...]:
+    """The columns that move. number: int64 [N], each one's place in his site."""
+    found = []
+    for index, site in enumerate(sites):
+        march, who = site.places.march, np.flatnonzero(region == index)
+        if march is not None and site.spec.moving and len(who):
+            along, offset = march.along_m[number[who]], march.offset_m[number[who]]
+            found.append(Marchers(who, march.path, along, offset, float(casting.speed_m_s[who[0]])))
+    return tuple(found)
+
+
+#: How far people who stand still look aside, in degrees; drilled ones by their jitter.
+_ASIDE_DEG = {"loose": 16.0, "mob": 18.0, "camp": 14.0, "skirmish_line": 14.0}
+#: Where everybody turns by himself to the point that the region faces.
+_ONE_BY_ONE = ("loose", "mob", "skirmish_line")
+
+
+def _headings(crowd: CrowdSpec, casting: Casting, region: I16, place: F64, looks: F64) -> F64:
+    """float64 [N]. People look as their formation has it (`looks`); loose crowds that face a point turn to it man by
     man. Those who stand still stray from it by a few degrees."""
-    heading = np.array([s.heading_rad for s in sites])[region]
+    heading = looks.copy()
     for number, spec in enumerate(crowd.regions):
-        if spec.face_m is not None and spec.formation == "loose" and not spec.moving:
+        if spec.face_m is not None and spec.formation in _ONE_BY_ONE and not spec.moving:
             mine = np.flatnonzero(region == number)
             away = np.asarray(spec.face_m) - place[mine]
             heading[mine] = np.arctan2(-away[:, 0], -away[:, 1])
-    ragged = [16.0 if r.formation == "loose" else min(20.0, 5.0 * r.jitter / 0.15) for r in crowd.regions]
+    ragged = [_ASIDE_DEG.get(r.formation, min(20.0, 5.0 * r.jitter / 0.15)) for r in crowd.regions]
     stray = np.radians([0.0 if r.moving else d for r, d in zip(crowd.regions, ragged, strict=True)])
     return heading + stray[region] * casting.stray

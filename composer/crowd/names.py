@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from composer.crowd.agents import Cast
 from composer.crowd.figure.body import BUILDS
-from composer.crowd.layout import Layout
+from composer.crowd.orders import Crowd
 from composer.crowd.shares import first_id
 
 
@@ -21,7 +21,7 @@ class Names:
     cast: Mapping[int, str]
 
 
-def names_of(layout: Layout, cast: Cast) -> Names:
+def names_of(layout: Crowd, cast: Cast) -> Names:
     """Names of everybody in `layout`."""
     ids = layout.agent_id.tolist()
     sides, kits = layout.casting.side_names, [kit_name(f.name) for f in cast.figures]
@@ -38,7 +38,7 @@ def kit_name(figure: str) -> str:
     return kit if kit and build in {b.name for b in BUILDS} else figure
 
 
-def agent_names(layout: Layout) -> dict[int, str]:
+def agent_names(layout: Crowd) -> dict[int, str]:
     """Agent id to name (`host_left.00042`) for everybody in `layout`."""
     first = [first_id(name) for name in layout.region_names]
     pairs = zip(layout.agent_id.tolist(), layout.region.tolist(), strict=True)

@@ -10,8 +10,10 @@ from composer.camera.camera import View
 from composer.crowd.agents import Cast
 from composer.crowd.bvh import read_bvh
 from composer.crowd.cast import default_cast
-from composer.crowd.layout import Layout, layout
+from composer.crowd.layout import layout
 from composer.crowd.names import Names, names_of
+from composer.crowd.orders import Crowd
+from composer.crowd.overrides import Picker, direct
 from composer.crowd.regions import GroundLike
 from composer.crowd.retarget import retarget
 from composer.errors import InputError, InputErrors, Where
@@ -21,10 +23,11 @@ from composer.shot.schema import ShotFile
 
 @dataclass(frozen=True)
 class People:
-    """cast: what they look like and do. layout: who stands where. names: of everybody. notes: what was assumed."""
+    """cast: what they look like and do. layout: who stands where, overrides and all. names: of everybody. notes: what was
+    assumed."""
 
     cast: Cast
-    layout: Layout
+    layout: Crowd
     names: Names
     notes: tuple[str, ...]
 
@@ -36,8 +39,10 @@ def people_of(
     frame_rate: Fraction,
     first_frame: int,
     count: int | None = None,
+    pick: Callable[[Cast], Picker] | None = None,
 ) -> People:
-    """Lay the shot's crowd out. count: in place of the shot's own. Raises InputError at the line of `shot.yaml`."""
+    """Lay the shot's crowd out, and put its overrides on it. count: in place of the shot's own. pick: makes what asks the
+    id pass, for overrides by pixel. Raises InputError at the line of `shot.yaml`."""
     cast, notes = cast_of(shot)
     try:
         placed = layout(
@@ -49,12 +54,16 @@ def people_of(
             frame_rate=frame_rate,
             first_frame=first_frame,
             count=count,
+            folder=shot.folder,
         )
     except InputErrors as errors:
         raise InputErrors([_at_its_line(e, shot) for e in errors.errors if isinstance(e, InputError)]) from errors
     except InputError as error:
         raise _at_its_line(error, shot) from error
-    return People(cast, placed, names_of(placed, cast), (*notes, *placed.notes))
+    own = shot.crowd.count if shot.crowd.count is not None else sum(r.count or 0 for r in shot.crowd.regions)
+    look = pick(cast) if pick else None
+    directed = direct(shot, cast, placed, ground, pick=look, fewer=count is not None and count < own)
+    return People(cast, directed, names_of(directed, cast), (*notes, *directed.notes))
 
 
 def cast_of(shot: ShotFile) -> tuple[Cast, tuple[str, ...]]:
@@ -71,15 +80,14 @@ def cast_of(shot: ShotFile) -> tuple[Cast, tuple[str, ...]]:
 
 
 def _at_its_line(error: InputError, shot: ShotFile) -> InputError:
-    """The error at the region's place in `shot.yaml`, for errors that know their region by name or number."""
+    """The error at its place in `shot.yaml`, for errors that know their field, and their region by name or number."""
     field = error.where.field or ""
     if error.where.line is not None or not field.startswith("crowd"):
         return error
-    region, _, key = field.removeprefix("crowd.regions.").partition(".")
-    loc: list[str | int] = ["crowd"]
+    loc: list[str | int] = [int(part) if part.isdigit() else part for part in field.split(".")]
     for i, spec in enumerate(shot.crowd.regions):
-        if region in (spec.name, str(i)):
-            loc = ["crowd", "regions", i, *filter(None, [key])]
+        if loc[:3] == ["crowd", "regions", spec.name]:
+            loc[2] = i
     there = shot.where(*loc)
     where = Where(there.file, there.line, there.column, error.where.frame, field)
     return InputError(error.what, where=where, expected=error.expected, got=error.got, hint=error.hint)

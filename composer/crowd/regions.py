@@ -6,7 +6,8 @@ Ground coordinates are (x, z) of the world; seen from above with -Z up the page,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +24,19 @@ REACH_M = 400.0
 #: Nobody stands nearer than this to the edge of his region, so that two regions side by side keep people apart.
 EDGE_M = 0.225
 _CIRCLE_SIDES = 64
+
+
+@contextmanager
+def told_at(where: Where) -> Iterator[None]:
+    """InputErrors about a file that the region names are told at the field that names it."""
+    try:
+        yield
+    except InputError as error:
+        about = error.where
+        place = "" if about.file is None else f"{about.file}{'' if about.line is None else f':{about.line}'}: "
+        raise InputError(
+            place + error.what, where=where, expected=error.expected, got=error.got, hint=error.hint
+        ) from error
 
 
 class GroundLike(Protocol):
@@ -151,7 +165,7 @@ def polygon_from_pixels(
     return cut, (f"{where.field} reaches {furthest:.0f} m from the camera and was cut at {REACH_M:g} m",)
 
 
-def checked_polygon(polygon: F64, where: Where) -> F64:
+def checked_polygon(polygon: F64, where: Where, least_m2: float = math.pi * EDGE_M**2) -> F64:
     """The polygon without repeated vertices; InputError unless it is simple and has room for one person."""
     polygon = polygon[np.any(polygon != np.roll(polygon, 1, axis=0), axis=1)]
     if len(polygon) < 3:
@@ -165,7 +179,7 @@ def checked_polygon(polygon: F64, where: Where) -> F64:
             got=f"the edges from vertex {i + 1} and from vertex {j + 1} cross",
             hint="list the vertices in order round the region",
         )
-    if area_m2(polygon) < math.pi * EDGE_M**2:
+    if area_m2(polygon) < least_m2:
         raise InputError("the region has no room for one person", where=where, got=f"{area_m2(polygon):.3f} m2")
     return polygon
 

@@ -175,9 +175,10 @@ def _leaned(level: F64, axis: F64) -> F64:
 
 
 def plant(
-    agents: Agents, crowd: Crowd, slots: Slots, joints_rel: NDArray[np.float32], device: str
+    agents: Agents, crowd: Crowd, slots: Slots, joints_rel: NDArray[np.float32], origin_m: F64, device: str
 ) -> tuple[Feet, wp.array]:
-    """Who stands on which cell of the ground, for contact; and how tightly each stands, float32 [K]."""
+    """Who stands on which cell of the ground, for contact; and how tightly each stands, float32 [K]. origin_m: the
+    camera's place."""
     index = slots.index
     n = len(index)
     scale = agents.height_scale[index].astype(np.float32)
@@ -193,10 +194,12 @@ def plant(
     flat = body[:, ::2].astype(np.float64)
     low = flat.min(0) - 1.5 if n else np.zeros(2)
     high = flat.max(0) + 1.5 if n else np.ones(2)
-    cell = max(1.0, float(np.sqrt(np.prod(high - low) / MOST_CELLS)))
-    nx, nz = (int(v) for v in np.ceil((high - low) / cell) + 1)
-    first = np.floor((flat - reach[:, None] - low) / cell).astype(np.int64).clip(0)
-    last = np.floor((flat + reach[:, None] - low) / cell).astype(np.int64).clip(0)
+    cell = max(1.0, 2.0 ** np.ceil(np.log2(np.sqrt(np.prod(high - low) / MOST_CELLS))))
+    corner = -np.mod(origin_m[[0, 2]], cell)  # of the world's cell at the camera
+    i0, j0 = (int(v) for v in np.floor((low - corner) / cell))
+    nx, nz = (int(v) for v in np.floor((high - corner) / cell) - (i0, j0) + 1)
+    first = (np.floor((flat - reach[:, None] - corner) / cell).astype(np.int64) - (i0, j0)).clip(0)
+    last = (np.floor((flat + reach[:, None] - corner) / cell).astype(np.int64) - (i0, j0)).clip(0, (nx - 1, nz - 1))
     wide = int((last - first).max()) + 1 if n else 0
     cells, items = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for dz in range(wide):
@@ -207,7 +210,8 @@ def plant(
     where, who = np.concatenate(cells), np.concatenate(items)
     sort = np.lexsort((who, where))
     start = np.concatenate([[0], np.cumsum(np.bincount(where, minlength=nx * nz))])
-    feet.x0, feet.z0, feet.inv_cell, feet.nx, feet.nz = float(low[0]), float(low[1]), 1.0 / cell, nx, nz
+    feet.x0, feet.z0, feet.inv_cell = float(corner[0]), float(corner[1]), 1.0 / cell
+    feet.i0, feet.j0, feet.nx, feet.nz = i0, j0, nx, nz
     feet.start = upload(start.astype(np.int32), wp.int32, device)
     feet.item = upload(np.append(who[sort], 0).astype(np.int32), wp.int32, device)
     feet.body = upload(body, wp.vec3, device)

@@ -14,11 +14,15 @@ wp.set_module_options(OPTIONS)
 
 @wp.struct
 class Feet:
-    """Contact: agents by ground cell, each listed in every cell that its circle touches. cell_m: a cell's side."""
+    """Contact: agents by ground cell, each listed in every cell that its circle touches. The cells are the world's, counted
+    from the one at the camera, (x0, z0) its corner; the first here is (i0, j0). So one soldier's move changes nobody's
+    cell. inv_cell: cells a metre."""
 
     x0: float
     z0: float
     inv_cell: float
+    i0: int
+    j0: int
     nx: int
     nz: int
     start: wp.array(dtype=int)
@@ -65,7 +69,9 @@ def ground_block(
         first = 12
         n = tap.shape[0] - 12
     reach = wp.abs(ex[0]) + wp.abs(ex[1]) + wp.abs(ey[0]) + wp.abs(ey[1]) + 1.2 * radius + 2.0
-    inside = wp.min(q[0], q[1]) > reach and q[0] + reach < float(level.width) and q[1] + reach < float(level.height)
+    qx = q[0] - float(level.x0)
+    qy = q[1] - float(level.y0)
+    inside = wp.min(qx, qy) > reach and qx + reach < float(level.width) and qy + reach < float(level.height)
     hit = float(0.0)
     k = int(0)
     while k < n:
@@ -83,17 +89,10 @@ def ground_block(
 
 @wp.func
 def likely_block(sun: Sun, p: wp.vec3) -> float:
-    """About what `ground_block` gives, for ground that nobody sees: how densely casters stand around there."""
+    """`ground_block` for ground that nobody sees: one tap."""
     number = level_of(sun, wp.length(p))
-    level = sun.level[number]
-    q = sun_place(sun, level, p)
-    i = wp.clamp(int(q[0] * 0.125), 0, level.width / 8 - 1)
-    j = wp.clamp(int(q[1] * 0.125), 0, level.height / 8 - 1)
-    share = float(0.0)
-    if level.width > 0:
-        # tiles are blurred by a tent of 81 over 64 texels each
-        share = wp.min(sun.tile[level.first_tile + j * (level.width / 8) + i][1] / (81.0 * 64.0), 1.0)
-    return share
+    q = sun_place(sun, sun.level[number], p)
+    return blocked(sun, sun.level[number], q[0], q[1], q[2] - 0.02)
 
 
 @wp.func
@@ -111,8 +110,8 @@ def bump(offset: wp.vec3, radius: float) -> float:
 def contact_at(feet: Feet, p: wp.vec3) -> float:
     """The share of sky light that the soldiers near a ground point take: a body's broad shade and each foot's close
     one."""
-    i = int(wp.floor((p[0] - feet.x0) * feet.inv_cell))
-    j = int(wp.floor((p[2] - feet.z0) * feet.inv_cell))
+    i = int(wp.floor((p[0] - feet.x0) * feet.inv_cell)) - feet.i0
+    j = int(wp.floor((p[2] - feet.z0) * feet.inv_cell)) - feet.j0
     if i < 0 or j < 0 or i >= feet.nx or j >= feet.nz:
         return 0.0
     first = feet.start[j * feet.nx + i]
@@ -130,22 +129,10 @@ def contact_at(feet: Feet, p: wp.vec3) -> float:
 
 
 @wp.func
-def likely_contact(feet: Feet, p: wp.vec3) -> float:
-    """About what `contact_at` gives around there, for ground that nobody sees."""
-    i = int(wp.floor((p[0] - feet.x0) * feet.inv_cell))
-    j = int(wp.floor((p[2] - feet.z0) * feet.inv_cell))
-    share = float(0.0)
-    if i >= 0 and j >= 0 and i < feet.nx and j < feet.nz:
-        k = j * feet.nx + i
-        share = wp.min(0.04 * float(feet.start[k + 1] - feet.start[k]), 0.6)
-    return share
-
-
-@wp.func
 def crowding_at(feet: Feet, p: wp.vec3) -> float:
     """How tightly neighbours stand around a soldier at p, 0 alone to 1 in a press."""
-    i = int(wp.floor((p[0] - feet.x0) * feet.inv_cell))
-    j = int(wp.floor((p[2] - feet.z0) * feet.inv_cell))
+    i = int(wp.floor((p[0] - feet.x0) * feet.inv_cell)) - feet.i0
+    j = int(wp.floor((p[2] - feet.z0) * feet.inv_cell)) - feet.j0
     total = float(0.0)
     if i >= 0 and j >= 0 and i < feet.nx and j < feet.nz:
         k = int(feet.start[j * feet.nx + i])
@@ -228,7 +215,7 @@ def ground_kernel(
     if full[y, x] != wp.uint8(0):
         if sun.levels > 0:
             dark = likely_block(sun, p)
-        near = likely_contact(feet, p)
+        near = contact_at(feet, p)
     else:
         along_x = shorter(p, point[y, wp.max(x - 1, 0)], point[y, wp.min(x + 1, w - 1)])
         along_y = shorter(p, point[wp.max(y - 1, 0), x], point[wp.min(y + 1, h - 1), x])

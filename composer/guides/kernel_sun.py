@@ -21,13 +21,16 @@ TILE = 8
 
 @wp.struct
 class SunLevel:
-    """One map: texel (i, j) covers off + (i, j) * texel along the sun's axes. limit_m: distance from the camera up to
-    which it serves. first / first_tile: where it starts in the flat arrays."""
+    """One map: texel (i, j) covers off + (i, j) * texel along the sun's axes; off is next to the camera, whatever the crowd
+    does, so that one soldier's move changes no rounding anywhere else. x0, y0: the map's first texel, a multiple of 8.
+    limit_m: distance from the camera up to which it serves. first / first_tile: where it starts in the flat arrays."""
 
     texel_m: float
     per_m: float
     off_u: float
     off_v: float
+    x0: int
+    y0: int
     limit_m: float
     width: int
     height: int
@@ -52,16 +55,16 @@ class Sun:
 
 @wp.func
 def scan_depth(
-    a: wp.vec3, b: wp.vec3, c: wp.vec3, row0: int, row1: int, width: int, first: int, target: wp.array(dtype=float)
+    a: wp.vec3, b: wp.vec3, c: wp.vec3, row0: int, row1: int, level: SunLevel, target: wp.array(dtype=float)
 ):
-    """One triangle (texel x, texel y, depth), either winding, least depth wins."""
+    """One triangle (texel x, texel y, depth), either winding, into texel rows row0..row1; least depth wins."""
     # most triangles of small figures hold no texel's middle: seen without rounding to 1/256
-    low = wp.min(a[1], wp.min(b[1], c[1])) - 0.504
-    high = wp.max(a[1], wp.max(b[1], c[1])) - 0.496
+    low = wp.min(a[1], wp.min(b[1], c[1])) - 0.52
+    high = wp.max(a[1], wp.max(b[1], c[1])) - 0.48
     if wp.ceil(low) > high or low > float(row1) or high < float(row0 - 1):
         return
-    low = wp.min(a[0], wp.min(b[0], c[0])) - 0.504
-    if wp.ceil(low) > wp.max(a[0], wp.max(b[0], c[0])) - 0.496:
+    low = wp.min(a[0], wp.min(b[0], c[0])) - 0.52
+    if wp.ceil(low) > wp.max(a[0], wp.max(b[0], c[0])) - 0.48:
         return
     big = wp.max(wp.max(wp.abs(a[0]), wp.abs(a[1])), wp.max(wp.abs(b[0]), wp.abs(b[1])))
     big = wp.max(big, wp.max(wp.abs(c[0]), wp.abs(c[1])))
@@ -94,8 +97,8 @@ def scan_depth(
     above = wp.int64(128)
     y0 = wp.max(int((wp.min(ay, wp.min(by, cy)) + below) >> eight), row0)
     y1 = wp.min(int((wp.max(ay, wp.max(by, cy)) - above) >> eight), row1 - 1)
-    x0 = wp.max(int((wp.min(ax, wp.min(bx, cx)) + below) >> eight), 0)
-    x1 = wp.min(int((wp.max(ax, wp.max(bx, cx)) - above) >> eight), width - 1)
+    x0 = wp.max(int((wp.min(ax, wp.min(bx, cx)) + below) >> eight), level.x0)
+    x1 = wp.min(int((wp.max(ax, wp.max(bx, cx)) - above) >> eight), level.x0 + level.width - 1)
     if y1 < y0 or x1 < x0:
         return
     ux = cy - by
@@ -121,7 +124,7 @@ def scan_depth(
         u = u0 + ux * sx + uy * sy
         v = v0 + vx * sx + vy * sy
         w = w0 + wx * sx + wy * sy
-        cell = first + y * width + x0
+        cell = level.first + (y - level.y0) * level.width + x0 - level.x0
         x = int(x0)
         while x <= x1:
             if (u | v | w) >= zero:
@@ -166,7 +169,7 @@ def sun_raster_kernel(
         if wp.dot(wp.cross(b - a, c - a), sun.toward) > 0.0:
             scan_depth(
                 sun_place(sun, level, a), sun_place(sun, level, b), sun_place(sun, level, c),
-                row0, row1, level.width, level.first, target,
+                level.y0 + row0, level.y0 + row1, level, target,
             )  # fmt: skip
         t += lanes
 
@@ -213,8 +216,10 @@ def tile_blur_kernel(
 @wp.func
 def texel(sun: Sun, level: SunLevel, i: int, j: int) -> float:
     d = FAR
-    if i >= 0 and j >= 0 and i < level.width and j < level.height:
-        d = sun.depth[level.first + j * level.width + i]
+    x = i - level.x0
+    y = j - level.y0
+    if x >= 0 and y >= 0 and x < level.width and y < level.height:
+        d = sun.depth[level.first + y * level.width + x]
     return d
 
 
@@ -229,28 +234,29 @@ def blocked(sun: Sun, level: SunLevel, x: float, y: float, depth: float) -> floa
     j = int(fy)
     u = gx - fx
     v = gy - fy
-    hit = float(0.0)
+    top = float(0.0)
     if texel(sun, level, i, j) < depth:
-        hit += (1.0 - u) * (1.0 - v)
+        top += 1.0 - u
     if texel(sun, level, i + 1, j) < depth:
-        hit += u * (1.0 - v)
+        top += u
+    low = float(0.0)
     if texel(sun, level, i, j + 1) < depth:
-        hit += (1.0 - u) * v
+        low += 1.0 - u
     if texel(sun, level, i + 1, j + 1) < depth:
-        hit += u * v
-    return hit
+        low += u
+    return top * (1.0 - v) + low * v
 
 
 @wp.func
 def blocked_inside(sun: Sun, level: SunLevel, x: float, y: float, depth: float) -> float:
-    """`blocked` where all four texels are known to lie in the map."""
+    """`blocked`, bit for bit, where all four texels are known to lie in the map."""
     gx = x - 0.5
     gy = y - 0.5
-    i = int(gx)
-    j = int(gy)
-    u = gx - float(i)
-    v = gy - float(j)
-    k = level.first + j * level.width + i
+    fx = wp.floor(gx)
+    fy = wp.floor(gy)
+    u = gx - fx
+    v = gy - fy
+    k = level.first + (int(fy) - level.y0) * level.width + int(fx) - level.x0
     top = float(0.0)
     if sun.depth[k] < depth:
         top += 1.0 - u
@@ -282,12 +288,14 @@ def tile_at(sun: Sun, level: SunLevel, x: float, y: float) -> wp.vec2:
     i = int(wp.floor(gx))
     j = int(wp.floor(gy))
     total = wp.vec2(0.0, 0.0)
+    i0 = i - level.x0 / 8
+    j0 = j - level.y0 / 8
     for b in range(2):
         for a in range(2):
-            if i + a >= 0 and i + a < nx and j + b >= 0 and j + b < ny:
+            if i0 + a >= 0 and i0 + a < nx and j0 + b >= 0 and j0 + b < ny:
                 u = 1.0 - wp.abs(gx - float(i + a))
                 v = 1.0 - wp.abs(gy - float(j + b))
-                total += sun.tile[level.first_tile + (j + b) * nx + i + a] * (u * v)
+                total += sun.tile[level.first_tile + (j0 + b) * nx + i0 + a] * (u * v)
     return total
 
 

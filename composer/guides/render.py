@@ -392,7 +392,7 @@ def render_guides(
             plan, slots.slot_of, middle, crowd.radius, view.position_m, assets.meshes, slots.draws, pool, device
         )
         stages.mark("sun")
-        feet, crowding = plant(agents, crowd, slots, joints_rel, device)
+        feet, crowding = plant(agents, crowd, slots, joints_rel, view.position_m, device)
         blockers = _blockers(ground_depth_m, holdouts, (h, w), device)
         canvas = _Canvas(size, device, light_set)
         offset = upload(sample_places(samples), wp.vec2i, device)

@@ -183,7 +183,9 @@ def draw_sun(
     first = first_tile = 0
     for row, level in zip(table, plan.levels, strict=False):
         row["texel_m"], row["per_m"], row["limit_m"] = level.texel_m, 1.0 / level.texel_m, level.limit_m
-        row["off_u"], row["off_v"] = level.x0 * level.texel_m - origin[0], level.y0 * level.texel_m - origin[1]
+        anchor = np.floor(origin / (level.texel_m * TILE)).astype(np.int64) * TILE  # the texel at the camera
+        row["off_u"], row["off_v"] = anchor * level.texel_m - origin
+        row["x0"], row["y0"] = level.x0 - anchor[0], level.y0 - anchor[1]
         row["width"], row["height"], row["first"], row["first_tile"] = level.width, level.height, first, first_tile
         first += level.width * level.height
         first_tile += level.width * level.height // (TILE * TILE)

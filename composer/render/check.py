@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from composer.crowd.cast import KITS, default_cast
-from composer.crowd.people import people_of
 from composer.errors import InputErrors, MusterError
+from composer.render.people import people_on
 from composer.shot.check import check
 from composer.shot.load import load_shot
 from composer.shot.stage import prepare
@@ -30,7 +30,7 @@ def check_shot(path: Path) -> CheckReport:
     try:
         shot = load_shot(path)
         stage = prepare(shot)
-        people = people_of(shot, stage.ground, stage.camera.view, stage.plate.frame_rate, stage.plate.frames[0])
+        people = people_on(stage)
     except InputErrors as error:
         return CheckReport(error.errors, ())
     except MusterError as error:

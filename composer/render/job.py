@@ -16,7 +16,6 @@ from pathlib import Path
 
 import composer
 from composer.comp.layer import Frame
-from composer.crowd.people import people_of
 from composer.deliver.deep import deep_name, write_deep
 from composer.deliver.exr import Slate, write_frame
 from composer.deliver.proxy import write_proxy
@@ -27,6 +26,7 @@ from composer.render.control import control_range
 from composer.render.depends import code_digest, frame_key
 from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
 from composer.render.manifest import FrameRecord, is_done, write_manifest, write_record
+from composer.render.people import people_on
 from composer.render.quality import Quality
 from composer.shot.schema import ShotFile
 from composer.shot.stage import prepare
@@ -83,7 +83,7 @@ def prepare_job(
             expected=f"{first}-{last}",
             got=_ranges(absent),
         )
-    people = people_of(shot, stage.ground, stage.camera.view, stage.plate.frame_rate, stage.plate.frames[0], count)
+    people = people_on(stage, count)
     notes = (*stage.notes, *people.notes)
     if quality.name != "preview":
         notes += (f"quality {quality.name}: no diffusion model is used yet, the guide render is delivered",)

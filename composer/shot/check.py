@@ -16,13 +16,15 @@ from composer.color.spaces import ColorManager
 from composer.errors import InputError, InputErrors, MusterError, Where
 from composer.io.image import ImageInfo
 from composer.io.sequence import FrameSequence
+from composer.shot.density import read_density
 from composer.shot.ground import Ground
+from composer.shot.ground_files import read_mesh
 from composer.shot.holdout import Difference, Pictures, open_holdout
 from composer.shot.light import light_of, picked_direction
 from composer.shot.load import load_shot
 from composer.shot.located import located
 from composer.shot.plate import Plate, listed, open_color, open_plate
-from composer.shot.schema import RegionSpec, ShotFile
+from composer.shot.schema import DensitySpec, RegionSpec, ShotFile
 from composer.shot.world import World, open_track, open_world
 
 T = TypeVar("T")
@@ -44,6 +46,7 @@ def check(
     color = found.attempt(lambda: open_color(shot)) or ColorManager.open(None, {}, shot.folder)
     _check_names(found, known_clips, known_kits)
     _check_clips(found)
+    _check_obstacles(found)
     plate = found.attempt(lambda: open_plate(shot, color))
     if plate is None:
         _check_paths(found)
@@ -179,44 +182,87 @@ def _check_pictures(found: _Found, source: Pictures, plate: Plate, loc: tuple[st
 
 def _check_region(found: _Found, index: int, region: RegionSpec, plate: Plate, camera: Camera, ground: Ground) -> None:
     """On the ground, seen by the camera, with some area."""
-    if region.polygon_px is not None:
-        loc: tuple[str | int, ...] = ("crowd", "regions", index, "polygon_px")
-        frame = region.polygon_px.frame
-        if not camera.covers(frame):
-            found.add(
-                "the camera has no such frame",
-                *loc,
-                "frame",
-                expected=f"{camera.first_frame}-{camera.last_frame}",
-                got=str(frame),
-            )
+    here = ("crowd", "regions", index)
+    if region.density is not None:
+        painted = _check_density(found, (*here, "density"), region.density, plate)
+        if painted is None:
             return
-        view = camera.view(frame)
-        places = ground.intersect(view.position_m, view.rays(np.array(region.polygon_px.points)))
-        off = ~np.isfinite(places).all(axis=1)
-        if off.sum() > len(off) - 2:
-            found.add(
-                "the region does not come down on the ground",
-                *loc,
-                got="points above the horizon",
-                hint="draw it on the ground",
-            )
-            return
-        corners = places[~off]
+        loc: tuple[str | int, ...] = (*here, "density")
+        if region.density.frame is not None:
+            places = _check_drawn(found, loc, region.density.frame, painted, camera, ground)
+        else:
+            places = _on_ground(found, loc, painted, ground)
+    elif region.polygon_px is not None:
+        loc = (*here, "polygon_px")
+        places = _check_drawn(found, loc, region.polygon_px.frame, np.array(region.polygon_px.points), camera, ground)
     else:
-        loc = ("crowd", "regions", index, "polygon_m")
-        xz = np.array(region.polygon_m)
+        loc = (*here, "polygon_m" if region.path_m is None else "path_m")
+        xz = np.array(region.polygon_m if region.path_m is None else region.path_m)
         middle = xz.mean(axis=0)
-        xz = np.concatenate([xz, middle[None], (xz + middle) / 2])
-        height = np.asarray(ground.height_m(xz[:, 0], xz[:, 1]), dtype=np.float64)
-        if not np.isfinite(height).any():
-            found.add("the region lies off the ground", *loc)
-            return
-        corners = np.column_stack([xz[:, 0], height, xz[:, 1]])[np.isfinite(height)]
-    if _area(np.array(region.polygon_m) if region.polygon_m is not None else corners[:, [0, 2]]) < 0.25:
-        found.add("the region has no area to stand on", *loc)
+        places = _on_ground(found, loc, np.concatenate([xz, middle[None], (xz + middle) / 2]), ground)
+    if places is None:
         return
-    _check_seen(found, loc, corners, plate, camera)
+    if loc[-1] in ("polygon_m", "polygon_px"):
+        outline = np.array(region.polygon_m) if region.polygon_m is not None else places[:, [0, 2]]
+        if _area(outline) < 0.25:
+            found.add("the region has no area to stand on", *loc)
+            return
+    _check_seen(found, loc, places, plate, camera)
+
+
+def _check_drawn(
+    found: _Found, loc: tuple[str | int, ...], frame: int, points_px: np.ndarray, camera: Camera, ground: Ground
+) -> np.ndarray | None:
+    """Where points [N, 2] on the plate of a frame come down on the ground [M, 3]; None if they do not, which is
+    told."""
+    if not camera.covers(frame):
+        covered = f"{camera.first_frame}-{camera.last_frame}"
+        found.add("the camera has no such frame", *loc, "frame", expected=covered, got=str(frame))
+        return None
+    view = camera.view(frame)
+    places = ground.intersect(view.position_m, view.rays(points_px))
+    off = ~np.isfinite(places).all(axis=1)
+    if off.sum() > len(off) - 2:
+        found.add(
+            "the region does not come down on the ground",
+            *loc,
+            got="points above the horizon",
+            hint="draw it on the ground",
+        )
+        return None
+    return places[~off]
+
+
+def _on_ground(found: _Found, loc: tuple[str | int, ...], xz: np.ndarray, ground: Ground) -> np.ndarray | None:
+    """Points [N, 2] (x, z) on the ground [M, 3]; None if there is none under any, which is told."""
+    height = np.asarray(ground.height_m(xz[:, 0], xz[:, 1]), dtype=np.float64)
+    if not np.isfinite(height).any():
+        found.add("the region lies off the ground", *loc)
+        return None
+    return np.column_stack([xz[:, 0], height, xz[:, 1]])[np.isfinite(height)]
+
+
+def _check_density(found: _Found, loc: tuple[str | int, ...], spec: DensitySpec, plate: Plate) -> np.ndarray | None:
+    """Some painted points of a map, [N, 2]: (x, z) on the ground, or pixels of the plate. None if it cannot be read."""
+    value = None
+    with found.kept(), located(found.shot, *loc, "map"):
+        value, _ = read_density(found.shot.path(spec.map), spec.channel)
+    if value is None:
+        return None
+    row, column = np.nonzero(value > 1 / 512)
+    some = np.linspace(0, len(row) - 1, min(len(row), 400)).astype(int)
+    share = (np.stack([column[some], row[some]], axis=1) + 0.5) / np.array(value.shape[::-1])
+    if spec.extent_m is not None:
+        corners = np.array(spec.extent_m)
+        return corners.min(axis=0) + share * np.ptp(corners, axis=0)
+    return share * np.array(plate.size_px)
+
+
+def _check_obstacles(found: _Found) -> None:
+    for index, spec in enumerate(found.shot.crowd.obstacles):
+        if spec.mesh is not None:
+            with found.kept(), located(found.shot, "crowd", "obstacles", index, "mesh"):
+                read_mesh(found.shot.path(spec.mesh))
 
 
 def _check_seen(found: _Found, loc: tuple[str | int, ...], corners: np.ndarray, plate: Plate, camera: Camera) -> None:

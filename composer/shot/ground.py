@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from composer.errors import InputError
 
 if TYPE_CHECKING:
+    from composer.shot.heights import HeightGrid
     from composer.shot.rays import RayMesh
 
 F64 = NDArray[np.float64]
@@ -43,15 +44,15 @@ class Ground:
         if self.kind == "plane":
             n, p = self.plane_normal, self.point_m
             return (p[1] - (n[0] * (x - p[0]) + n[2] * (z - p[2])) / n[1]).astype(np.float32)
-        points, _ = self._from_above(x, z)
-        return points[:, 1].reshape(x.shape).astype(np.float32)
+        height, _ = self._heights.at(x.ravel(), z.ravel())
+        return height.reshape(x.shape).astype(np.float32)
 
     def normal(self, x: ArrayLike, z: ArrayLike) -> F32:
         """Unit normal [..., 3] of the ground at (x, z), upwards; NaN where there is none."""
         x, z = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(z, dtype=np.float64))
         if self.kind == "plane":
             return np.broadcast_to(self.plane_normal.astype(np.float32), (*x.shape, 3)).copy()
-        _, face = self._from_above(x, z)
+        _, face = self._heights.at(x.ravel(), z.ravel())
         return self._rays.normal(face).reshape(*x.shape, 3).astype(np.float32)
 
     def intersect(self, origin: ArrayLike, directions: ArrayLike) -> F64:
@@ -68,12 +69,11 @@ class Ground:
         points, _ = self._rays.cast(origin[None], flat)
         return points.reshape(directions.shape)
 
-    def _from_above(self, x: F64, z: F64) -> tuple[F64, NDArray[np.int32]]:
-        top = float(self.position_m[:, 1].max()) + 1.0
-        origin = np.stack([x.ravel(), np.full(x.size, top), z.ravel()], axis=1)
-        down = np.broadcast_to(np.array([0.0, -1.0, 0.0]), origin.shape)
-        origin = np.where(np.isfinite(origin), origin, 1e9)
-        return self._rays.cast(origin, down)
+    @cached_property
+    def _heights(self) -> HeightGrid:
+        from composer.shot.heights import HeightGrid
+
+        return HeightGrid(self.position_m, self.triangle)
 
     @cached_property
     def _rays(self) -> RayMesh:

@@ -162,10 +162,15 @@ def ground_pixels(regions: tuple[RegionSpec, ...], plate: Plate, camera: Camera,
 
 
 def region_polygon_m(region: RegionSpec, camera: Camera, ground: Ground) -> F64 | None:
-    """A region's polygon [K, 2] in world x, z; None where one drawn on the plate does not come down on the ground."""
+    """A region's polygon [K, 2] in world x, z; None where one drawn on the plate does not come down on the ground,
+    and for paths and maps painted on the plate."""
     if region.polygon_m is not None:
         return np.array(region.polygon_m)
-    assert region.polygon_px is not None
+    if region.density is not None and region.density.extent_m is not None:
+        (x0, z0), (x1, z1) = region.density.extent_m
+        return np.array([[x0, z0], [x1, z0], [x1, z1], [x0, z1]])
+    if region.polygon_px is None:
+        return None
     if not camera.covers(region.polygon_px.frame):
         return None
     view = camera.view(region.polygon_px.frame)

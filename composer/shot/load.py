@@ -208,6 +208,8 @@ _WORDS = {
 def _told(error: ValidationError, value: Value, places: Places, file: Path) -> list[MusterError]:
     told: list[MusterError] = []
     for detail in error.errors(include_url=False):
+        if detail["type"] == "default_factory_not_called":
+            continue  # what it depends on has been told
         given, least = detail["input"], detail.get("ctx", {}).get("min_length", 0)
         if detail["type"] == "too_short" and isinstance(given, tuple) and len(given) >= least:
             continue  # pydantic counts only the items without mistakes, and those have been told

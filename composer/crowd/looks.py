@@ -1,0 +1,95 @@
+"""What directed soldiers look like: another kit, another side, another roll of the dice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from composer.crowd.agents import F32, I16, Cast
+from composer.crowd.cast import KITS, albedo_for, figures_of_kit
+from composer.crowd.casting import Casting, cast_people
+from composer.crowd.dyes import palettes_with
+from composer.crowd.seeds import hash01, hash_u32
+from composer.crowd.sites import folded
+from composer.shot.schema import ShotFile
+
+I64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Looks:
+    """K soldiers: cast int16 [K], side int8 [K] into `side_names`, height_scale float32 [K], albedo float32
+    [K, materials, 3], seed uint32 [K]. rolled: bool [K], those who were cast anew; their clips are in `again`."""
+
+    cast: I16
+    side: NDArray[np.int8]
+    side_names: tuple[str, ...]
+    height_scale: F32
+    albedo: F32
+    seed: NDArray[np.uint32]
+    rolled: NDArray[np.bool_]
+    again: Casting
+
+    def choice(self, who: I64, purpose: str, among: Sequence[int]) -> I16:
+        """One of `among` for each of `who` (indices into these K), by his own seed."""
+        pick = (hash01(self.seed[who], purpose) * len(among)).astype(np.int64)
+        return np.asarray(among, np.int16)[np.minimum(pick, len(among) - 1)]
+
+
+def looks_of(
+    shot: ShotFile,
+    cast: Cast,
+    casting: Casting,
+    agent_id: NDArray[np.uint32],
+    region: I16,
+    wishes: tuple[I64, I64, I64],
+    side_names: tuple[str, ...],
+) -> Looks:
+    """casting: of these K soldiers as laid out. wishes: (reroll, kit, side), int64 [K] each: reroll 0, kit -1 and side -1
+    are as laid out. What is said outright wins over a roll."""
+    reroll, kit, side = wishes
+    again = _rolled(shot, cast, casting, agent_id, region, reroll)
+    figure, sides = again.cast.copy(), casting.side.copy()
+    for number in np.unique(kit[kit >= 0]).tolist():
+        mine = np.flatnonzero(kit == number)
+        bodies = figures_of_kit(KITS[number])
+        pick = (hash01(again.seed[mine], "body") * len(bodies)).astype(np.int64)
+        figure[mine] = np.asarray(bodies, np.int16)[np.minimum(pick, len(bodies) - 1)]
+    sides[side >= 0] = side[side >= 0]
+    albedo = casting.albedo.copy()
+    changed = np.flatnonzero((reroll > 0) | (kit >= 0) | (side >= 0))
+    if len(changed):
+        own = {name: spec.model_dump(exclude_none=True) for name, spec in shot.sides.items()}
+        albedo[changed] = albedo_for(
+            figure[changed], side_names, again.seed[changed], side=sides[changed], palettes=palettes_with(own)
+        )
+    return Looks(figure, sides, side_names, again.height_scale, albedo, again.seed, reroll > 0, again)
+
+
+def _rolled(
+    shot: ShotFile, cast: Cast, casting: Casting, agent_id: NDArray[np.uint32], region: I16, reroll: I64
+) -> Casting:
+    """The casting with each roll's people cast as the crowd would be under another seed."""
+    if not (reroll > 0).any():
+        return casting
+    out = rows(casting, np.arange(len(agent_id)))
+    for roll in np.unique(reroll[reroll > 0]).tolist():
+        mine = np.flatnonzero(reroll == roll)
+        seed = int(hash_u32(folded(shot.crowd.seed), f"reroll {roll}"))
+        crowd = shot.crowd.model_copy(update={"seed": seed})
+        new = cast_people(crowd, cast, shot.sides, agent_id[mine], region[mine])
+        for key in _arrays(out):
+            getattr(out, key)[mine] = getattr(new, key)
+    return out
+
+
+def rows(casting: Casting, index: I64) -> Casting:
+    """A copy with the rows `index` only: every array of a casting has one row for each person."""
+    return replace(casting, **{key: getattr(casting, key)[index] for key in _arrays(casting)})
+
+
+def _arrays(casting: Casting) -> list[str]:
+    return [f.name for f in fields(casting) if isinstance(getattr(casting, f.name), np.ndarray)]

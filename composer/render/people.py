@@ -1,0 +1,84 @@
+"""The people of a stage, and who is seen at one pixel of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from composer.camera.camera import View
+from composer.crowd.agents import Cast
+from composer.crowd.orders import Crowd
+from composer.crowd.overrides import Picker
+from composer.crowd.people import People, people_of
+from composer.errors import InputError
+from composer.guides.ground import ground_depth
+from composer.guides.passes import Light
+from composer.guides.render import render_guides
+from composer.render.frame import guide_holdouts
+from composer.shot.holdout import HoldoutFrame
+from composer.shot.stage import Stage
+
+#: A soldier counts as seen at a pixel at the samples of a final render.
+PICK_SAMPLES = 16
+_DARK = Light((0.0, 1.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+
+
+def people_on(stage: Stage, count: int | None = None) -> People:
+    """The shot's crowd on its stage, overrides and all. count: in place of the shot's own. Raises InputError."""
+    plate = stage.plate
+    return people_of(
+        stage.shot,
+        stage.ground,
+        stage.camera.view,
+        plate.frame_rate,
+        plate.frames[0],
+        count,
+        lambda c: picker(stage, c),
+    )
+
+
+def picker(stage: Stage, cast: Cast) -> Picker:
+    """Asks the id pass at one pixel, by drawing that pixel alone: holdouts and hills hide who is behind them."""
+
+    def pick(crowd: Crowd, frame: int, at_px: tuple[float, float]) -> int:
+        if frame not in stage.plate.frames:
+            first, last = stage.plate.frames[0], stage.plate.frames[-1]
+            raise InputError("the plate has no such frame", expected=f"{first}-{last}", got=str(frame))
+        width, height = stage.camera.size_px
+        column, row = math.floor(at_px[0]), math.floor(at_px[1])
+        if not (0 <= column < width and 0 <= row < height):
+            size = f"inside {width} x {height}"
+            raise InputError("the pixel is outside the picture", expected=size, got=str(list(at_px)))
+        numbers = (frame - 1, frame, frame + 1)
+        before, now, after = (_one_pixel(stage.camera.view(n), column, row) for n in numbers)
+        guides = render_guides(
+            crowd.at(numbers),
+            cast,
+            (before, now, after),
+            ground_depth(stage.ground, now),
+            guide_holdouts([_cut(h, column, row) for h in stage.holdouts(frame)]),
+            _DARK,
+            samples=PICK_SAMPLES,
+            threads=1,
+        )
+        return int(guides.agent_id[0, 0])
+
+    return pick
+
+
+def _one_pixel(view: View, column: int, row: int) -> View:
+    """The view with nothing but this pixel in its picture."""
+    return replace(view, size_px=(1, 1), centre_px=(view.centre_px[0] - column, view.centre_px[1] - row))
+
+
+def _cut(holdout: HoldoutFrame, column: int, row: int) -> HoldoutFrame:
+    def cut(picture: np.ndarray) -> np.ndarray:
+        return picture[row : row + 1, column : column + 1]
+
+    depth = holdout.depth_m
+    clean = None if holdout.clean is None else cut(holdout.clean)
+    return replace(
+        holdout, alpha=cut(holdout.alpha), depth_m=cut(depth) if isinstance(depth, np.ndarray) else depth, clean=clean
+    )
