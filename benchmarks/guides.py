@@ -27,11 +27,10 @@ from composer.crowd.cast import albedo_for, default_cast
 from composer.guides.assets import assets_of
 from composer.guides.device import Pool, eye_of, upload
 from composer.guides.frame import Crowd, Slots, look, skin
-from composer.guides.kernel_raster import EMPTY, raster_kernel
 from composer.guides.lens_table import lens_tables
 from composer.guides.passes import Light
 from composer.guides.pattern import sample_places
-from composer.guides.render import render_guides
+from composer.guides.render import fill_visibility, render_guides
 
 SIZE = (1920, 1080)
 LIGHT = Light((0.55, 0.47, 0.69), (3.0, 2.6, 2.1), (0.55, 0.7, 1.0), (0.22, 0.18, 0.13))
@@ -102,13 +101,11 @@ def depth_and_id(agents: Agents, cast: Cast, view: View, samples: int, band_rows
 
     def band(row0: int) -> None:
         row1 = min(row0 + band_rows, h)
-        chosen = np.flatnonzero((slots.box[:, 1] < row1) & (slots.box[:, 3] >= row0)).astype(np.int32)
-        vis = wp.empty((row1 - row0) * w * samples, dtype=wp.uint64, device="cpu")
-        vis.fill_(EMPTY)
-        who = upload(chosen, wp.int32, "cpu")
-        inputs = [assets.meshes, slots.draws, eye, who, 1, row0, row1, w, samples, offset, vis]
-        wp.launch(raster_kernel, dim=(len(chosen), 1), device="cpu", inputs=inputs)
-        halves = vis.numpy().view(np.uint32).reshape(row1 - row0, w, samples, 2)
+        filled = fill_visibility(assets, slots, eye, (row0, row1), w, samples, offset, "cpu")
+        if filled is None:
+            depth[row0:row1], names[row0:row1] = np.nan, 0
+            return
+        halves = filled[0].numpy().view(np.uint32).reshape(row1 - row0, w, samples, 2)
         depth[row0:row1] = halves[..., 1].view(np.float32)
         np.take(ids, halves[..., 0] >> 12, mode="clip", out=names[row0:row1])
 

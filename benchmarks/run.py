@@ -8,6 +8,7 @@ from pathlib import Path
 import guides
 import machine
 import preview
+import scale
 import step
 
 RESULTS = Path(__file__).parent / "results"
@@ -15,8 +16,9 @@ RESULTS = Path(__file__).parent / "results"
 
 def main() -> None:
     RESULTS.mkdir(exist_ok=True)
-    for name, measure in {"preview": preview.measure, "guides": guides.measure, "step": step.measure}.items():
-        result = {"benchmark": name, **measure(), "command": "make bench", "machine": machine.describe()}
+    work = {"preview": preview, "guides": guides, "scale": scale, "step": step}
+    for name, module in work.items():
+        result = {"benchmark": name, **module.measure(), "command": "make bench", "machine": machine.describe()}
         text = json.dumps(result, indent=1)
         (RESULTS / f"{name}.json").write_text(text + "\n")
         print(text)

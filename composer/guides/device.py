@@ -45,6 +45,14 @@ def upload(data: NDArray, dtype: object, device: str) -> wp.array:  # type: igno
     return wp.array(np.ascontiguousarray(data), dtype=dtype, device=device, copy=device != "cpu")
 
 
+def empty_floats(shape: tuple[int, ...], dtype: type, device: str) -> wp.array:
+    """A large array of float vectors or matrices for kernels, uninitialised; on the CPU in numpy's memory, which asks for
+    large pages."""
+    if device != "cpu":
+        return wp.empty(shape, dtype=dtype, device=device)
+    return upload(np.empty((*shape, *dtype._shape_), np.float32), dtype, device)  # type: ignore[attr-defined]
+
+
 def lanes(device: str) -> int:
     """Threads that share one agent: the CPU back end runs them one after the other, so one; CUDA wants many."""
     return 1 if device == "cpu" else 128

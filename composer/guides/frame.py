@@ -12,7 +12,7 @@ from composer.camera.camera import View
 from composer.crowd.agents import Agents, Cast
 from composer.errors import InputError
 from composer.guides.assets import MIDDLE_M, Assets
-from composer.guides.device import Pool, lanes, upload
+from composer.guides.device import Pool, empty_floats, lanes, upload
 from composer.guides.kernel_catch import Feet, crowding_kernel
 from composer.guides.kernel_raster import Motion, pose_kernel, skin_kernel
 from composer.guides.kernel_view import Draws, Eye, mat34
@@ -43,13 +43,14 @@ class Crowd:
 
 @dataclass(frozen=True)
 class Slots:
-    """The agents at work: index [K] into the layout, ascending id; seen bool [K]; box int32 [K, 5] as in
-    `skin_kernel`."""
+    """The agents at work: index [K] into the layout, ascending id; seen bool [K]; box int32 [K, 6] as in
+    `skin_kernel`. draws.matrix holds frame 1; `pose_beside` adds the frames beside it."""
 
     index: NDArray[np.int64]
     slot_of: NDArray[np.int64]
     seen: NDArray[np.bool_]
     draws: Draws
+    motion: Motion
     box: NDArray[np.int32]
 
 
@@ -152,17 +153,20 @@ def skin(
     draws = Draws()
     draws.mesh = upload(mesh.astype(np.int32), wp.int32, device)
     draws.first_vertex = upload((np.cumsum(counts) - counts).astype(np.int32), wp.int32, device)
-    draws.matrix = wp.empty((n, 3, assets.joints), dtype=mat34, device=device)
-    draws.rel = wp.empty(total, dtype=wp.vec3, device=device)
-    draws.pixel = wp.empty(total, dtype=wp.vec3, device=device)
+    # frame by frame in memory: of the frames beside this one only what is in the picture is ever touched
+    draws.matrix = empty_floats((3, n, assets.joints), mat34, device).transpose((1, 0, 2))
+    draws.rel = empty_floats((total,), wp.vec3, device)
+    draws.pixel = empty_floats((total,), wp.vec3, device)
     motion = _motion(agents, crowd, assets, index, device)
     seen = crowd.seen[index]
     seen_d = upload(seen.astype(np.int32), wp.int32, device)
-    box = upload(np.tile(np.array([2**30, 2**30, -(2**30), -(2**30), 0], np.int32), (n, 1)), wp.int32, device)
+    box = upload(np.tile(np.array([2**30, 2**30, -(2**30), -(2**30), 0, 2**30], np.int32), (n, 1)), wp.int32, device)
+    everyone = upload(np.arange(n, dtype=np.int32), wp.int32, device)
 
     def work(part: tuple[int, int]) -> None:
         a, b = part
-        wp.launch(pose_kernel, dim=(b - a, 3, assets.joints), device=device, inputs=[motion, a, draws.matrix])
+        inputs = [motion, everyone[a:b], 1, draws.matrix]
+        wp.launch(pose_kernel, dim=(b - a, 1, assets.joints), device=device, inputs=inputs)
         k = lanes(device)
         inputs = [assets.meshes, draws, eye, a, k, seen_d, box]
         wp.launch(skin_kernel, dim=(b - a, k), device=device, inputs=inputs)
@@ -171,7 +175,14 @@ def skin(
         pool.run(work, pool.split(n, 16))
     slot_of = np.full(len(agents), -1, dtype=np.int64)
     slot_of[index] = np.arange(n)
-    return Slots(index, slot_of, seen, draws, box.numpy())
+    return Slots(index, slot_of, seen, draws, motion, box.numpy())
+
+
+def pose_beside(slots: Slots, who: NDArray[np.int32], device: str) -> None:
+    """Pose these slots at the frames before and after, which only motion asks for."""
+    if len(who):
+        inputs = [slots.motion, upload(who, wp.int32, device), 0, slots.draws.matrix]
+        wp.launch(pose_kernel, dim=(len(who), 2, slots.draws.matrix.shape[2]), device=device, inputs=inputs)
 
 
 def _leaned(level: F64, axis: F64) -> F64:

@@ -88,11 +88,20 @@ def ground_block(
 
 
 @wp.func
+def likely_block(sun: Sun, p: wp.vec3) -> float:
+    """`ground_block` for ground that nobody sees: one tap."""
+    number = level_of(sun, wp.length(p))
+    q = sun_place(sun, sun.level[number], p)
+    return blocked(sun, sun.level[number], q[0], q[1], q[2] - 0.02)
+
+
+@wp.func
 def bump(offset: wp.vec3, radius: float) -> float:
     """1 at the middle, smoothly 0 at `radius` and beyond."""
-    q = 1.0 - wp.dot(offset, offset) / (radius * radius)
     share = float(0.0)
-    if q > 0.0:
+    far = wp.dot(offset, offset)
+    if far < radius * radius:
+        q = 1.0 - far / (radius * radius)
         share = q * q * q
     return share
 
@@ -191,9 +200,9 @@ def settle(share: float) -> float:
 def ground_kernel(
     sun: Sun, feet: Feet, point: wp.array2d(dtype=wp.vec3), depth_m: wp.array2d(dtype=float),
     holdout_alpha: wp.array3d(dtype=float), holdout_depth: wp.array3d(dtype=float), tap: wp.array(dtype=wp.vec4),
-    row0: int, shadow: wp.array2d(dtype=float), contact: wp.array2d(dtype=float),
+    full: wp.array2d(dtype=wp.uint8), row0: int, shadow: wp.array2d(dtype=float), contact: wp.array2d(dtype=float),
 ):  # fmt: skip
-    """dim (rows, W): shadow and contact on the ground, after holdouts."""
+    """dim (rows, W): shadow and contact on the ground, after holdouts; roughly where the crowd hides it wholly."""
     y, x = wp.tid()
     y += row0
     p = point[y, x]
@@ -201,24 +210,29 @@ def ground_kernel(
         return
     h = point.shape[0]
     w = point.shape[1]
-    along_x = shorter(p, point[y, wp.max(x - 1, 0)], point[y, wp.min(x + 1, w - 1)])
-    along_y = shorter(p, point[wp.max(y - 1, 0), x], point[wp.min(y + 1, h - 1), x])
     dark = float(0.0)
-    if sun.levels > 0:
-        distance = wp.length(p)
-        number = level_of(sun, distance)
-        dark = ground_block(sun, number, p, along_x, along_y, tap)
-        limit = sun.level[number].limit_m
-        t = (distance / limit - 0.85) / 0.15
-        if number < sun.levels - 1 and t > 0.0:
-            dark = dark * (1.0 - t) + ground_block(sun, number + 1, p, along_x, along_y, tap) * t
     near = float(0.0)
-    n = wp.clamp(int(wp.ceil(wp.length(along_y) / 0.15)), 1, 12)
-    k = int(0)
-    while k < n:
-        near += contact_at(feet, p + along_y * ((float(k) + 0.5) / float(n) - 0.5))
-        k += 1
-    near = near / float(n)
+    if full[y, x] != wp.uint8(0):
+        if sun.levels > 0:
+            dark = likely_block(sun, p)
+        near = contact_at(feet, p)
+    else:
+        along_x = shorter(p, point[y, wp.max(x - 1, 0)], point[y, wp.min(x + 1, w - 1)])
+        along_y = shorter(p, point[wp.max(y - 1, 0), x], point[wp.min(y + 1, h - 1), x])
+        if sun.levels > 0:
+            distance = wp.length(p)
+            number = level_of(sun, distance)
+            dark = ground_block(sun, number, p, along_x, along_y, tap)
+            limit = sun.level[number].limit_m
+            t = (distance / limit - 0.85) / 0.15
+            if number < sun.levels - 1 and t > 0.0:
+                dark = dark * (1.0 - t) + ground_block(sun, number + 1, p, along_x, along_y, tap) * t
+        n = wp.clamp(int(wp.ceil(wp.length(along_y) / 0.15)), 1, 12)
+        k = int(0)
+        while k < n:
+            near += contact_at(feet, p + along_y * ((float(k) + 0.5) / float(n) - 0.5))
+            k += 1
+        near = near / float(n)
     clear = float(1.0)
     k = int(0)
     while k < holdout_alpha.shape[0]:

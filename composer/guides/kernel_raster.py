@@ -90,10 +90,14 @@ def sampled(motion: Motion, clip: int, phase: float, joint: int):
 
 
 @wp.kernel(enable_backward=False)
-def pose_kernel(motion: Motion, first_slot: int, matrix: wp.array3d(dtype=mat34)):
-    """dim (slots, 3, J): world matrix of each joint at each frame, to be applied to bind-pose vertices."""
+def pose_kernel(
+    motion: Motion, who: wp.array(dtype=int), first_frame: int, matrix: wp.array3d(dtype=mat34)
+):  # fmt: skip
+    """dim (slots listed, frames, J): world matrix of each joint at every second frame from the first, to be applied to
+    bind-pose vertices."""
     slot, frame, joint = wp.tid()
-    slot += first_slot
+    slot = who[slot]
+    frame = first_frame + 2 * frame
     q, p = sampled(motion, motion.clip[frame, slot], motion.phase[frame, slot], joint)
     if motion.blend.shape[0] > 0:
         share = motion.blend[frame, slot]
@@ -130,7 +134,7 @@ def skin_kernel(
     """dim (slots, lanes): skin every vertex now; project those of agents that may be seen.
 
     draws.pixel gets (x, y, depth); x is NaN outside the lens's domain, depth is as it is behind the near plane.
-    box[slot] = (x0, y0, x1, y1, crosses the near plane), whole pixels, by atomic min and max.
+    box[slot] = (x0, y0, x1, y1, crosses the near plane, least depth), whole pixels and 1/1024 m, by atomic min and max.
     """
     slot, lane = wp.tid()
     slot += first_slot
@@ -142,6 +146,7 @@ def skin_kernel(
     y0 = float(1.0e9)
     x1 = float(-1.0e9)
     y1 = float(-1.0e9)
+    near = float(1.0e6)
     crosses = int(0)
     i = int(lane)
     while i < count:
@@ -152,6 +157,7 @@ def skin_kernel(
             if cam[2] > NEAR_M:
                 px = camera_to_pixel(eye, cam)
                 draws.pixel[target + i] = wp.vec3(px[0], px[1], cam[2])
+                near = wp.min(near, cam[2])
                 if px[0] == px[0] and px[1] == px[1]:
                     x0 = wp.min(x0, px[0])
                     y0 = wp.min(y0, px[1])
@@ -167,6 +173,7 @@ def skin_kernel(
         wp.atomic_max(box, slot, 2, int(wp.clamp(wp.floor(x1), -1.0e8, 1.0e8)))
         wp.atomic_max(box, slot, 3, int(wp.clamp(wp.floor(y1), -1.0e8, 1.0e8)))
         wp.atomic_max(box, slot, 4, crosses)
+        wp.atomic_min(box, slot, 5, int(near * 1024.0))
 
 
 @wp.kernel
@@ -385,6 +392,54 @@ def scan_clipped(
         scan(p0, p1, p2, payload, both_sides, row0, row1, width, samples, offset, vis)
 
 
+#: Side of the squares of pixels whose farthest sample is known, to pass over agents that are wholly hidden.
+COARSE = 4
+
+
+@wp.kernel
+def coarse_kernel(vis: wp.array(dtype=wp.uint64), rows: int, width: int, samples: int, far: wp.array2d(dtype=float)):
+    """dim as `far`: the depth that no sample of a square exceeds; squares with an empty sample keep what they have."""
+    j, i = wp.tid()
+    if far[j, i] < 1.0e9:
+        return
+    y1 = wp.min(4 * j + 4, rows)
+    n = (wp.min(4 * i + 4, width) - 4 * i) * samples
+    most = wp.uint64(0)
+    y = int(4 * j)
+    while y < y1:
+        k = (y * width + 4 * i) * samples
+        end = k + n
+        while k < end:
+            most = wp.max(most, vis[k])
+            k += 1
+        if most == wp.uint64(0xFFFFFFFFFFFFFFFF):
+            return
+        y += 1
+    far[j, i] = wp.cast(wp.uint32(most >> wp.uint64(32)), wp.float32)
+
+
+@wp.func
+def behind(
+    near: float, left: int, top: int, right: int, bottom: int, row0: int, row1: int, width: int,
+    far: wp.array2d(dtype=float),
+) -> int:  # fmt: skip
+    """1 where every square that these pixels (and the ones beside them) touch in the band is filled by what is nearer
+    than `near`."""
+    y0 = (wp.clamp(top - 1, row0, row1 - 1) - row0) / 4
+    y1 = (wp.clamp(bottom + 1, row0, row1 - 1) - row0) / 4
+    x0 = wp.clamp(left - 1, 0, width - 1) / 4
+    x1 = wp.clamp(right + 1, 0, width - 1) / 4
+    j = int(y0)
+    while j <= y1:
+        i = int(x0)
+        while i <= x1:
+            if not (far[j, i] < near):
+                return 0
+            i += 1
+        j += 1
+    return 1
+
+
 @wp.kernel
 def raster_kernel(
     meshes: Meshes,
@@ -398,10 +453,19 @@ def raster_kernel(
     samples: int,
     offset: wp.array(dtype=wp.vec2i),
     vis: wp.array(dtype=wp.uint64),
+    box: wp.array2d(dtype=int),
+    far: wp.array2d(dtype=float),
 ):
-    """dim (slots listed, lanes): their triangles into the band of rows row0..row1."""
+    """dim (slots listed, lanes): their triangles into the band of rows row0..row1. far: as by `coarse_kernel`, or
+    [0, 0] to draw all."""
     item, lane = wp.tid()
     slot = slots[item]
+    sieve = far.shape[0]
+    if sieve > 0 and box[slot, 4] == 0:
+        # depths within a triangle keep within its corners' but for rounding
+        near = float(box[slot, 5]) * (0.9999 / 1024.0)
+        if behind(near, box[slot, 0], box[slot, 1], box[slot, 2], box[slot, 3], row0, row1, width, far) != 0:
+            return
     mesh = draws.mesh[slot]
     first = meshes.first_tri[mesh]
     count = meshes.tris[mesh]
@@ -422,6 +486,12 @@ def raster_kernel(
             # not in this band, or a back face whatever the snapping
             t += lanes
             continue
+        if low > NEAR_M and sieve > 0:
+            left = wp.min(a[0], wp.min(b[0], c[0]))
+            right = wp.max(a[0], wp.max(b[0], c[0]))
+            if behind(low * 0.9999, int(left), int(top), int(right), int(bottom), row0, row1, width, far) != 0:
+                t += lanes
+                continue
         if low > NEAR_M:
             scan(a, b, c, payload, 0, row0, row1, width, samples, offset, vis)
         elif wp.max(a[2], wp.max(b[2], c[2])) > NEAR_M:

@@ -145,24 +145,30 @@ def count_kernel(
     width: int,
     blockers: Blockers,
     count: wp.array(dtype=wp.int64),
+    visible: wp.array(dtype=wp.uint8),
+    full: wp.array2d(dtype=wp.uint8),
 ):
-    """dim (rows, W): empty the samples that something hides wholly; count the agents left in each pixel."""
+    """dim (rows, W): empty the samples that something hides wholly; count the agents left in each pixel, and mark
+    them. full: 1 where the crowd stands before the ground in every sample, whatever the holdouts."""
     r, x = wp.tid()
     y = r + row0
     cell = (r * width + x) * samples
     limit = float(-1.0)
     agents = int(0)
+    before = int(0)
     s = int(0)
     while s < samples:
         key = vis[cell + s]
         if key != EMPTY:
             depth = key_depth(key)
             keep = transmission(blockers, y, x, depth) > 0.0
+            before += 1
             if blockers.ground.shape[0] > 0:
                 if limit < 0.0:
                     limit = ground_limit(blockers.ground, y, x)
                 if depth > limit:
                     keep = False
+                    before -= 1
             if keep:
                 fresh = int(1)
                 q = int(0)
@@ -172,10 +178,14 @@ def count_kernel(
                         fresh = 0
                     q += 1
                 agents += fresh
+                if fresh != 0:
+                    visible[key_slot(key)] = wp.uint8(1)
             else:
                 vis[cell + s] = EMPTY
         s += 1
     count[r * width + x] = wp.int64(agents)
+    if before == samples:
+        full[y, x] = wp.uint8(1)
 
 
 @wp.func

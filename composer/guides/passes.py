@@ -72,7 +72,8 @@ class GuidePasses:
     motion_back_px: the same to the PREVIOUS frame. coverage: float32 [H, W] in 0..1, after holdouts.
     albedo, beauty: float32 [H, W, 3], ACEScg, premultiplied by coverage.
     shadow: float32 [H, W] in 0..1, the share of sunlight that the crowd takes from the ground (soft, after holdouts);
-    contact: float32 [H, W] in 0..1, the share of sky light that it takes. Both 0 outside the ground.
+    contact: float32 [H, W] in 0..1, the share of sky light that it takes. Both 0 outside the ground, and coarser where the
+    crowd stands before it.
     pose_px: float32 [N, 18, 3]: x, y in plate pixels and 1 where the joint is in front of the camera (else 0), for
     `pose_agent`: uint32 [N], nearest first; pose_visible: bool [N, 18], the joint is not hidden by anything.
     samples: the visible samples behind each pixel. lights: the beauty by light, where it was asked for.

@@ -7,6 +7,7 @@ or on the bands' height.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +21,10 @@ from composer.crowd.agents import Agents, Cast
 from composer.errors import InputError
 from composer.guides import kernel_catch, kernel_raster, kernel_shade, kernel_sun
 from composer.guides.assets import Assets, assets_of
-from composer.guides.device import Pool, eye_of, lanes, load_kernels, upload
-from composer.guides.frame import Crowd, Slots, check_agents, look, plant, skin
+from composer.guides.device import Pool, empty_floats, eye_of, lanes, load_kernels, upload
+from composer.guides.frame import Crowd, Slots, check_agents, look, plant, pose_beside, skin
 from composer.guides.kernel_catch import Feet, ground_kernel, ground_point_kernel
-from composer.guides.kernel_raster import EMPTY, joint_kernel, raster_kernel
+from composer.guides.kernel_raster import COARSE, EMPTY, coarse_kernel, joint_kernel, raster_kernel
 from composer.guides.kernel_shade import Blockers, Entries, Passes, Shading, count_kernel, resolve_kernel
 from composer.guides.kernel_sun import Sun
 from composer.guides.kernel_view import Eye
@@ -51,6 +52,8 @@ class _Inputs:
     shading: Shading
     blockers: Blockers
     offset: wp.array
+    visible: wp.array
+    full: wp.array
     samples: int
     size_px: tuple[int, int]
     device: str
@@ -182,30 +185,70 @@ class _Canvas:
         return self._host[name] if self.device == "cpu" else getattr(self.passes, name).numpy()
 
 
+#: The nearest agents drawn before what is hidden is looked for, and how many more each further time.
+FIRST_CHUNK = 48
+MOST_CHUNK = 1024
+
+
+def fill_visibility(
+    assets: Assets, slots: Slots, eye: Eye, rows: tuple[int, int], width: int, samples: int, offset: wp.array,
+    device: str,
+) -> tuple[wp.array, NDArray[np.int32]] | None:  # fmt: skip
+    """The visibility buffer of rows[0]..rows[1] and the slots that were tried; None where there are none.
+
+    On the CPU nearest agents first, and those that are then known to be hidden are passed over: the same buffer.
+    """
+    row0, row1 = rows
+    box = slots.box
+    across = (box[:, 1] < row1) & (box[:, 3] >= row0) & (box[:, 0] < width) & (box[:, 2] >= 0)
+    chosen = np.flatnonzero(slots.seen & (across | (box[:, 4] > 0))).astype(np.int32)
+    if len(chosen) == 0:
+        return None
+    vis = wp.empty((row1 - row0) * width * samples, dtype=wp.uint64, device=device)
+    vis.fill_(EMPTY)
+    n = lanes(device)
+    edges = [0, len(chosen)]
+    squares = (0, 0)
+    if device == "cpu" and len(chosen) > 2 * FIRST_CHUNK:
+        chosen = chosen[np.argsort(box[chosen, 5], kind="stable")]
+        edges = [0, FIRST_CHUNK]
+        while edges[-1] < len(chosen):
+            edges.append(min(edges[-1] + min(edges[-1], MOST_CHUNK), len(chosen)))
+        squares = (-(-(row1 - row0) // COARSE), -(-width // COARSE))
+    far = wp.full(squares, np.inf, dtype=wp.float32, device=device)
+    boxes = upload(box, wp.int32, device)
+    who = upload(chosen, wp.int32, device)
+    for a, b in itertools.pairwise(edges):
+        if a > 0:
+            wp.launch(coarse_kernel, dim=squares, device=device, inputs=[vis, row1 - row0, width, samples, far])
+        wp.launch(
+            raster_kernel, dim=(b - a, n), device=device,
+            inputs=[assets.meshes, slots.draws, eye, who[a:b], n, row0, row1, width, samples, offset, vis, boxes, far],
+        )  # fmt: skip
+    return vis, chosen
+
+
 def _band(inputs: _Inputs, canvas: _Canvas, row0: int, row1: int) -> _Band | None:
     """Draw and resolve rows row0..row1."""
     w, _ = inputs.size_px
-    box, device, s = inputs.slots.box, inputs.device, inputs.samples
-    across = (box[:, 1] < row1) & (box[:, 3] >= row0) & (box[:, 0] < w) & (box[:, 2] >= 0)
-    chosen = np.flatnonzero(inputs.slots.seen & (across | (box[:, 4] > 0))).astype(np.int32)
-    if len(chosen) == 0:
+    device, s = inputs.device, inputs.samples
+    filled = fill_visibility(inputs.assets, inputs.slots, inputs.eyes[1], (row0, row1), w, s, inputs.offset, device)
+    if filled is None:
         return None
+    vis, chosen = filled
     rows = row1 - row0
-    vis = wp.empty(rows * w * s, dtype=wp.uint64, device=device)
-    vis.fill_(EMPTY)
-    n = lanes(device)
-    wp.launch(
-        raster_kernel, dim=(len(chosen), n), device=device,
-        inputs=[inputs.assets.meshes, inputs.slots.draws, inputs.eyes[1], upload(chosen, wp.int32, device), n, row0,
-                row1, w, s, inputs.offset, vis],
-    )  # fmt: skip
     count = wp.empty(rows * w, dtype=wp.int64, device=device)
-    wp.launch(count_kernel, dim=(rows, w), device=device, inputs=[vis, s, row0, w, inputs.blockers, count])
+    wp.launch(
+        count_kernel, dim=(rows, w), device=device,
+        inputs=[vis, s, row0, w, inputs.blockers, count, inputs.visible, inputs.full],
+    )  # fmt: skip
     start = np.zeros(rows * w + 1, np.int64)
     np.cumsum(count.numpy(), out=start[1:])
     total = int(start[-1])
     if total == 0:
         return None
+    # bands at work at once may pose the same agent, alike
+    pose_beside(inputs.slots, chosen[inputs.visible.numpy()[chosen] > 0], device)
     entries = Entries()
     entries.start = upload(start, wp.int64, device)
     entries.agent_id = wp.empty(total, dtype=wp.uint32, device=device)
@@ -259,7 +302,7 @@ def _draw_bands(inputs: _Inputs, canvas: _Canvas, pool: Pool, band_rows: int | N
 
 def _ground(
     ground_depth_m: F32 | None, eye: Eye, sun: Sun, feet: Feet, blockers: Blockers, size_px: tuple[int, int],
-    pool: Pool, device: str,
+    full: wp.array, pool: Pool, device: str,
 ) -> tuple[F32, F32]:  # fmt: skip
     """shadow and contact, float32 [H, W] each."""
     w, h = size_px
@@ -267,7 +310,7 @@ def _ground(
     if ground_depth_m is None:
         return shadow, contact
     shadow_d, contact_d = upload(shadow, wp.float32, device), upload(contact, wp.float32, device)
-    point = wp.empty((h, w), dtype=wp.vec3, device=device)
+    point = empty_floats((h, w), wp.vec3, device)
     tap = upload(filter_taps(), wp.vec4, device)
 
     def points(rows: tuple[int, int]) -> None:
@@ -277,8 +320,8 @@ def _ground(
     def fill(rows: tuple[int, int]) -> None:
         wp.launch(
             ground_kernel, dim=(rows[1] - rows[0], w), device=device,
-            inputs=[sun, feet, point, blockers.ground, blockers.alpha, blockers.depth, tap, rows[0], shadow_d,
-                    contact_d],
+            inputs=[sun, feet, point, blockers.ground, blockers.alpha, blockers.depth, tap, full, rows[0],
+                    shadow_d, contact_d],
         )  # fmt: skip
 
     strips = pool.split(h, 24)
@@ -354,11 +397,13 @@ def render_guides(
         canvas = _Canvas(size, device, light_set)
         offset = upload(sample_places(samples), wp.vec2i, device)
         shading = _shading(agents, light, slots, crowd, crowding, device)
-        inputs = _Inputs(assets, slots, eyes, sun, shading, blockers, offset, samples, size, device)
+        visible = wp.zeros(max(len(slots.index), 1), dtype=wp.uint8, device=device)
+        full = wp.zeros((h, w), dtype=wp.uint8, device=device)
+        inputs = _Inputs(assets, slots, eyes, sun, shading, blockers, offset, visible, full, samples, size, device)
         stages.mark("set up")
         merged = _draw_bands(inputs, canvas, pool, band_rows)
         stages.mark("raster and resolve")
-        shadow, contact = _ground(ground_depth_m, eyes[1], sun, feet, blockers, size, pool, device)
+        shadow, contact = _ground(ground_depth_m, eyes[1], sun, feet, blockers, size, full, pool, device)
         stages.mark("ground")
         depth, agent_id = canvas.fetch("depth"), canvas.fetch("agent_id")
         pose = joint_passes(agents.agent_id[slots.index], slots, joints_px, depth, agent_id, ground_depth_m, holdouts)

@@ -162,7 +162,7 @@ def _vector(values: F64) -> wp.vec3:
 def _strips(plan: SunPlan, slot_of: NDArray[np.int64], uv: F64, radius: F64, origin: F64, threads: int) -> list[_Strip]:
     strips: list[_Strip] = []
     for number, level in enumerate(plan.levels):
-        parts = 1 if threads == 1 else max(1, min(4 * threads, level.height // 64))
+        parts = 1 if threads == 1 else max(1, min(2 * threads, level.height // 64))
         edges = (np.linspace(0, level.height // TILE, parts + 1).astype(int)) * TILE
         row = (uv[level.agents, 1] + origin[1]) / level.texel_m - level.y0
         reach = radius[level.agents] / level.texel_m + 1.0
