@@ -9,13 +9,15 @@ import guides
 import machine
 import preview
 import scale
+import step
 
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
     RESULTS.mkdir(exist_ok=True)
-    for name, measure in {"preview": preview.measure, "guides": guides.measure, "scale": scale.measure}.items():
+    rooms = {"preview": preview.measure, "guides": guides.measure, "scale": scale.measure, "step": step.measure}
+    for name, measure in rooms.items():
         result = {"benchmark": name, **measure(), "command": "make bench", "machine": machine.describe()}
         text = json.dumps(result, indent=1)
         (RESULTS / f"{name}.json").write_text(text + "\n")

@@ -105,6 +105,8 @@ class Agents:
     cast: int16 [N], index into Cast.figures. side: int8 [N]. height_scale: float32 [N], 1 is the figure as modelled.
     albedo: float32 [N, len(MATERIALS), 3], ACEScg reflectance of each agent's own materials.
     seed: uint32 [N], the agent's own, for whatever else varies on him.
+    clip_from: int16 [F, N], phase_from, blend: float32 [F, N], or all None: what he comes from while one clip fades
+    into the next; `blend` is the share of `clip`, 1 where nothing is left of `clip_from`.
     """
 
     frames: tuple[int, ...]
@@ -120,6 +122,9 @@ class Agents:
     seed: NDArray[np.uint32]
     name: Mapping[int, str] = field(default_factory=dict)
     up: F32 | None = None
+    clip_from: I16 | None = None
+    phase_from: F32 | None = None
+    blend: F32 | None = None
 
     def __len__(self) -> int:
         return len(self.agent_id)

@@ -23,7 +23,7 @@ KITS: tuple[str, ...] = tuple(kits.KITS)
 def default_cast() -> Cast:
     """Built once and shared: kits x builds in the order of `KITS`, and the clips ('idle' first)."""
     figures = tuple(kits.figure(kit, build) for kit in KITS for build in BUILDS)
-    return Cast(SKELETON, figures, own_clips())
+    return Cast(SKELETON, figures, own_clips(tuple(f.lods[0] for f in figures)))
 
 
 def figures_of_kit(name: str) -> tuple[int, ...]:

@@ -118,8 +118,19 @@ class Directed:
         if not upright:
             up = np.broadcast_to(UP.astype(np.float32), agents.position_m.shape) if up is None else up
             up = put(up, track.up.astype(np.float32), 1)
+        fade = {}
+        if agents.blend is not None:
+            unchanged = (track.clip == agents.clip[:, orders.index]) & (
+                np.abs(track.phase - agents.phase[:, orders.index]) < 1e-6
+            )
+            fade = {
+                "clip_from": put(agents.clip_from, agents.clip_from[:, orders.index], 1),
+                "phase_from": put(agents.phase_from, agents.phase_from[:, orders.index], 1),
+                "blend": put(agents.blend, np.where(unchanged, agents.blend[:, orders.index], np.float32(1)), 1),
+            }
         return replace(
             agents,
+            **fade,
             agent_id=agents.agent_id[self._kept],
             position_m=put(agents.position_m, track.place.astype(np.float32), 1),
             heading_rad=put(agents.heading_rad, track.heading.astype(np.float32), 1),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path as FilePath
 
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from composer.camera.camera import View
 from composer.crowd.agents import F32, I16, Agents, Cast
+from composer.crowd.behaviour.acts import Acts
+from composer.crowd.behaviour.planning import plan_of
 from composer.crowd.casting import Casting, Sides, cast_people
 from composer.crowd.formations import axes_of, least_spacing_m
 from composer.crowd.obstacles import Obstacles, open_obstacles
@@ -60,7 +62,7 @@ class Layout:
     place_m: float64 [N, 2], (x, z) at `first_frame`. velocity_m_s: float64 [N, 2], along the ground. heading_rad:
     float64 [N]. marchers: those who follow a path (their velocity is the first frame's). region: int16 [N], index
     into `region_names`. casting: what each looks like and does. wanted: how many were asked for; len() is how many
-    there are.
+    there are. acts: those who have cues, or None.
     """
 
     ground: GroundLike
@@ -76,6 +78,7 @@ class Layout:
     wanted: int
     notes: tuple[str, ...] = ()
     marchers: tuple[Marchers, ...] = ()
+    acts: Acts | None = None
     _still_m: F32 = field(default_factory=lambda: np.zeros((0, 3), np.float32), repr=False)
 
     def __len__(self) -> int:
@@ -83,7 +86,8 @@ class Layout:
 
     def at(self, frames: Sequence[int]) -> Agents:
         """Everybody at each of `frames` (any whole numbers; before `first_frame` too). Walkers follow the ground; one
-        who has walked off its edge keeps the height at which he started."""
+        who has walked off its edge keeps the height at which he started. Regions with cues are simulated from
+        `crowd.start_frame` on, at the first call, or come out of the cache; all others are a function of the frame."""
         seconds = np.array([(f - self.first_frame) / float(self.frame_rate) for f in frames], dtype=np.float64)
         shape = (len(frames), len(self))
         position = np.empty((*shape, 3), dtype=np.float32)
@@ -101,7 +105,7 @@ class Layout:
             heading[:, column.who] = look
             clock[:, column.who] = walked / column.speed_m_s  # so that each one's steps are as long as his way
         casting = self.casting
-        return Agents(
+        agents = Agents(
             frames=tuple(frames),
             agent_id=self.agent_id,
             position_m=position,
@@ -114,6 +118,7 @@ class Layout:
             albedo=casting.albedo,
             seed=casting.seed,
         )
+        return agents if self.acts is None else self.acts.over(agents, self.ground.height_m)
 
     def _walkers(self) -> I64:
         """Those who walk straight on."""
@@ -150,6 +155,8 @@ def layout(
     count: int | None = None,
     fit: bool = False,
     folder: FilePath = FilePath(),
+    last_frame: int | None = None,
+    cache: FilePath | None = None,
 ) -> Layout:
     """Fill the crowd's regions.
 
@@ -157,7 +164,8 @@ def layout(
     first_frame: moving regions stand on their polygons there. count: instead of the crowd's own; the first `count` of a
     larger one are the same people. fit: a region that is too small for its people takes those who fit, with a note;
     otherwise that is an InputError that says how many fit and which spacing would do. folder: what the crowd's files
-    (density maps, obstacles) are relative to.
+    (density maps, obstacles) are relative to. last_frame: of the shot, how far cues are simulated in one go. cache: the
+    folder that keeps simulations.
     Raises InputError (InputErrors for several): polygons, kits, sides, clips, counts, spacing.
     """
     obstacles = open_obstacles(crowd.obstacles, folder)
@@ -184,7 +192,13 @@ def layout(
         notes += site.found_notes()
     if errors:
         raise InputErrors(errors) if len(errors) > 1 else errors[0]
-    return _assemble(crowd, cast, ground, sites, taken, sides, Fraction(frame_rate), first_frame, total, tuple(notes))
+    rate = Fraction(frame_rate)
+    made = _assemble(crowd, cast, ground, sites, taken, sides, rate, first_frame, total, tuple(notes))
+    if not any(r.cues for r in crowd.regions):
+        return made
+    start = first_frame if crowd.start_frame is None else crowd.start_frame
+    plan = plan_of(crowd, cast, sites, made, start)
+    return replace(made, acts=Acts(plan, start, max(last_frame or first_frame, start), rate, cache))
 
 
 def _all_sites(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 from composer.camera.camera import View
 from composer.crowd.agents import Cast
@@ -40,9 +41,12 @@ def people_of(
     first_frame: int,
     count: int | None = None,
     pick: Callable[[Cast], Picker] | None = None,
+    last_frame: int | None = None,
+    cache: Path | None = None,
 ) -> People:
     """Lay the shot's crowd out, and put its overrides on it. count: in place of the shot's own. pick: makes what asks the
-    id pass, for overrides by pixel. Raises InputError at the line of `shot.yaml`."""
+    id pass, for overrides by pixel. last_frame, cache: for regions with cues, how far they are simulated in one go, and the
+    folder that keeps that. Raises InputError at the line of `shot.yaml`."""
     cast, notes = cast_of(shot)
     try:
         placed = layout(
@@ -55,6 +59,8 @@ def people_of(
             first_frame=first_frame,
             count=count,
             folder=shot.folder,
+            last_frame=last_frame,
+            cache=cache,
         )
     except InputErrors as errors:
         raise InputErrors([_at_its_line(e, shot) for e in errors.errors if isinstance(e, InputError)]) from errors

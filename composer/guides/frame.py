@@ -67,6 +67,15 @@ def check_agents(agents: Agents, cast: Cast) -> None:
         raise InputError(
             "the body axes do not fit the agents", expected=f"up [3, {n}, 3]", got=str(list(agents.up.shape))
         )
+    for name in ("clip_from", "phase_from", "blend"):
+        part = getattr(agents, name)
+        if (part is None) != (agents.blend is None) or (part is not None and part.shape != (3, n)):
+            got = "none" if part is None else str(list(part.shape))
+            raise InputError("the cross-fades do not fit the agents", expected=f"{name} [3, {n}]", got=got)
+    if n and agents.clip_from is not None and not 0 <= int(agents.clip_from.min()) <= int(agents.clip_from.max()) < len(
+        cast.clips
+    ):
+        raise InputError("an agent comes from a clip that the cast lacks", expected=f"below {len(cast.clips)}")
     if n and (int(agents.cast.max()) >= len(cast.figures) or int(agents.cast.min()) < 0):
         raise InputError("an agent wears a figure that the cast lacks", expected=f"below {len(cast.figures)}")
     if n and (int(agents.clip.max()) >= len(cast.clips) or int(agents.clip.min()) < 0):
@@ -83,7 +92,10 @@ def look(agents: Agents, assets: Assets, view: View, tables: LensTables) -> Crow
     scale = agents.height_scale.astype(np.float64)
     axis = _axes(agents)
     middle = place[1].astype(np.float64) + (scale * MIDDLE_M[1])[:, None] * axis
-    radius = scale * assets.radius_m[agents.cast, agents.clip[1]] * 1.02 + 0.05
+    radius = assets.radius_m[agents.cast, agents.clip[1]]
+    if agents.clip_from is not None:
+        radius = np.maximum(radius, assets.radius_m[agents.cast, agents.clip_from[1]])
+    radius = scale * radius * 1.02 + 0.05
     cam = middle @ view.camera_from_world[:3, :3].T
     x, y, z = cam[:, 0], -cam[:, 1], -cam[:, 2]
     x0, y0, x1, y1 = tables.ideal_box
@@ -116,6 +128,11 @@ def _motion(agents: Agents, crowd: Crowd, assets: Assets, index: NDArray[np.int6
     motion.up = upload(up, wp.vec3, device)
     motion.clip = upload(agents.clip[:, index].astype(np.int32), wp.int32, device)
     motion.phase = upload(agents.phase[:, index].astype(np.float32), wp.float32, device)
+    fade = (agents.clip_from, agents.phase_from, agents.blend)
+    nobody = np.zeros((0, 0), np.float32)
+    parts = [nobody if part is None or agents.blend is None else part[:, index] for part in fade]
+    motion.clip_from = upload(parts[0].astype(np.int32), wp.int32, device)
+    motion.phase_from, motion.blend = (upload(part.astype(np.float32), wp.float32, device) for part in parts[1:])
     motion.scale = upload(agents.height_scale[index].astype(np.float32), wp.float32, device)
     return motion
 

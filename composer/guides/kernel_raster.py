@@ -33,7 +33,8 @@ NEVER = wp.constant(wp.int64(-(1 << 62)))
 
 @wp.struct
 class Motion:
-    """Clips, one after the other, and what each agent is doing at the three frames. up: [0, 0]: all are upright."""
+    """Clips, one after the other, and what each agent is doing at the three frames. up: [0, 0] where all are upright.
+    clip_from, phase_from, blend: [0, 0] where nobody fades from one clip into another."""
 
     rotation: wp.array2d(dtype=wp.quat)
     position: wp.array2d(dtype=wp.vec3)
@@ -46,6 +47,9 @@ class Motion:
     up: wp.array2d(dtype=wp.vec3)
     clip: wp.array2d(dtype=int)
     phase: wp.array2d(dtype=float)
+    clip_from: wp.array2d(dtype=int)
+    phase_from: wp.array2d(dtype=float)
+    blend: wp.array2d(dtype=float)
     scale: wp.array(dtype=float)
 
 
@@ -62,18 +66,11 @@ def lean(up: wp.vec3) -> wp.quat:
     return turn
 
 
-@wp.kernel
-def pose_kernel(
-    motion: Motion, who: wp.array(dtype=int), first_frame: int, matrix: wp.array3d(dtype=mat34)
-):  # fmt: skip
-    """dim (slots listed, frames, J): world matrix of each joint at every second frame from the first, to be applied to
-    bind-pose vertices."""
-    slot, frame, joint = wp.tid()
-    slot = who[slot]
-    frame = first_frame + 2 * frame
-    clip = motion.clip[frame, slot]
+@wp.func
+def sampled(motion: Motion, clip: int, phase: float, joint: int):
+    """A joint's rotation and place in figure space, between two samples of a clip."""
     n = motion.count[clip]
-    s = motion.phase[frame, slot] * float(n)
+    s = phase * float(n)
     i = int(wp.floor(s))
     t = s - float(i)
     k = i + 1
@@ -89,7 +86,27 @@ def pose_kernel(
     if wp.dot(qa, qb) < 0.0:
         qb = -qb
     q = wp.normalize(qa * (1.0 - t) + qb * t)
-    p = motion.position[base + i, joint] * (1.0 - t) + motion.position[base + k, joint] * t
+    return q, motion.position[base + i, joint] * (1.0 - t) + motion.position[base + k, joint] * t
+
+
+@wp.kernel
+def pose_kernel(
+    motion: Motion, who: wp.array(dtype=int), first_frame: int, matrix: wp.array3d(dtype=mat34)
+):  # fmt: skip
+    """dim (slots listed, frames, J): world matrix of each joint at every second frame from the first, to be applied to
+    bind-pose vertices."""
+    slot, frame, joint = wp.tid()
+    slot = who[slot]
+    frame = first_frame + 2 * frame
+    q, p = sampled(motion, motion.clip[frame, slot], motion.phase[frame, slot], joint)
+    if motion.blend.shape[0] > 0:
+        share = motion.blend[frame, slot]
+        if share < 1.0:
+            before, place = sampled(motion, motion.clip_from[frame, slot], motion.phase_from[frame, slot], joint)
+            if wp.dot(before, q) < 0.0:
+                before = -before
+            q = wp.normalize(before * (1.0 - share) + q * share)
+            p = place * (1.0 - share) + p * share
     angle = motion.heading[frame, slot]
     turn = wp.quat(0.0, wp.sin(0.5 * angle), 0.0, wp.cos(0.5 * angle))
     if motion.up.shape[0] > 0:

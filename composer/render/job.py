@@ -83,7 +83,8 @@ def prepare_job(
             expected=f"{first}-{last}",
             got=_ranges(absent),
         )
-    people = people_on(stage, count)
+    delivery = out / shot.shot / shot.version
+    people = people_on(stage, count, delivery / "cache")
     notes = (*stage.notes, *people.notes)
     if quality.name != "preview":
         notes += (f"quality {quality.name}: no diffusion model is used yet, the guide render is delivered",)
@@ -91,7 +92,7 @@ def prepare_job(
     if near_far:
         notes += (f"control_depth: 1 at {near_far[0]:.4g} m, 0 at {near_far[1]:.4g} m, in every frame",)
     scene = Scene(stage, people, quality.samples, device)
-    return Job(scene, chosen, out / shot.shot / shot.version, quality, notes, near_far)
+    return Job(scene, chosen, delivery, quality, notes, near_far)
 
 
 def run_job(job: Job, progress: Progress | None = None) -> JobResult:
@@ -119,7 +120,7 @@ def run_job(job: Job, progress: Progress | None = None) -> JobResult:
         len(job.scene.people.layout),
         time.perf_counter() - begin,
         peak_memory_mib(),
-        job.notes,
+        notes_of(job),
         manifest,
         proxy,
     )
@@ -214,6 +215,12 @@ def slate_of(job: Job) -> Slate:
     )
 
 
+def notes_of(job: Job) -> tuple[str, ...]:
+    """The job's notes, and what was found while the crowd was simulated."""
+    acts = job.scene.people.layout.acts
+    return (*job.notes, *(acts.notes if acts else ()))
+
+
 def peak_memory_mib() -> int:
     """Peak resident memory of this process, MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -234,7 +241,7 @@ def _head(job: Job) -> dict[str, object]:
         "colorspace": slate.colorspace,
         "frame_rate": str(slate.frame_rate),
         "code_sha256": code_digest(),
-        "notes": list(job.notes),
+        "notes": list(notes_of(job)),
     }
 
 

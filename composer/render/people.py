@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -25,8 +26,9 @@ PICK_SAMPLES = 16
 _DARK = Light((0.0, 1.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
 
 
-def people_on(stage: Stage, count: int | None = None) -> People:
-    """The shot's crowd on its stage, overrides and all. count: in place of the shot's own. Raises InputError."""
+def people_on(stage: Stage, count: int | None = None, cache: Path | None = None) -> People:
+    """The shot's crowd on its stage, overrides and all. count: in place of the shot's own. cache: the folder that keeps
+    simulations of those with cues. Raises InputError."""
     plate = stage.plate
     return people_of(
         stage.shot,
@@ -36,6 +38,8 @@ def people_on(stage: Stage, count: int | None = None) -> People:
         plate.frames[0],
         count,
         lambda c: picker(stage, c),
+        last_frame=plate.frames[-1],
+        cache=cache,
     )
 
 

@@ -187,6 +187,37 @@ def _usual_jitter(given: _Usual) -> float:
     return USUAL[given["formation"]][1]
 
 
+#: What a cue can tell people to do.
+CueWord = Literal["hold", "idle", "march", "advance", "charge", "brace", "melee", "volley", "rout", "cheer", "react"]
+
+
+class CueSpec(Part):
+    """From frame `at` a region's people do something. `target`: another region's name or a place (x, z). `spread_s`:
+    they start one by one within this time. `share`: the part of them that obeys."""
+
+    at: int
+    do: CueWord
+    target: Name | Pair | None = None
+    spread_s: NotNegative = 0.6
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @model_validator(mode="after")
+    def _aimed(self) -> Self:
+        if self.target is None and self.do in ("volley", "react"):
+            raise mistake(
+                f"{self.do} at what?", expected="target: a region's name or [x, z]", got="no target", key="do"
+            )
+        return self
+
+
+class BehaviourSpec(Part):
+    """How those with cues behave. `lethality`: 1 is two falls in five exchanges of blows, 0 spares everybody.
+    `keep_apart_m`: nobody comes nearer to another than this (a tenth less where a crowd presses hard)."""
+
+    lethality: Annotated[float, Field(ge=0, le=4)] = 1.0
+    keep_apart_m: Annotated[float, Field(ge=0.4, le=1.0)] = 0.45
+
+
 class RegionSpec(Part):
     """People of one side on one piece of ground: a polygon, a painted map or a spline. `heading_deg`: where they look,
     as an azimuth. `files`: how wide a column or the side of a square. `ranks`: how deep at most. `head`: where on its
@@ -212,6 +243,7 @@ class RegionSpec(Part):
     moving: bool = False
     share: Positive | None = None
     count: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    cues: Annotated[tuple[CueSpec, ...], Field(max_length=64)] = ()
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -258,12 +290,30 @@ class ObstacleSpec(Part):
 
 
 class CrowdSpec(Part):
-    """Who is there. `count` is shared by the regions after those with a count of their own."""
+    """Who is there. `count` is shared by the regions after those with a count of their own. `start_frame`: where
+    regions with cues stand in their places; the plate's first frame without it."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     count: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     regions: Annotated[tuple[RegionSpec, ...], Field(min_length=1, max_length=256)]
     obstacles: Annotated[tuple[ObstacleSpec, ...], Field(max_length=256)] = ()
+    start_frame: int | None = None
+    behaviour: BehaviourSpec = Field(default_factory=BehaviourSpec)
+
+    @model_validator(mode="after")
+    def _targets(self) -> Self:
+        names = [r.name for r in self.regions]
+        for region in self.regions:
+            for cue in region.cues:
+                if isinstance(cue.target, str) and (cue.target not in names or cue.target == region.name):
+                    others = ", ".join(n for n in names if n != region.name) or "[x, z] (there is no other region)"
+                    raise mistake(
+                        "a cue's target is no other region",
+                        expected=others,
+                        got=f"{cue.target}, told to {region.name}",
+                        key="regions",
+                    )
+        return self
 
     @model_validator(mode="after")
     def _names(self) -> Self:

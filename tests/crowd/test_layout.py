@@ -101,8 +101,9 @@ def test_counts_nest(polygon, one, other, counts, seed) -> None:
     everybody = by_id(laid(regions, 1000, seed=seed, fit=True))
     last: set[int] = set()
     for count in sorted(counts):
-        some = by_id(laid(regions, count, seed=seed, fit=True))
-        assert len(some) == count
+        crowd = laid(regions, count, seed=seed, fit=True)
+        some = by_id(crowd)
+        assert len(some) == count or any("fit" in note for note in crowd.notes), "fewer only where a region is full"
         assert last <= set(some) <= set(everybody)
         assert all(everybody[i] == some[i] for i in some)
         last = set(some)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from composer.crowd.agents import Clip
+from composer.crowd.agents import Clip, Mesh
 from composer.crowd.motion import fights, gaits, idles
 from composer.crowd.motion.curves import F64, periodic
+from composer.crowd.motion.falls import FALLS, fall_clip, settled, steady_hand
 from composer.crowd.motion.feet import FootTrack, Gait, standing, stepping
 from composer.crowd.motion.keys import STAND, Stance, Table, Value
 from composer.crowd.motion.rig import Tracks, solve
@@ -41,8 +42,9 @@ def _gait_clip(name: str, duration_s: float, gait: Gait, table: Table) -> Clip:
     return solve(name, duration_s, _tracks(table, feet, phase), stride_m=gait.stride_m)
 
 
-def own_clips() -> tuple[Clip, ...]:
-    """Every clip of Muster's own, `idle` first. All are looped; gaits carry their stride."""
+def own_clips(meshes: tuple[Mesh, ...] = ()) -> tuple[Clip, ...]:
+    """Every clip of Muster's own, `idle` first. All but the falls are looped; gaits carry their stride. meshes: the
+    figures that will lie on the ground; nothing of them goes under it."""
     return (
         _standing_clip("idle", 6.0, idles.EASE_STANCE, idles.IDLE),
         _standing_clip("idle_lean", 7.0, idles.LEAN_STANCE, idles.IDLE_LEAN),
@@ -54,4 +56,13 @@ def own_clips() -> tuple[Clip, ...]:
         _standing_clip("brace", 3.2, fights.BRACE_STANCE, fights.BRACE),
         _standing_clip("strike", 1.5, fights.STRIKE_STANCE, fights.STRIKE),
         _standing_clip("cheer", 2.2, fights.CHEER_STANCE, fights.CHEER),
+        _gait_clip("jog", 0.76, gaits.JOG_GAIT, gaits.JOG),
+        _gait_clip("rout", 0.70, gaits.ROUT_GAIT, gaits.ROUT),
+        _standing_clip("guard", 2.6, fights.GUARD_STANCE, fights.GUARD),
+        steady_hand(_standing_clip("strike_low", 1.5, fights.STRIKE_LOW_STANCE, fights.STRIKE_LOW)),
+        steady_hand(_standing_clip("strike_thrust", 1.4, fights.STRIKE_THRUST_STANCE, fights.STRIKE_THRUST)),
+        _standing_clip("parry", 1.5, fights.PARRY_STANCE, fights.PARRY),
+        _standing_clip("parry_low", 1.5, fights.PARRY_LOW_STANCE, fights.PARRY_LOW),
+        _standing_clip("draw_and_loose", 3.6, fights.LOOSE_STANCE, fights.LOOSE),
+        *(settled(fall_clip(name, fall, SAMPLES), meshes) for name, fall in FALLS.items()),
     )

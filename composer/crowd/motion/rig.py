@@ -28,7 +28,8 @@ class Tracks:
     are where the fists close, with the chest at rest; they follow the chest by the share `follow` [S, 2]. elbow_out
     [S, 2] turns the elbows from straight back (0) to straight out (1). spear_deg, sword_deg: (yaw, lean, tilt) of the
     weapon's axis from upright; spear_grip_m [S]: hand to butt. shield_deg: of the shield from facing forward. cloak_deg
-    [S, 2]: how far the upper and lower cloak swing back at least.
+    [S, 2]: how far the upper and lower cloak swing back at least. lying [S], if given: from 0, upright, to 1, on the
+    ground, where knees bend away from the body's own front and the cloak lies with the back.
     """
 
     hips_m: F64
@@ -47,6 +48,7 @@ class Tracks:
     cloak_deg: F64
     r_foot: FootTrack
     l_foot: FootTrack
+    lying: F64 | None = None
 
 
 def _to(m: F64, v: F64) -> F64:
@@ -104,6 +106,9 @@ def _legs(pose: _Pose, tracks: Tracks) -> None:
         pose.hang(f"{side}_thigh", pose.turn[:, 0])
         toes = turned(np.stack([np.degrees(foot.yaw_rad), 0 * foot.yaw_rad, 0 * foot.yaw_rad], -1))
         pole = _to(toes, np.array([out * 0.12, 0.0, -1.0]))
+        if tracks.lying is not None:
+            front = _to(pose.turn[:, 0], np.array([out * 0.25, 0.0, -1.0]))
+            pole = pole + (front - pole) * np.minimum(1.6 * tracks.lying, 1.0)[:, None]
         ankle = BIND[JOINT[f"{side}_foot"]]
         _limb(pose, (f"{side}_thigh", f"{side}_shin"), ankle, foot.ankle_m, pole, np.array([out * 0.12, 0.0, -1.0]))
         zero = np.zeros_like(foot.yaw_rad)
@@ -204,12 +209,28 @@ def _cloak(pose: _Pose, tracks: Tracks) -> None:
 
     zero = np.zeros(len(yaw))
     top = swing(at, 8.5, tracks.cloak_deg[:, 0])
-    pose.put("cloak_upper", turned(np.stack([yaw, top, zero], -1)), at)
+    pose.put("cloak_upper", _laid(turned(np.stack([yaw, top, zero], -1)), chest, tracks.lying), at)
     lower = BIND[JOINT["cloak_lower"]]
     turn = pose.turn[:, JOINT["cloak_upper"]]
     low_at = at + _to(turn, lower - upper)
     low = np.maximum(swing(low_at, 8.0, tracks.cloak_deg[:, 1]), top * 0.5)
-    pose.put("cloak_lower", turned(np.stack([yaw, low, zero], -1)), low_at)
+    pose.put("cloak_lower", _laid(turned(np.stack([yaw, low, zero], -1)), chest, tracks.lying), low_at)
+
+
+def _laid(hanging: F64, chest: F64, lying: F64 | None) -> F64:
+    """A cloak's turn: as it hangs while its wearer is up, with his back while he lies."""
+    if lying is None:
+        return hanging
+    share = lying[:, None]
+    q, with_back = quaternions(hanging), quaternions(chest)
+    with_back = np.where(np.sum(q * with_back, axis=-1, keepdims=True) < 0.0, -with_back, with_back)
+    x, y, z, w = unit(q + (with_back - q) * share).T
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(r, -1) for r in rows], -2)
 
 
 def solve(name: str, duration_s: float, tracks: Tracks, *, stride_m: float = 0.0) -> Clip:
