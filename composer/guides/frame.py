@@ -72,8 +72,10 @@ def check_agents(agents: Agents, cast: Cast) -> None:
         if (part is None) != (agents.blend is None) or (part is not None and part.shape != (3, n)):
             got = "none" if part is None else str(list(part.shape))
             raise InputError("the cross-fades do not fit the agents", expected=f"{name} [3, {n}]", got=got)
-    if n and agents.clip_from is not None and not 0 <= int(agents.clip_from.min()) <= int(agents.clip_from.max()) < len(
-        cast.clips
+    if (
+        n
+        and agents.clip_from is not None
+        and not 0 <= int(agents.clip_from.min()) <= int(agents.clip_from.max()) < len(cast.clips)
     ):
         raise InputError("an agent comes from a clip that the cast lacks", expected=f"below {len(cast.clips)}")
     if n and (int(agents.cast.max()) >= len(cast.figures) or int(agents.cast.min()) < 0):

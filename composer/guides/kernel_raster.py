@@ -89,7 +89,7 @@ def sampled(motion: Motion, clip: int, phase: float, joint: int):
     return q, motion.position[base + i, joint] * (1.0 - t) + motion.position[base + k, joint] * t
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def pose_kernel(
     motion: Motion, who: wp.array(dtype=int), first_frame: int, matrix: wp.array3d(dtype=mat34)
 ):  # fmt: skip
