@@ -98,6 +98,9 @@ class Agents:
     agent_id: uint32 [N], never 0 (0 is 'nobody'). name: how a person calls one, by id, for heroes only.
     position_m: float32 [F, N, 3], where the figure stands on the ground. heading_rad: float32 [F, N]: 0 looks down -Z,
     positive turns to the left (counter-clockwise seen from above).
+    up: float32 [F, N, 3], unit, the way from the figure's feet to its head where that is not +Y (a slope, a body on the
+    ground); None: everybody is upright. The figure is turned to its heading first, then the shortest arc takes +Y to
+    `up`, about the point on the ground.
     clip: int16 [F, N], index into Cast.clips. phase: float32 [F, N], in [0, 1) of the clip.
     cast: int16 [N], index into Cast.figures. side: int8 [N]. height_scale: float32 [N], 1 is the figure as modelled.
     albedo: float32 [N, len(MATERIALS), 3], ACEScg reflectance of each agent's own materials.
@@ -116,6 +119,7 @@ class Agents:
     albedo: F32
     seed: NDArray[np.uint32]
     name: Mapping[int, str] = field(default_factory=dict)
+    up: F32 | None = None
 
     def __len__(self) -> int:
         return len(self.agent_id)

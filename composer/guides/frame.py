@@ -30,10 +30,11 @@ MOST_CELLS = 4_000_000
 @dataclass(frozen=True)
 class Crowd:
     """Spheres around all agents, rel to the camera. order: layout indices by ascending agent id of those with a
-    place."""
+    place. axis: unit, from feet to head, now."""
 
     order: NDArray[np.int64]
     place: NDArray[np.float32]
+    axis: F64
     middle: F64
     radius: F64
     height_px: F64
@@ -61,6 +62,10 @@ def check_agents(agents: Agents, cast: Cast) -> None:
             expected=f"position_m [3, {n}, 3]",
             got=str(list(agents.position_m.shape)),
         )
+    if agents.up is not None and agents.up.shape != (3, n, 3):
+        raise InputError(
+            "the body axes do not fit the agents", expected=f"up [3, {n}, 3]", got=str(list(agents.up.shape))
+        )
     if n and (int(agents.cast.max()) >= len(cast.figures) or int(agents.cast.min()) < 0):
         raise InputError("an agent wears a figure that the cast lacks", expected=f"below {len(cast.figures)}")
     if n and (int(agents.clip.max()) >= len(cast.clips) or int(agents.clip.min()) < 0):
@@ -75,7 +80,8 @@ def look(agents: Agents, assets: Assets, view: View, tables: LensTables) -> Crow
     order = np.argsort(agents.agent_id, kind="stable")
     order = order[np.isfinite(place[1, order]).all(1)]
     scale = agents.height_scale.astype(np.float64)
-    middle = place[1].astype(np.float64) + scale[:, None] * MIDDLE_M
+    axis = _axes(agents)
+    middle = place[1].astype(np.float64) + (scale * MIDDLE_M[1])[:, None] * axis
     radius = scale * assets.radius_m[agents.cast, agents.clip[1]] * 1.02 + 0.05
     cam = middle @ view.camera_from_world[:3, :3].T
     x, y, z = cam[:, 0], -cam[:, 1], -cam[:, 2]
@@ -86,7 +92,17 @@ def look(agents: Agents, assets: Assets, view: View, tables: LensTables) -> Crow
         seen &= over > -reach * np.hypot(1.0, slope)
     seen &= np.isfinite(middle).all(1)
     distance = np.maximum(np.linalg.norm(middle, axis=1), 0.1)
-    return Crowd(order, place, middle, radius, view.focal_px[1] * FIGURE_M * scale / distance, seen)
+    return Crowd(order, place, axis, middle, radius, view.focal_px[1] * FIGURE_M * scale / distance, seen)
+
+
+def _axes(agents: Agents) -> F64:
+    """Unit [N, 3]: each agent's `up` now; +Y for what is no direction."""
+    axis = np.tile(np.array([0.0, 1.0, 0.0]), (len(agents), 1))
+    if agents.up is not None:
+        size = np.linalg.norm(agents.up[1].astype(np.float64), axis=1)
+        good = (size > 1e-6) & (size < 1e6)
+        axis[good] = agents.up[1][good] / size[good, None]
+    return axis
 
 
 def _motion(agents: Agents, crowd: Crowd, assets: Assets, index: NDArray[np.int64], device: str) -> Motion:
@@ -95,6 +111,8 @@ def _motion(agents: Agents, crowd: Crowd, assets: Assets, index: NDArray[np.int6
     motion.first, motion.count, motion.looped = base.first, base.count, base.looped
     motion.place = upload(crowd.place[:, index], wp.vec3, device)
     motion.heading = upload(agents.heading_rad[:, index].astype(np.float32), wp.float32, device)
+    up = np.zeros((0, 0, 3), np.float32) if agents.up is None else agents.up[:, index].astype(np.float32)
+    motion.up = upload(up, wp.vec3, device)
     motion.clip = upload(agents.clip[:, index].astype(np.int32), wp.int32, device)
     motion.phase = upload(agents.phase[:, index].astype(np.float32), wp.float32, device)
     motion.scale = upload(agents.height_scale[index].astype(np.float32), wp.float32, device)
@@ -139,6 +157,12 @@ def skin(
     return Slots(index, slot_of, seen, draws, box.numpy())
 
 
+def _leaned(level: F64, axis: F64) -> F64:
+    """Level vectors [N, 3] turned by the shortest arc from +Y to `axis`."""
+    share = (level * axis).sum(1) / np.maximum(1.0 + axis[:, 1], 1e-6)
+    return level - share[:, None] * (axis + np.array([0.0, 1.0, 0.0]))
+
+
 def plant(
     agents: Agents, crowd: Crowd, slots: Slots, joints_rel: NDArray[np.float32], device: str
 ) -> tuple[Feet, wp.array]:
@@ -148,7 +172,8 @@ def plant(
     scale = agents.height_scale[index].astype(np.float32)
     body = crowd.place[1, index].copy() if n else np.zeros((0, 3), np.float32)
     heading = agents.heading_rad[1, index]
-    ahead = np.stack([-np.sin(heading), np.zeros(n), -np.cos(heading)], axis=1).astype(np.float32) * 0.06
+    ahead = 0.06 * _leaned(np.stack([-np.sin(heading), np.zeros(n), -np.cos(heading)], axis=1), crowd.axis[index])
+    ahead = ahead.astype(np.float32)
     feet = Feet()
     reach = (CONTACT_M * scale).astype(np.float64)
     if n:

@@ -32,7 +32,7 @@ NEVER = wp.constant(wp.int64(-(1 << 62)))
 
 @wp.struct
 class Motion:
-    """Clips, one after the other, and what each agent is doing at the three frames."""
+    """Clips, one after the other, and what each agent is doing at the three frames. up: [0, 0] where all are upright."""
 
     rotation: wp.array2d(dtype=wp.quat)
     position: wp.array2d(dtype=wp.vec3)
@@ -42,9 +42,23 @@ class Motion:
     bind: wp.array(dtype=wp.vec3)
     place: wp.array2d(dtype=wp.vec3)
     heading: wp.array2d(dtype=float)
+    up: wp.array2d(dtype=wp.vec3)
     clip: wp.array2d(dtype=int)
     phase: wp.array2d(dtype=float)
     scale: wp.array(dtype=float)
+
+
+@wp.func
+def lean(up: wp.vec3) -> wp.quat:
+    """The shortest arc from +Y to `up`, of any length; about x where that is undecided, none where `up` is no direction."""
+    size = wp.length(up)
+    turn = wp.quat(0.0, 0.0, 0.0, 1.0)
+    if size > 1.0e-6 and size < 1.0e6:
+        y = up[1] / size
+        turn = wp.quat(1.0, 0.0, 0.0, 0.0)
+        if y > -0.999999:
+            turn = wp.normalize(wp.quat(up[2] / size, 0.0, -up[0] / size, 1.0 + y))
+    return turn
 
 
 @wp.kernel(enable_backward=False)
@@ -73,6 +87,8 @@ def pose_kernel(motion: Motion, first_slot: int, matrix: wp.array3d(dtype=mat34)
     p = motion.position[base + i, joint] * (1.0 - t) + motion.position[base + k, joint] * t
     angle = motion.heading[frame, slot]
     turn = wp.quat(0.0, wp.sin(0.5 * angle), 0.0, wp.cos(0.5 * angle))
+    if motion.up.shape[0] > 0:
+        turn = lean(motion.up[frame, slot]) * turn
     scale = motion.scale[slot]
     r = wp.quat_to_matrix(turn * q) * scale
     shift = motion.place[frame, slot] + wp.quat_rotate(turn, p) * scale - r * motion.bind[joint]

@@ -100,7 +100,7 @@ def pose_picture(passes: GuidePasses, size_px: tuple[int, int], *, min_height_px
 
     size_px: (w, h) of the picture wanted; the joints are scaled to it. Limbs and joints are 4 px wide on a canvas of
     512 px and in proportion on others, but no wider than suits the figure. Joints that something hides are left out,
-    and those that no limb would reach; soldiers lower than `min_height_px` in the picture wanted are too small for a
+    and those that no limb would reach; soldiers smaller than `min_height_px` in the picture wanted are too small for a
     skeleton to help.
     """
     w, h = size_px
@@ -110,7 +110,8 @@ def pose_picture(passes: GuidePasses, size_px: tuple[int, int], *, min_height_px
     stick = max(1.0, STICK_PX * min(w, h) / CANVAS_PX)
     front = passes.pose_px[..., 2] > 0
     px = passes.pose_px[..., :2].astype(np.float64) * scale
-    tall = np.where(front.all(1), np.ptp(px[..., 1], axis=1), 0.0) if len(px) else np.zeros(0)
+    # a body on the ground counts by its length
+    tall = np.where(front.all(1), np.ptp(px, axis=1).max(1), 0.0) if len(px) else np.zeros(0)
     chosen = np.flatnonzero((tall >= min_height_px) & ((passes.pose_visible & front).sum(1) >= 2))
     for k in chosen[::-1]:
         _skeleton(canvas, px[k], passes.pose_visible[k] & front[k], min(stick, max(1.0, tall[k] / 24.0)))

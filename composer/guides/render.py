@@ -109,8 +109,8 @@ def _blockers(ground_depth_m: F32 | None, holdouts: Sequence[Holdout], shape: tu
 
 def _receivers(view: View, tables: LensTables, ground_depth_m: F32 | None, crowd: Crowd) -> F64:
     """Places in the picture that a shadow may fall on, rel: the ground on a coarse grid, and the agents."""
-    tops = crowd.middle[crowd.seen]
-    places = [tops - np.array([0.0, 1.0, 0.0]), tops + np.array([0.0, 1.2, 0.0])]
+    tops, axis = crowd.middle[crowd.seen], crowd.axis[crowd.seen]
+    places = [tops - axis, tops + 1.2 * axis]
     if ground_depth_m is not None:
         h, w = ground_depth_m.shape
         rows = np.unique(np.append(np.arange(0, h, 8), h - 1))

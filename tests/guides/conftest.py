@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from composer.camera.camera import Lens, Pinhole, View
 from composer.crowd.agents import MATERIALS, Agents, Cast, Clip, Figure, Mesh, Skeleton
 from composer.guides.passes import Light
+
+if TYPE_CHECKING:
+    from scipy.spatial.transform import Rotation
 
 F64 = NDArray[np.float64]
 SUN = np.array([0.5, 0.6, 0.4]) / np.linalg.norm([0.5, 0.6, 0.4])
@@ -203,7 +207,19 @@ def skin(agents: Agents, cast: Cast, frame: int, k: int, lod: int = 0) -> F64:
     w = mesh.weight[:, None].astype(np.float64)
     figure = moved[0] * w + moved[1] * (1 - w)
     heading = Rotation.from_euler("y", float(agents.heading_rad[frame, k]))
+    if agents.up is not None:
+        heading = _arc(agents.up[frame, k].astype(np.float64)) * heading
     return heading.apply(figure * float(agents.height_scale[k])) + agents.position_m[frame, k].astype(np.float64)
+
+
+def _arc(up: F64) -> Rotation:
+    """The shortest arc from +Y to `up`, by angle and axis."""
+    from scipy.spatial.transform import Rotation
+
+    up = up / np.linalg.norm(up)
+    axis = np.cross([0.0, 1.0, 0.0], up)
+    size = np.linalg.norm(axis)
+    return Rotation.from_rotvec(axis / size * np.arctan2(size, up[1]) if size > 1e-9 else np.zeros(3))
 
 
 def raycast(
