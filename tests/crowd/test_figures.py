@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from composer.crowd.agents import MATERIALS, Mesh
-from composer.crowd.cast import KITS, default_cast, figures_of_kit
+from composer.crowd.agents import MATERIALS, Clip, Mesh
+from composer.crowd.cast import KITS, albedo_for, default_cast, figures_of_kit
 from composer.crowd.figure import armour, arms, body, dress
 from composer.crowd.figure.body import BUILDS
 from composer.crowd.figure.coarse import coarseness
-from composer.crowd.figure.loft import Ring, loft, rigid
-from composer.crowd.skeleton import JOINT
+from composer.crowd.figure.levels import shown_error
+from composer.crowd.figure.loft import Ring, loft, merge, rigid
+from composer.crowd.figure.measure import shown_m2, views
+from composer.crowd.skeleton import JOINT, SKELETON
 
 FIGURES = default_cast().figures
+CLIPS = default_cast().clips
 MESHES = [pytest.param(m, id=f"{f.name}-{i}") for f in FIGURES for i, m in enumerate(f.lods)]
 
 
@@ -128,6 +133,7 @@ def test_left_and_right_are_not_swapped(figure: object) -> None:
         for side, sign in (("r", 1.0), ("l", -1.0)):
             numbers = [JOINT[f"{side}_{n}"] for n in ("upper_arm", "forearm", "hand", "shin", "foot", "toe")]
             on = np.isin(mesh.joint[:, 0], numbers) & (mesh.weight > 0.6)
+            on |= np.isin(mesh.joint[:, 1], numbers) & (mesh.weight < 0.4)
             assert on.any() and (sign * mesh.position_m[on, 0] > 0).all()
         for name, sign in (("spear", 1.0), ("sword", 1.0), ("shield", -1.0)):
             on = mesh.joint[:, 0] == JOINT[name]
@@ -137,31 +143,85 @@ def test_left_and_right_are_not_swapped(figure: object) -> None:
 def test_levels_get_coarser_and_keep_area_and_extent() -> None:
     for figure in FIGURES:
         counts = [len(m.triangle) for m in figure.lods]
-        assert counts == sorted(counts, reverse=True) and counts[1] < 0.4 * counts[0] and counts[-1] < 0.15 * counts[0]
+        assert counts == sorted(counts, reverse=True) and counts[1] < 0.4 * counts[0] and counts[-1] <= 84
         tall = [np.ptp(m.position_m[:, 1]) for m in figure.lods]
-        np.testing.assert_allclose(tall, tall[0], rtol=0.07)
+        np.testing.assert_allclose(tall, tall[0], rtol=0.12)
 
 
-def _silhouette_m2(mesh: Mesh, turn: float) -> float:
-    """Area seen from the side at `turn`, by filling triangles on a 1 cm grid."""
+def _turned(q: np.ndarray, v: np.ndarray) -> np.ndarray:
+    t = 2.0 * np.cross(q[..., :3], v)
+    return v + q[..., 3:] * t + np.cross(q[..., :3], t)
+
+
+def _posed(mesh: Mesh, clip: Clip, sample: int) -> np.ndarray:
+    bind, out = SKELETON.bind_m, np.zeros(mesh.position_m.shape)
+    for k, share in ((0, mesh.weight), (1, 1.0 - mesh.weight)):
+        j = mesh.joint[:, k]
+        moved = _turned(clip.rotation[sample, j].astype(np.float64), mesh.position_m - bind[j])
+        out += share[:, None] * (moved + clip.position_m[sample, j])
+    return out
+
+
+def _picture(points: np.ndarray, mesh: Mesh, turn: float, tilt: float) -> np.ndarray:
+    """Materials on a 5 mm grid, 255 for none, by painting triangles from far to near."""
     import cv2
 
     c, s = np.cos(turn), np.sin(turn)
-    flat = np.stack([mesh.position_m[:, 0] * c + mesh.position_m[:, 2] * s, mesh.position_m[:, 1]], -1)
-    picture = np.zeros((1400, 1000), np.uint8)
-    corners = np.round((flat[mesh.triangle] / 0.005 + np.array([500, 100])) * 256).astype(np.int32)
-    for corner in corners:
-        cv2.fillConvexPoly(picture, corner, 255, lineType=cv2.LINE_8, shift=8)
-    return float(np.count_nonzero(picture)) * 0.005**2
+    toward = np.array([s * np.cos(tilt), np.sin(tilt), c * np.cos(tilt)])
+    right = np.array([c, 0.0, -s])
+    flat = np.stack([points @ right, points @ np.cross(toward, right)], -1)
+    corner = flat[mesh.triangle]
+    (a, b), (d, e) = (corner[:, 1] - corner[:, 0]).T, (corner[:, 2] - corner[:, 0]).T
+    front = np.flatnonzero(a * e - b * d > 0)
+    order = front[np.argsort((points @ toward)[mesh.triangle[front]].mean(1))]
+    picture = np.full((1040, 1040), 255, np.uint8)
+    whole = np.round((corner / 0.005 + np.array([520, 240])) * 256).astype(np.int32)
+    for t in order:
+        cv2.fillConvexPoly(picture, whole[t], int(mesh.material[t]), lineType=cv2.LINE_8, shift=8)
+    return picture
 
 
 @pytest.mark.parametrize("kit", KITS)
 def test_levels_keep_projected_area(kit: str) -> None:
+    """Every level covers what the full mesh does within 1 % on average over clips and directions: silhouettes filled by
+    OpenCV, which owes nothing to the measure that the levels are fitted with. It fills half a cell beyond each edge,
+    more of a slim figure than of a plump one; the difference is allowed for by 0.2 %."""
     figure = FIGURES[figures_of_kit(kit)[1]]
-    turns = (0.2, 1.0, 1.8, 2.6)
-    area = [sum(_silhouette_m2(m, t) for t in turns) for m in figure.lods]
-    for got, allowed in zip(area[1:], (0.04, 0.08), strict=True):
-        assert abs(got / area[0] - 1.0) < allowed
+    area = np.zeros(len(figure.lods))
+    for k, clip in enumerate(CLIPS):
+        for i in range(5):
+            turn, tilt = 2.0 * np.pi * (k * 0.618034 + i * 0.2), 0.02 + 0.05 * (i % 4)
+            for level, mesh in enumerate(figure.lods):
+                seen = _picture(_posed(mesh, clip, int((i + 0.3) / 5 * len(clip.rotation))), mesh, turn, tilt)
+                area[level] += np.count_nonzero(seen < 255)
+    np.testing.assert_allclose(area[1:] / area[0], 1.0, atol=0.012)
+
+
+def test_every_figure_keeps_area_and_colour_within_one_percent() -> None:
+    """All kits and builds, all clips, in other phases, azimuths and elevations than they were fitted with."""
+    seen = views(CLIPS, SKELETON.bind_m, phases=4, directions=4, elevation_deg=(1.0, 14.0))
+    for index, figure in enumerate(FIGURES):
+        worn = np.full(40, index, np.int16), np.arange(40, dtype=np.uint32)
+        paint = [albedo_for(worn[0], [side] * 40, worn[1]).mean(0).astype(np.float64) for side in ("red", "blue")]
+        for mesh in figure.lods[1:]:
+            for albedo in paint:
+                area, colour = shown_error(mesh, figure.lods[0], seen, albedo)
+                assert abs(area) < 0.01 and colour < 0.01, figure.name
+
+
+def test_the_measure_counts_what_shows() -> None:
+    """A sphere's cross-section; and what a second one covers of it."""
+    rows = np.linspace(3.1, 0.04, 24)
+    rings = [Ring((0, 1 + 0.3 * np.cos(t), 0), *([0.3 * np.sin(t)] * 3), 2.0, "wood") for t in rows]
+    ball = loft(rings, 48, rigid("hips"))
+    seen = views(CLIPS[:1], SKELETON.bind_m, phases=2, directions=6, elevation_deg=(0.0, 0.0))
+    alone = shown_m2(ball, seen)
+    np.testing.assert_allclose(alone.sum(1), np.pi * 0.09, rtol=0.01)
+    assert (alone.argmax(1) == MATERIALS.index("wood")).all()
+    over = replace(ball, position_m=ball.position_m + np.float32([0, 0.2, 0]), material=ball.material * 0)
+    both = shown_m2(merge([ball, over]), seen)
+    lens = 2 * 0.09 * np.arccos(1 / 3) - 0.1 * np.sqrt(4 * 0.09 - 0.04)
+    np.testing.assert_allclose(both.sum(1), 2 * np.pi * 0.09 - lens, rtol=0.01)
 
 
 def test_the_level_is_put_back() -> None:

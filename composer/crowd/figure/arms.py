@@ -82,6 +82,34 @@ def sword(blade_m: float = 0.70) -> list[Mesh]:
 
 
 @shared
+def mace(length_m: float = 0.62) -> list[Mesh]:
+    """A short shaft with a flanged head, in the fist."""
+    skin = rigid("sword")
+    x, y, z = SWORD_AT
+    rows = ((-0.12, 0.014, "wood"), (length_m - 0.14, 0.013, "metal"), (length_m - 0.10, 0.048, "metal"))
+    rings = [Ring((x, y + dy, z), r, r, r, 2.0, m) for dy, r, m in (*rows, (length_m - 0.02, 0.046, "metal"))]
+    return [loft([*rings, Ring((x, y + length_m, z), 0.012, 0.012, 0.012, 2.0, "metal")], 8, skin, creases=(1, 2))]
+
+
+@shared
+def sling() -> list[Mesh]:
+    """Two cords and a pouch with its stone, hanging from the right fist; a bag of stones at the hip."""
+    skin = rigid("sword")
+    x, y, z = SWORD_AT
+    cords = [box((x, y + 0.33, z + dz), (0.004, 0.33, 0.003), "leather", skin) for dz in (-0.008, 0.008)]
+    rows = ((0.62, 0.012), (0.66, 0.030), (0.70, 0.030), (0.735, 0.012))
+    pouch = loft([Ring((x, y + dy, z), r * 0.7, r, r, 2.0, "leather") for dy, r in rows], 6, skin)
+    bag = ((0.80, 0.030), (0.84, 0.062), (0.92, 0.058), (0.97, 0.024))
+    stones = loft(
+        [Ring((0.20, dy, 0.03), r * 0.7, r, r, 2.2, "leather") for dy, r in bag],
+        7,
+        rigid("hips"),
+        caps=("round", "flat"),
+    )
+    return [*cords, pouch, stones]
+
+
+@shared
 def scabbard(side_m: float) -> list[Mesh]:
     """An empty or filled scabbard at the left hip, slanting back."""
     skin = rigid("hips")

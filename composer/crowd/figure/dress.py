@@ -121,7 +121,7 @@ def belt(build: Build, *, out_m: float, y: float = 1.035, half_m: float = 0.024,
     return parts
 
 
-def _cloak_skin(points: F64) -> tuple[NDArray[np.int16], F64]:
+def cloak_skin(points: F64) -> tuple[NDArray[np.int16], F64]:
     chest, upper, lower = JOINT["chest"], JOINT["cloak_upper"], JOINT["cloak_lower"]
     y = points[:, 1]
     t = np.clip((1.40 - y) / 0.18, 0.0, 1.0)
@@ -178,7 +178,7 @@ def cloak(
         grid[i, :, 2] = z + np.cos(angle) * reach + np.cos(angle) ** 2 * fold
         if i == 2:
             grid[i, :, 1] -= 0.02 * u**2
-    return sheet(grid, material, _cloak_skin, 0.014, outward=np.array([0.0, 0.0, 1.0]))
+    return sheet(grid, material, cloak_skin, 0.014, outward=np.array([0.0, 0.0, 1.0]))
 
 
 @shared_part
@@ -232,3 +232,11 @@ def collar(material: str = "cloak") -> Mesh:
     return loft(
         [Ring((0.0, y, z), a, f, b, 2.1, material) for y, a, f, b, z in rows], 9, rigid("neck"), caps=("flat", "flat")
     )
+
+
+@shared_part
+def bandage() -> Mesh:
+    """A strip of linen about brow and one ear."""
+    rows = ((1.640, 0.089, 0.112, 0.122), (1.668, 0.092, 0.116, 0.126), (1.700, 0.091, 0.114, 0.124))
+    rings = [Ring((0.004, y, 0.002), a, f, b, 2.1, "crest") for y, a, f, b in rows]
+    return loft(rings, 11, rigid("head"), roll=0.3)

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from composer.crowd.agents import Figure, Mesh
 from composer.crowd.figure import armour, arms, body, dress
 from composer.crowd.figure.body import BUILDS, Build
-from composer.crowd.figure.coarse import coarseness
-from composer.crowd.figure.loft import MATERIAL, merge, mirrored, rumpled
+from composer.crowd.figure.fits import FITS
+from composer.crowd.figure.levels import levels
+from composer.crowd.figure.loft import mirrored
 
 
 def _both(mesh: Mesh) -> list[Mesh]:
@@ -172,14 +171,6 @@ def bannerman(build: Build) -> list[Mesh]:
     return parts + arms.banner() + arms.scabbard(0.225)
 
 
-_CLOTH = [MATERIAL[m] for m in ("tunic", "trousers", "cloak", "leather")]
-
-
-def _worn(mesh: Mesh) -> Mesh:
-    """Cloth and leather a little rumpled."""
-    return rumpled(mesh, 0.22) if np.isin(mesh.material[:1], _CLOTH)[0] else mesh
-
-
 #: Kit by name. Their order and names are part of saved shots: add at the end.
 KITS: dict[str, Callable[[Build], list[Mesh]]] = {
     "spearman": spearman,
@@ -192,15 +183,7 @@ KITS: dict[str, Callable[[Build], list[Mesh]]] = {
 }
 
 
-#: Parts smaller than this (metres, longest side) are left out of each level.
-_SMALLEST_M = (0.0, 0.085, 0.23)
-
-
 def figure(kit: str, build: Build) -> Figure:
-    """One figure: `kit` on a man of `build`, named 'kit_build', full and at two coarser levels."""
-    lods = []
-    for level, smallest in enumerate(_SMALLEST_M):
-        with coarseness(level):
-            parts = [p for p in KITS[kit](build) if float(np.ptp(p.position_m, axis=0).max()) >= smallest]
-        lods.append(merge([_worn(p) for p in parts] if level == 0 else parts))
-    return Figure(f"{kit}_{build.name}", tuple(lods))
+    """One figure: `kit` on a man of `build`, named 'kit_build', full and at its coarser levels."""
+    name = f"{kit}_{build.name}"
+    return Figure(name, levels(lambda: KITS[kit](build), FITS.get(name)))
