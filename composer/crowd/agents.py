@@ -1,6 +1,7 @@
 """The crowd's types: what a figure is made of, and who stands where at some frames.
 
-A figure is a skinned mesh on one skeleton. Every array is plain numpy so that layouts can be hashed, cached and sent to
+A figure is a skinned mesh on the skeleton of its rig: rig 0 is the man's, others have skeletons and clips of their own (a
+rider on his horse, a character out of a file). Every array is plain numpy so that layouts can be hashed, cached and sent to
 a farm node; `guides` uploads them.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,10 +59,16 @@ class Mesh:
 
 @dataclass(frozen=True)
 class Figure:
-    """A kit: what one kind of soldier looks like. lods[0] is the full mesh; later ones are coarser (may be absent)."""
+    """A kit: what one kind of soldier looks like. lods[0] is the full mesh; later ones are coarser (may be absent).
+
+    rig: whose joints it hangs on, index into `Cast.skeletons`. instead: the clips that it plays in place of others, by
+    name; '*' stands for all that are not named (a dead man lies, whatever his region does).
+    """
 
     name: str
     lods: tuple[Mesh, ...]
+    rig: int = 0
+    instead: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Clip:
     position_m: float32 [S, J, 3]: each joint's place in figure space. A vertex v of joint j moves to
     rotation[j] * (v - bind_m[j]) + position_m[j].
     looped: sample S would equal sample 0 (minus travel). Feet stand on y = 0; travel is taken out of the root:
-    stride_m is how far (-Z) the figure moves in one `duration_s`, 0 for clips on the spot.
+    stride_m is how far (-Z) the figure moves in one `duration_s`, 0 for clips on the spot. rig: whose joints it moves.
     """
 
     name: str
@@ -80,15 +88,64 @@ class Clip:
     position_m: F32
     looped: bool = True
     stride_m: float = 0.0
+    rig: int = 0
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What people can be cast as. figures: its variants, indices into `Cast.figures`; the first is the middling one.
+
+    What follows may be absent; then the built-in ways apply. albedo: by material, float32 [K, 3], one of which each
+    gets. weight: float64 [len(figures)], how often each variant. height_m, age, wear, dirt: ranges; wear and dirt from
+    0 to 1, 1 being as much as anybody gets. fixed_albedo: float32 [len(MATERIALS), 3] of a character that brings its
+    own colours. like: the built-in kit whose dyes he takes.
+    """
+
+    name: str
+    figures: tuple[int, ...]
+    like: str = ""
+    weight: tuple[float, ...] = ()
+    albedo: Mapping[str, F32] = field(default_factory=dict)
+    height_m: tuple[float, float] | None = None
+    age: tuple[float, float] | None = None
+    wear: tuple[float, float] | None = None
+    dirt: tuple[float, float] | None = None
+    fixed_albedo: F32 | None = None
+
+
+@dataclass(frozen=True)
+class Hero:
+    """One soldier with a name of his own. kit: what he is cast as, a kit of one figure. soldier: who he is in the layout
+    (`host.00042`). face: his face's own number. reference: a picture of him, for those who paint."""
+
+    name: str
+    kit: str
+    soldier: str = ""
+    face: int | None = None
+    reference: Path | None = None
 
 
 @dataclass(frozen=True)
 class Cast:
-    """Everything that agents index into: skeleton, figures (by `Agents.cast`), clips (by `Agents.clip`)."""
+    """Everything that agents index into: figures (by `Agents.cast`), clips (by `Agents.clip`), and what they hang on.
+
+    skeleton: of rig 0; more_skeletons: of rigs 1, 2, ... A figure of another rig that is told a clip plays its own rig's
+    clip of that name, see `motions.played`. kits: what people are cast as; without any, the built-in ones.
+    look_seed: looks follow from it and the soldier, the same in every shot; None: from the shot's seed.
+    """
 
     skeleton: Skeleton
     figures: tuple[Figure, ...]
     clips: tuple[Clip, ...]
+    more_skeletons: tuple[Skeleton, ...] = ()
+    kits: tuple[Kit, ...] = ()
+    heroes: tuple[Hero, ...] = ()
+    look_seed: int | None = None
+
+    @property
+    def skeletons(self) -> tuple[Skeleton, ...]:
+        """By rig."""
+        return (self.skeleton, *self.more_skeletons)
 
 
 @dataclass(frozen=True)

@@ -109,11 +109,13 @@ def _motion(agents: Agents, crowd: Crowd, assets: Assets, index: NDArray[np.int6
     motion, base = Motion(), assets.motion
     motion.rotation, motion.position, motion.bind = base.rotation, base.position, base.bind
     motion.first, motion.count, motion.looped = base.first, base.count, base.looped
+    motion.joints, motion.first_bind = base.joints, base.first_bind
     motion.place = upload(crowd.place[:, index], wp.vec3, device)
     motion.heading = upload(agents.heading_rad[:, index].astype(np.float32), wp.float32, device)
     up = np.zeros((0, 0, 3), np.float32) if agents.up is None else agents.up[:, index].astype(np.float32)
     motion.up = upload(up, wp.vec3, device)
-    motion.clip = upload(agents.clip[:, index].astype(np.int32), wp.int32, device)
+    clip = assets.played[agents.cast[index], agents.clip[:, index]]
+    motion.clip = upload(clip.astype(np.int32), wp.int32, device)
     motion.phase = upload(agents.phase[:, index].astype(np.float32), wp.float32, device)
     motion.scale = upload(agents.height_scale[index].astype(np.float32), wp.float32, device)
     return motion
@@ -135,7 +137,12 @@ def skin(
     draws = Draws()
     draws.mesh = upload(mesh.astype(np.int32), wp.int32, device)
     draws.first_vertex = upload((np.cumsum(counts) - counts).astype(np.int32), wp.int32, device)
-    draws.matrix = wp.empty((n, 3, assets.joints), dtype=mat34, device=device)
+    rig = assets.rig_of[agents.cast[index]]
+    joints = assets.joints_of[rig].astype(np.int64)
+    most = int(joints.max()) if n else 0
+    draws.rig = upload(rig, wp.int32, device)
+    draws.first_matrix = upload((np.cumsum(joints) - joints).astype(np.int32), wp.int32, device)
+    draws.matrix = wp.empty((3, int(joints.sum())), dtype=mat34, device=device)
     draws.rel = wp.empty(total, dtype=wp.vec3, device=device)
     draws.pixel = wp.empty(total, dtype=wp.vec3, device=device)
     motion = _motion(agents, crowd, assets, index, device)
@@ -145,7 +152,8 @@ def skin(
 
     def work(part: tuple[int, int]) -> None:
         a, b = part
-        wp.launch(pose_kernel, dim=(b - a, 3, assets.joints), device=device, inputs=[motion, a, draws.matrix])
+        inputs = [motion, a, draws.first_matrix, draws.matrix]
+        wp.launch(pose_kernel, dim=(b - a, 3, most), device=device, inputs=inputs)
         k = lanes(device)
         inputs = [assets.meshes, draws, eye, a, k, seen_d, box]
         wp.launch(skin_kernel, dim=(b - a, k), device=device, inputs=inputs)
