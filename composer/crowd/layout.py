@@ -81,7 +81,8 @@ class Layout:
             side=casting.side,
             height_scale=casting.height_scale,
             albedo=casting.albedo,
-            seed=casting.seed,
+            seed=casting.look,
+            name=casting.heroes,
         )
 
 

@@ -93,7 +93,7 @@ class Target:
     albedo: F64
 
     def rows(self) -> F64:
-        """float64 [R, len(MATERIALS)]: what is to be 0 for (shown - area_m2): each material, all of them, each colour."""
+        """float64 [R, len(MATERIALS)]: what (shown - area_m2) is to be 0 for: each material, all, each colour."""
         total = float(self.area_m2.sum())
         colour = self.albedo.transpose(0, 2, 1).reshape(-1, len(self.area_m2))
         tint = total * colour / (colour @ self.area_m2)[:, None] - 1.0

@@ -23,8 +23,8 @@ _CLOTH = [MATERIAL[m] for m in ("tunic", "trousers", "cloak", "leather")]
 
 @dataclass(frozen=True)
 class Fit:
-    """What was found for one figure's coarse levels. paint: the puppet's materials. push: for each coarse level, how far
-    each material stands out, in tenths of a millimetre, in the order of MATERIALS."""
+    """What was found for one figure's coarse levels. paint: the puppet's materials. push: for each coarse level, how
+    far each material stands out, in tenths of a millimetre, in the order of MATERIALS."""
 
     paint: str
     push: tuple[tuple[int, ...], ...]
@@ -71,8 +71,8 @@ def fit_levels(parts: Callable[[], list[Mesh]], seen: Views, albedo: F64, *, rou
 
 
 def shown_error(mesh: Mesh, full: Mesh, seen: Views, albedo: F64) -> tuple[float, float]:
-    """How far a level is off on average over the views: in area, and in colour (the largest of the three channels), both
-    as shares. albedo: float [len(MATERIALS), 3]."""
+    """How far a level is off on average over the views: in area, and in colour (the largest of the three channels), as
+    shares. albedo: float [len(MATERIALS), 3]."""
     own, true = shown_m2(mesh, seen).mean(0), shown_m2(full, seen).mean(0)
     assert own.shape == (len(MATERIALS),)
     colour = (own @ albedo) / own.sum() / ((true @ albedo) / true.sum()) - 1.0

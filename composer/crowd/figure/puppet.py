@@ -301,7 +301,7 @@ _HOME = {
 
 def _painted(mesh: Mesh, home: I64, homes: list[str], full: Mesh, seen: Views) -> Mesh:
     """Each triangle in a material that shows near it, all of them in the full mesh's proportions."""
-    middle, flat, size = _faces(mesh)
+    middle, flat, _ = _faces(mesh)
     their, their_flat, their_size = _faces(full)
     shown = their_size * seen_share(full, seen)
     main = np.where(full.weight >= 0.5, full.joint[:, 0], full.joint[:, 1])[full.triangle[:, 0]]

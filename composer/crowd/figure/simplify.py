@@ -168,7 +168,6 @@ class _Work:
         shared = self.around[a] & self.around[b]
         if len(near_a & near_b) != len(shared) or len(shared) != 2:
             return
-        part = self.part_of_face[next(iter(shared))]
         if len(near_a | near_b) <= 4:  # a tetrahedron is as simple as a closed part gets
             return
         for f in self.around[a] - shared:
@@ -184,7 +183,6 @@ class _Work:
             self.around[b].add(f)
         self.around[a].clear()
         self.quadric[b] += self.quadric[a]
-        del part
         for v in near_a | {b}:
             self.stamp[v] += 1
         for v in {b} | near_a:
