@@ -30,8 +30,8 @@ class Skeleton:
     parent: int16 [J], -1 for the root. bind_m: float32 [J, 3], joint places in the figure's own space at bind pose
     (feet on y = 0, facing -Z, x to the figure's RIGHT is +X).
     openpose: for each of the 18 COCO/OpenPose body joints (nose, neck, r-shoulder, r-elbow, r-wrist, l-shoulder,
-    l-elbow, l-wrist, r-hip, r-knee, r-ankle, l-hip, l-knee, l-ankle, r-eye, l-eye, r-ear, l-ear) the joint that carries it, and
-    openpose_offset_m: float32 [18, 3], its place in the figure's space at bind pose.
+    l-elbow, l-wrist, r-hip, r-knee, r-ankle, l-hip, l-knee, l-ankle, r-eye, l-eye, r-ear, l-ear) the joint that carries
+    it, and openpose_offset_m: float32 [18, 3], its place in the figure's space at bind pose.
     """
 
     names: tuple[str, ...]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from composer.crowd.agents import F32, Cast, Figure, Hero, Kit
+from composer.crowd.agents import F32, Cast, Clip, Figure, Hero, Kit, Skeleton
 from composer.crowd.cast import KITS, average_albedo, clips_of_the_fallen, default_cast, figures_of_kit
 from composer.crowd.cast_file import CastFile, HeroSpec, TypeSpec
 from composer.crowd.figure.body import BUILDS, Build
@@ -18,6 +18,9 @@ from composer.crowd.figure.kits import KITS as BUILT_IN
 from composer.crowd.figure.levels import fit_levels, levels
 from composer.crowd.figure.measure import Views, views
 from composer.crowd.figure.outfit import OUTFITS, Outfit, dressed
+from composer.crowd.horse.levels import fit_mounted, mounted_levels, rider_views
+from composer.crowd.horse.riders import rider_clips
+from composer.crowd.horse.skeleton import MOUNTED
 from composer.crowd.lying import INSTEAD
 from composer.crowd.seeds import hash01, hash_u32, purpose_key
 from composer.crowd.skeleton import SKELETON
@@ -61,7 +64,8 @@ def wardrobe(base: Cast, file: CastFile | None, wanted: Iterable[str]) -> Wardro
     fallen = clips_of_the_fallen() if any(f.instead for f in made.figures) else ()
     cast = replace(
         base,
-        clips=(*base.clips, *fallen),
+        clips=(*base.clips, *fallen, *made.clips),
+        more_skeletons=(*base.more_skeletons, *made.skeletons),
         figures=tuple(made.figures),
         kits=(*base.kits, *made.kits.values()),
         heroes=tuple(heroes),
@@ -125,6 +129,9 @@ class _Making:
         self.figures = list(base.figures)
         self.kits: dict[str, Kit] = {}
         self.notes: list[str] = []
+        self.skeletons: list[Skeleton] = []
+        self.clips: list[Clip] = []
+        self.riders = 0
 
     def kit(self, name: str) -> None:
         """Have a kit of this name, if the file or the built-in outfits know it."""
@@ -143,6 +150,14 @@ class _Making:
         colours = {**base.colors.model_dump(exclude_none=True), **spec.colors.model_dump(exclude_none=True)}
         own = base.model_copy(update={**given, "colors": base.colors.model_copy(update=colours), "variants": 1})
         self.kits[_HERO + name] = self._of_type(_HERO + name, own)
+
+    def mounted(self) -> int:
+        """The riders' rig."""
+        if not self.riders:
+            self.riders = len(self.base.skeletons) + len(self.skeletons)
+            self.skeletons.append(MOUNTED)
+            self.clips += rider_clips(self.riders)
+        return self.riders
 
     def _of_type(self, name: str, spec: TypeSpec) -> Kit:
         parts = spec.given()
@@ -176,7 +191,8 @@ class _Making:
             lods = _figure_lods(spec.like, outfit, build)
             instead = INSTEAD.get(spec.like, ())
             motion = {"*": instead[number % len(instead)]} if instead else {}
-            self.figures.append(Figure(f"{name}_{number + 1}", lods, instead=motion))
+            rig = self.mounted() if outfit.mount == "horse" else 0
+            self.figures.append(Figure(f"{name}_{number + 1}", lods, rig, motion))
             out.append(len(self.figures) - 1)
         return out
 
@@ -204,14 +220,19 @@ def _figure_lods(like: str, outfit: Outfit, build: Build) -> tuple:  # type: ign
         return levels(partial(BUILT_IN[like], build), FITS[f"{like}_{build.name}"])
     parts = partial(dressed, outfit, build)
     fit = FITS.get(f"{like}_{build.name}") if outfit == OUTFITS[like] and like not in BUILT_IN else None
-    if fit is None:
-        fit = fit_levels(parts, _views(), _albedo(like), rounds=10)
-    return levels(parts, fit)
+    if outfit.mount == "horse":
+        return mounted_levels(parts, fit or fit_mounted(parts, _rider_views(), _albedo(like), rounds=8))
+    return levels(parts, fit or fit_levels(parts, _views(), _albedo(like), rounds=10))
 
 
 @lru_cache(maxsize=1)
 def _views() -> Views:
     return views((*default_cast().clips, *clips_of_the_fallen()), SKELETON.bind_m, phases=3, directions=5)
+
+
+@lru_cache(maxsize=1)
+def _rider_views() -> Views:
+    return rider_views(phases=3, directions=5)
 
 
 @lru_cache(maxsize=64)

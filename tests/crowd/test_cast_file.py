@@ -10,7 +10,7 @@ import pytest
 
 from composer.camera.camera import View
 from composer.crowd.agents import MATERIALS, Agents
-from composer.crowd.cast import average_albedo
+from composer.crowd.cast import average_albedo, clips_of_the_fallen
 from composer.crowd.cast_file import load_cast
 from composer.crowd.figure.levels import shown_error
 from composer.crowd.figure.measure import views
@@ -178,7 +178,8 @@ def test_heroes(folder: Path) -> None:
 
 def test_types_of_ones_own_have_all_levels_and_keep_their_area(folder: Path) -> None:
     cast = people(folder).cast
-    seen = views(cast.clips, cast.skeleton.bind_m, phases=6, directions=4, elevation_deg=(1.0, 14.0))
+    clips = (*cast.clips, *clips_of_the_fallen())
+    seen = views(clips, cast.skeleton.bind_m, phases=6, directions=4, elevation_deg=(1.0, 14.0))
     own = [f for f in cast.figures if f.name.startswith(("veteran", "hero"))]
     assert len(own) == 4
     for figure in own:
