@@ -7,20 +7,25 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from composer.crowd.agents import Figure
-from composer.crowd.cast import albedo_for
+from composer.crowd.agents import Mesh
+from composer.crowd.cast import average_albedo, clips_of_the_fallen, default_cast
 from composer.crowd.figure import fits, kits
-from composer.crowd.figure.body import BUILDS
+from composer.crowd.figure.body import BUILDS, Build
 from composer.crowd.figure.levels import Fit, fit_levels, levels, shown_error
 from composer.crowd.figure.measure import views
-from composer.crowd.motion.clips import own_clips
+from composer.crowd.figure.outfit import OUTFITS, dressed
+from composer.crowd.horse.levels import fit_mounted, mounted_levels, rider_views
+from composer.crowd.horse.riders import rider_clips
+from composer.crowd.horse.skeleton import MOUNTED
 from composer.crowd.skeleton import SKELETON
 
+CLIPS = (*default_cast().clips, *clips_of_the_fallen())
 _HEAD = '''"""How the coarse levels of the built-in figures are bent; found by `python -m benchmarks.levels --fit`."""
 
 from __future__ import annotations
@@ -42,35 +47,44 @@ def written(found: dict[str, Fit]) -> str:
     return "".join(lines) + "}\n"
 
 
-def colours(figure: int) -> np.ndarray:
-    """float64 [sides, materials, 3]: the average man's."""
-    seeds = np.arange(64, dtype=np.uint32)
-    worn = [albedo_for(np.full(64, figure, np.int16), [side] * 64, seeds).mean(0) for side in ("red", "blue", "levy")]
-    return np.array(worn, np.float64)
+def parts_of(kit: str, build: Build) -> Callable[[], list[Mesh]]:
+    """What builds a man of this kit."""
+    return partial(kits.KITS[kit], build) if kit in kits.KITS else partial(dressed, OUTFITS[kit], build)
+
+
+def fit_all(figures: list[tuple[str, Build]]) -> dict[str, Fit]:
+    """All fits anew."""
+    seen = {False: views(CLIPS, SKELETON.bind_m, phases=6, directions=6), True: rider_views(6, 6)}
+    found = {}
+    for kit, build in figures:
+        rides = OUTFITS[kit].mount == "horse"
+        fit = fit_mounted if rides else fit_levels
+        found[f"{kit}_{build.name}"] = fit(parts_of(kit, build), seen[rides], average_albedo(kit), rounds=16)
+    return found
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--fit", action="store_true")
-    fit = options.parse_args().fit
-    clips = own_clips()
-    figures = [(kit, build) for kit in kits.KITS for build in BUILDS]
+    options.add_argument("--fit", nargs="*", metavar="KIT", help="find fits anew: of all kits, or of these")
+    figures = [(kit, build) for kit in OUTFITS for build in BUILDS]
     found = dict(fits.FITS)
-    if fit:
-        seen = views(clips, SKELETON.bind_m, phases=5, directions=5)
-        for index, (kit, build) in enumerate(figures):
-            parts = partial(kits.KITS[kit], build)
-            found[f"{kit}_{build.name}"] = fit_levels(parts, seen, colours(index))
+    wanted = options.parse_args().fit
+    if wanted is not None:
+        found |= fit_all([f for f in figures if not wanted or f[0] in wanted])
         Path(fits.__file__).write_text(written(found))
-    check = views(clips, SKELETON.bind_m, phases=7, directions=3, elevation_deg=(1.0, 14.0))
+    low_high = (1.0, 14.0)
+    on_foot = views(CLIPS, SKELETON.bind_m, phases=7, directions=3, elevation_deg=low_high)
+    mounted = views(rider_clips(), MOUNTED.bind_m, phases=7, directions=3, elevation_deg=low_high)
     worst = np.zeros(2)
     print(f"{'figure':20s}" + "".join(f"{f'{t}: triangles, area %, colour %':>36s}" for t in ("near", "mid", "far")))
-    for index, (kit, build) in enumerate(figures):
+    for kit, build in figures:
         name = f"{kit}_{build.name}"
-        figure = Figure(name, levels(partial(kits.KITS[kit], build), found.get(name)))
+        rides = OUTFITS[kit].mount == "horse"
+        lods = (mounted_levels if rides else levels)(parts_of(kit, build), found[name])
         cells = []
-        for mesh in figure.lods[1:]:
-            errors = [shown_error(mesh, figure.lods[0], check, albedo) for albedo in colours(index)]
+        for mesh in lods[1:]:
+            check = mounted if rides else on_foot
+            errors = [shown_error(mesh, lods[0], check, albedo) for albedo in average_albedo(kit)]
             area, colour = errors[0][0], max(e[1] for e in errors)
             worst = np.maximum(worst, (abs(area), colour))
             cells.append(f"{len(mesh.triangle):6d} {100 * area:+7.2f} {100 * colour:6.2f}")

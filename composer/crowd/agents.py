@@ -1,7 +1,8 @@
 """The crowd's types: what a figure is made of, and who stands where at some frames.
 
-A figure is a skinned mesh on one skeleton. Every array is plain numpy so that layouts can be hashed, cached and sent to
-a farm node; `guides` uploads them.
+A figure is a skinned mesh on the skeleton of its rig: rig 0 is the man's, others have skeletons and clips of their
+own (a rider on his horse, a character out of a file). Every array is plain numpy so that layouts can be hashed, cached
+and sent to a farm node; `guides` uploads them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ I16 = NDArray[np.int16]
 I32 = NDArray[np.int32]
 
 #: What a triangle is made of; the second axis of `Crowd.albedo`. Guides shade metal with a sheen, the rest as cloth.
-MATERIALS = ("skin", "hair", "tunic", "trousers", "leather", "metal", "wood", "cloak", "shield", "crest")
+MATERIALS = (
+    "skin", "hair", "tunic", "trousers", "leather", "metal", "wood", "cloak", "shield", "crest", "coat", "mane",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,9 @@ class Skeleton:
 
     parent: int16 [J], -1 for the root. bind_m: float32 [J, 3], joint places in the figure's own space at bind pose
     (feet on y = 0, facing -Z, x to the figure's RIGHT is +X).
-    openpose: for each of the 18 COCO/OpenPose body joints (nose, neck, r-shoulder, r-elbow, r-wrist, l-shoulder, l-elbow,
-    l-wrist, r-hip, r-knee, r-ankle, l-hip, l-knee, l-ankle, r-eye, l-eye, r-ear, l-ear) the joint that carries it, and
-    openpose_offset_m: float32 [18, 3], its place in the figure's space at bind pose.
+    openpose: for each of the 18 COCO/OpenPose body joints (nose, neck, r-shoulder, r-elbow, r-wrist, l-shoulder,
+    l-elbow, l-wrist, r-hip, r-knee, r-ankle, l-hip, l-knee, l-ankle, r-eye, l-eye, r-ear, l-ear) the joint that carries
+    it, and openpose_offset_m: float32 [18, 3], its place in the figure's space at bind pose.
     """
 
     names: tuple[str, ...]
@@ -57,10 +60,16 @@ class Mesh:
 
 @dataclass(frozen=True)
 class Figure:
-    """A kit: what one kind of soldier looks like. lods[0] is the full mesh; later ones are coarser (may be absent)."""
+    """A kit: what one kind of soldier looks like. lods[0] is the full mesh; later ones are coarser (may be absent).
+
+    rig: whose joints it hangs on, index into `Cast.skeletons`. instead: the clips that it plays in place of others, by
+    name; '*' stands for all that are not named (a dead man lies, whatever his region does).
+    """
 
     name: str
     lods: tuple[Mesh, ...]
+    rig: int = 0
+    instead: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ class Clip:
     position_m: float32 [S, J, 3]: each joint's place in figure space. A vertex v of joint j moves to
     rotation[j] * (v - bind_m[j]) + position_m[j].
     looped: sample S would equal sample 0 (minus travel). Feet stand on y = 0; travel is taken out of the root:
-    stride_m is how far (-Z) the figure moves in one `duration_s`, 0 for clips on the spot.
+    stride_m is how far (-Z) the figure moves in one `duration_s`, 0 for clips on the spot. rig: whose joints it moves.
     """
 
     name: str
@@ -80,15 +89,63 @@ class Clip:
     position_m: F32
     looped: bool = True
     stride_m: float = 0.0
+    rig: int = 0
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What people can be cast as. figures: its variants, indices into `Cast.figures`; weight: how often each.
+
+    like: the built-in kit whose dyes it takes. What follows may be absent; then the built-in ways apply. albedo: by
+    material, float32 [K, 3], one of which each gets, the first most often. height_m, age, wear, dirt: ranges; wear and
+    dirt from 0 to 1, 1 being as much as anybody gets. own_albedo: float32 [len(MATERIALS), 3] of a character that
+    brings its colours along.
+    """
+
+    name: str
+    figures: tuple[int, ...]
+    weight: tuple[float, ...]
+    like: str
+    albedo: Mapping[str, F32] = field(default_factory=dict)
+    height_m: tuple[float, float] | None = None
+    age: tuple[float, float] | None = None
+    wear: tuple[float, float] | None = None
+    dirt: tuple[float, float] | None = None
+    own_albedo: F32 | None = None
+
+
+@dataclass(frozen=True)
+class Hero:
+    """One soldier with a name of his own. kit: what he is cast as. soldier: who he is in the layout (`host.00042`).
+    face: the number that his looks follow from."""
+
+    name: str
+    kit: str
+    soldier: str
+    face: int
 
 
 @dataclass(frozen=True)
 class Cast:
-    """Everything that agents index into: skeleton, figures (by `Agents.cast`), clips (by `Agents.clip`)."""
+    """Everything that agents index into: figures (by `Agents.cast`), clips (by `Agents.clip`), and their joints.
+
+    skeleton: of rig 0; more_skeletons: of rigs 1, 2, ... A figure of another rig that is told a clip plays its own
+    rig's clip of that name, see `motions.played`. kits: what people are cast as, beside the built-in kits.
+    look_seed: looks follow from it and the soldier, the same in every shot; None: from the shot's seed.
+    """
 
     skeleton: Skeleton
     figures: tuple[Figure, ...]
     clips: tuple[Clip, ...]
+    more_skeletons: tuple[Skeleton, ...] = ()
+    kits: tuple[Kit, ...] = ()
+    heroes: tuple[Hero, ...] = ()
+    look_seed: int | None = None
+
+    @property
+    def skeletons(self) -> tuple[Skeleton, ...]:
+        """By rig."""
+        return (self.skeleton, *self.more_skeletons)
 
 
 @dataclass(frozen=True)

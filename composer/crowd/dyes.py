@@ -5,7 +5,7 @@ Colours are picked in sRGB, as a painter would, and handed out as linear ACEScg 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
@@ -72,6 +72,8 @@ _LEATHER = from_srgb("4E3423", "5E3F28", "35281E", "6C4C31", "443026")
 _WOOD = from_srgb("93794F", "7B6344", "604B35", "86704F")
 _STEEL = from_srgb("84858A", "76767A", "8F8C88", "66666A", "7C7468")
 _BRONZE = from_srgb("977040", "A67C44", "86643C")
+_COAT = from_srgb("5A3A22", "6E4426", "4A2E1E", "7A5A3A", "2E241E", "8A8178", "8C5A34", "3A2A20")
+_MANE = from_srgb("1E1814", "2A201A", "3A2A1E", "B09A74", "6A6058")
 _DIRT = from_srgb("4A3E2C")[0]
 _DUST = from_srgb("9C8B6B")[0]
 
@@ -82,8 +84,16 @@ def _pick(choices: F32, seed: NDArray[np.uint32], purpose: str) -> F32:
     return choices[np.minimum((h**1.35 * len(choices)).astype(np.int64), len(choices) - 1)]
 
 
-def _weathered(colour: F32, seed: NDArray[np.uint32], what: str, *, fade: float, dirt: float, hue: float = 0.06) -> F32:
-    """The colour after sun, mud and an uneven dye bath; amounts are the most that anyone gets."""
+def _weathered(
+    colour: F32,
+    seed: NDArray[np.uint32],
+    what: str,
+    *,
+    fade: float | F32,
+    dirt: float | F32,
+    hue: float = 0.06,
+) -> F32:
+    """The colour after sun, mud and an uneven dye bath; amounts are the most that anyone gets, or each man's [N, 1]."""
     out = colour.astype(np.float64)
     shift = np.stack([hash01(seed, f"{what} hue {c}") for c in "rgb"], -1) - 0.5
     out = out * (1.0 + 2.0 * hue * shift)
@@ -123,15 +133,66 @@ def _of_sides(
     return out
 
 
+@dataclass(frozen=True)
+class Person:
+    """What a cast says of each of N men; NaN where it says nothing. own: material to (colours float32 [K, 3], who may
+    wear them, bool [N])."""
+
+    wear: F32
+    dirt: F32
+    age: F32
+    own: Mapping[str, Sequence[tuple[F32, NDArray[np.bool_]]]]
+
+    @classmethod
+    def unknown(cls, count: int) -> Person:
+        """Nothing is known."""
+        nothing = np.full(count, np.nan, np.float32)
+        return cls(nothing, nothing, nothing, {})
+
+    def fade(self) -> F32:
+        """How many times as far as usual his clothes are faded."""
+        return np.where(np.isfinite(self.wear), 2.2 * np.nan_to_num(self.wear), 1.0).astype(np.float32)
+
+    def mud(self) -> F32:
+        """How many times as dirty as usual he is."""
+        return np.where(np.isfinite(self.dirt), 2.6 * np.nan_to_num(self.dirt), 1.0).astype(np.float32)
+
+    def grey(self, seed: NDArray[np.uint32]) -> F32:
+        """How grey his hair is, from 0 to 1."""
+        years = np.nan_to_num(self.age)
+        return (np.clip((years - 36) / 30, 0, 1) * (0.35 + 0.65 * hash01(seed, "grey"))).astype(np.float32)
+
+
+_GREY = from_srgb("A9A59E")[0]
+_BUILT_IN: Mapping[str, Callable[[NDArray[np.uint32], F32], F32]] = {
+    "skin": lambda seed, metal: _pick(_SKIN, seed, "skin"),
+    "hair": lambda seed, metal: _pick(_HAIR, seed, "hair"),
+    "leather": lambda seed, metal: _pick(_LEATHER, seed, "leather"),
+    "wood": lambda seed, metal: _pick(_WOOD, seed, "wood"),
+    "metal": lambda seed, metal: metal,
+    "coat": lambda seed, metal: _pick(_COAT, seed, "coat"),
+    "mane": lambda seed, metal: _pick(_MANE, seed, "mane"),
+}
+
+
+def _with_own(usual: F32, own: Sequence[tuple[F32, NDArray[np.bool_]]], seed: NDArray[np.uint32], what: str) -> F32:
+    """`usual` [N, 3], and colours of their own for those who have them."""
+    out = usual.copy()
+    for choices, mine in own:
+        out[mine] = _pick(choices, seed[mine], what)
+    return out
+
+
 def dyed(
     kit: Sequence[str],
     names: Sequence[str],
     side: ArrayLike,
     seed: NDArray[np.uint32],
     palettes: Mapping[str, Palette] | None = None,
+    person: Person | None = None,
 ) -> F32:
     """Reflectances float32 [N, len(MATERIALS), 3] of N men. kit: each man's kit name. side: int [N], index into
-    `names`."""
+    `names`. person: what is known of each beside that."""
     palettes = SIDES if palettes is None else palettes
     side = np.asarray(side).astype(np.int64)
     for name in names:
@@ -153,22 +214,34 @@ def dyed(
     bronze = (np.isin(kits, ("heavy", "officer"))) & (hash01(seed, "bronze") < np.where(rich, 0.75, 0.35))
     metal[bronze] = _pick(_BRONZE, seed[bronze], "bronze")
     wear = np.where(rich, 0.4, np.where(poor, 1.3, 1.0))[:, None].astype(np.float32)
+    person = Person.unknown(len(seed)) if person is None else person
+    fade_more, dirt_more = person.fade()[:, None], person.mud()[:, None]
+    wear = np.where(np.isfinite(person.wear)[:, None], np.float32(1.0), np.minimum(wear, 1.25))
 
     def aged(colour: F32, what: str, fade: float, dirt: float, hue: float = 0.06) -> F32:
         fresh = _weathered(colour, seed, what, fade=0.0, dirt=0.0, hue=hue)
-        old = _weathered(colour, seed, what, fade=fade, dirt=dirt, hue=hue)
-        return fresh + np.minimum(wear, 1.25) * (old - fresh)
+        old = _weathered(colour, seed, what, fade=fade * fade_more, dirt=dirt * dirt_more, hue=hue)
+        return fresh + wear * (old - fresh)
 
+    for what, own in person.own.items():
+        usual = worn[what] if what in worn else _BUILT_IN[what](seed, metal)
+        worn[what] = _with_own(usual, own, seed, what)
+    hair = worn.get("hair", _pick(_HAIR, seed, "hair"))
+    hair = hair + person.grey(seed)[:, None] * (_GREY - hair)
     rows = {
-        "skin": _weathered(_pick(_SKIN, seed, "skin"), seed, "skin", fade=0.1, dirt=0.18, hue=0.03),
-        "hair": _weathered(_pick(_HAIR, seed, "hair"), seed, "hair", fade=0.1, dirt=0.0, hue=0.05),
+        "skin": _weathered(
+            worn.get("skin", _pick(_SKIN, seed, "skin")), seed, "skin", fade=0.1, dirt=0.18 * dirt_more, hue=0.03
+        ),
+        "hair": _weathered(hair, seed, "hair", fade=0.1, dirt=0.0, hue=0.05),
         "tunic": aged(worn["tunic"], "tunic", 0.35, 0.22),
         "trousers": aged(worn["trousers"], "trousers", 0.25, 0.3),
-        "leather": aged(_pick(_LEATHER, seed, "leather"), "leather", 0.2, 0.25),
-        "metal": _weathered(metal, seed, "metal", fade=0.0, dirt=0.30, hue=0.03),
-        "wood": aged(_pick(_WOOD, seed, "wood"), "wood", 0.2, 0.15),
+        "leather": aged(worn.get("leather", _pick(_LEATHER, seed, "leather")), "leather", 0.2, 0.25),
+        "metal": _weathered(worn.get("metal", metal), seed, "metal", fade=0.0, dirt=0.30 * dirt_more, hue=0.03),
+        "wood": aged(worn.get("wood", _pick(_WOOD, seed, "wood")), "wood", 0.2, 0.15),
         "cloak": aged(worn["cloak"], "cloak", 0.3, 0.25),
         "shield": aged(worn["shield"], "shield", 0.22, 0.25),
         "crest": aged(worn["crest"], "crest", 0.15, 0.28),
+        "coat": aged(worn.get("coat", _pick(_COAT, seed, "coat")), "coat", 0.1, 0.15),
+        "mane": aged(worn.get("mane", _pick(_MANE, seed, "mane")), "mane", 0.1, 0.1),
     }
     return np.clip(np.stack([rows[m] for m in MATERIALS], axis=1), LOWEST, HIGHEST)

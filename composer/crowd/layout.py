@@ -121,7 +121,8 @@ class Layout:
             side=casting.side,
             height_scale=casting.height_scale,
             albedo=casting.albedo,
-            seed=casting.seed,
+            seed=casting.look,
+            name=casting.heroes,
         )
         if self.acts is not None:
             agents = self.acts.over(agents, self.ground.height_m)

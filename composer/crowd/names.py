@@ -39,7 +39,8 @@ def kit_name(figure: str) -> str:
 
 
 def agent_names(layout: Crowd) -> dict[int, str]:
-    """Agent id to name (`host_left.00042`) for everybody in `layout`."""
+    """Agent id to name (`host_left.00042`, or a hero's own) for everybody in `layout`."""
     first = [first_id(name) for name in layout.region_names]
     pairs = zip(layout.agent_id.tolist(), layout.region.tolist(), strict=True)
-    return {agent: f"{layout.region_names[r]}.{agent - first[r]:05d}" for agent, r in pairs}
+    names = {agent: f"{layout.region_names[r]}.{agent - first[r]:05d}" for agent, r in pairs}
+    return {**names, **layout.casting.heroes}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,26 +11,29 @@ from composer.camera.camera import View
 from composer.crowd.agents import Cast
 from composer.crowd.bvh import read_bvh
 from composer.crowd.cast import default_cast
+from composer.crowd.cast_file import CastFile, load_cast
 from composer.crowd.layout import layout
 from composer.crowd.names import Names, names_of
 from composer.crowd.orders import Crowd
 from composer.crowd.overrides import Picker, direct
 from composer.crowd.regions import GroundLike
 from composer.crowd.retarget import retarget
+from composer.crowd.wardrobe import Wardrobe, wardrobe, with_cast
 from composer.errors import InputError, InputErrors, Where
 from composer.shot.located import located
-from composer.shot.schema import ShotFile
+from composer.shot.schema import CrowdSpec, ShotFile
 
 
 @dataclass(frozen=True)
 class People:
-    """cast: what they look like and do. layout: who stands where, overrides and all. names: of everybody. notes: what was
-    assumed."""
+    """cast: what they look like and do. layout: who stands where, overrides and all. names: of everybody. references:
+    pictures of heroes, by agent id. notes: what was assumed."""
 
     cast: Cast
     layout: Crowd
     names: Names
     notes: tuple[str, ...]
+    references: Mapping[int, Path] = field(default_factory=dict)
 
 
 def people_of(
@@ -47,14 +50,18 @@ def people_of(
     """Lay the shot's crowd out, and put its overrides on it. count: in place of the shot's own. pick: makes what asks the
     id pass, for overrides by pixel. last_frame, cache: for regions with cues, how far they are simulated in one go, and the
     folder that keeps that. Raises InputError at the line of `shot.yaml`."""
-    cast, notes = cast_of(shot)
+    file = cast_file_of(shot)
+    with located(shot, "cast"):
+        crowd = shot.crowd if file is None else with_cast(shot.crowd, file)
+    dressed, notes = cast_of(shot, file, crowd)
+    cast = dressed.cast
     try:
         placed = layout(
-            shot.crowd,
+            crowd,
             cast,
             ground,
             view_at,
-            shot.sides,
+            {**(file.sides if file else {}), **shot.sides},
             frame_rate=frame_rate,
             first_frame=first_frame,
             count=count,
@@ -66,14 +73,21 @@ def people_of(
         raise InputErrors([_at_its_line(e, shot) for e in errors.errors if isinstance(e, InputError)]) from errors
     except InputError as error:
         raise _at_its_line(error, shot) from error
+    heroes = placed.casting.heroes
+    pictures = {agent: dressed.references[hero] for agent, hero in heroes.items() if hero in dressed.references}
     own = shot.crowd.count if shot.crowd.count is not None else sum(r.count or 0 for r in shot.crowd.regions)
     look = pick(cast) if pick else None
     directed = direct(shot, cast, placed, ground, pick=look, fewer=count is not None and count < own)
-    return People(cast, directed, names_of(directed, cast), (*notes, *directed.notes))
+    return People(cast, directed, names_of(directed, cast), (*notes, *directed.notes), pictures)
 
 
-def cast_of(shot: ShotFile) -> tuple[Cast, tuple[str, ...]]:
-    """Muster's own cast, with the shot's BVH motions retargeted onto its skeleton; and notes on those."""
+def cast_file_of(shot: ShotFile) -> CastFile | None:
+    """The `cast.yaml` that the shot names. Raises InputErrors with all that is wrong with it."""
+    return None if shot.cast is None else load_cast(shot.path(shot.cast))
+
+
+def cast_of(shot: ShotFile, file: CastFile | None, crowd: CrowdSpec) -> tuple[Wardrobe, tuple[str, ...]]:
+    """Muster's own cast with whom the crowd needs, and the shot's BVH motions retargeted onto its skeleton; notes."""
     cast, notes = default_cast(), []
     for i, spec in enumerate(shot.clips):
         with located(shot, "clips", i):
@@ -82,7 +96,9 @@ def cast_of(shot: ShotFile) -> tuple[Cast, tuple[str, ...]]:
             made = retarget(read_bvh(shot.folder / spec.bvh), cast.skeleton, spec.name, spec.frames, spec.loop)
         cast = replace(cast, clips=(*cast.clips, made.clip))
         notes += [f"clip {spec.name}: {n}" for n in made.notes]
-    return cast, tuple(notes)
+    wanted = [kit for region in crowd.regions for kit in region.kits or ()]
+    dressed = wardrobe(cast, file, dict.fromkeys(wanted))
+    return dressed, (*notes, *dressed.notes)
 
 
 def _at_its_line(error: InputError, shot: ShotFile) -> InputError:

@@ -11,6 +11,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from composer.crowd.agents import Cast, Clip, Figure
+from composer.crowd.motions import played
 from composer.errors import InputError
 from composer.guides.kernel_raster import Motion
 from composer.guides.kernel_view import Meshes
@@ -24,7 +25,9 @@ LOD_PX = (150.0, 50.0, 18.0)
 @dataclass(frozen=True)
 class Assets:
     """meshes, motion (without the agents' own arrays) on the device; mesh_of: int32 [figures, most lods]; radius_m:
-    float64 [figures, clips] of a sphere around `MIDDLE_M`, over the whole clip; joints: of the skeleton."""
+    float64 [figures, clips] of a sphere around `MIDDLE_M`, over the whole clip; rig_of: int32 [figures]; joints_of:
+    int32 [rigs]; played: int16 [figures, clips], see `motions.played`; tall: float64 [figures], heights relative to a
+    man; pose_joint, pose_place: [rigs, 18]."""
 
     meshes: Meshes
     motion: Motion
@@ -32,19 +35,27 @@ class Assets:
     lods: NDArray[np.int32]
     vertices: NDArray[np.int64]
     radius_m: NDArray[np.float64]
-    joints: int
+    rig_of: NDArray[np.int32]
+    joints_of: NDArray[np.int32]
+    played: NDArray[np.int16]
+    tall: NDArray[np.float64]
     pose_joint: wp.array
     pose_place: wp.array
 
     def lod(self, figure: NDArray[np.int16], height_px: NDArray[np.float64]) -> NDArray[np.int32]:
-        """The mesh for figures of these heights in the picture."""
+        """The mesh for figures whose men are of these heights in the picture."""
+        height_px = height_px * self.tall[figure]
         level = np.searchsorted(-np.array(LOD_PX), -height_px, side="right").astype(np.int32)
         return self.mesh_of[figure, np.minimum(level, self.lods[figure] - 1)]
 
 
 def _check(cast: Cast) -> None:
-    joints = len(cast.skeleton.parent)
     for figure in cast.figures:
+        if not 0 <= figure.rig < len(cast.skeletons):
+            raise InputError(f"figure {figure.name} hangs on a rig that the cast lacks")
+        if not any(c.rig == figure.rig for c in cast.clips):
+            raise InputError(f"figure {figure.name} has no clip of its own rig")
+        joints = len(cast.skeletons[figure.rig].parent)
         for mesh in figure.lods:
             if len(mesh.triangle) > MAX_TRIANGLES:
                 raise InputError(
@@ -57,6 +68,9 @@ def _check(cast: Cast) -> None:
             raise InputError(f"figure {figure.name} has no mesh")
     if not cast.figures or not cast.clips:
         raise InputError("a cast needs at least one figure and one clip")
+    for clip in cast.clips:
+        if not 0 <= clip.rig < len(cast.skeletons) or clip.rotation.shape[1] != len(cast.skeletons[clip.rig].parent):
+            raise InputError(f"clip {clip.name} does not move the joints of its rig")
 
 
 def _radius(figure: Figure, clip: Clip, bind_m: NDArray[np.float32]) -> float:
@@ -72,6 +86,11 @@ def _radius(figure: Figure, clip: Clip, bind_m: NDArray[np.float32]) -> float:
     if not worn.any():
         return 1.0
     return float((np.linalg.norm(clip.position_m[:, worn] - MIDDLE_M, axis=2) + reach[worn]).max())
+
+
+def _tall(figure: Figure) -> float:
+    """How much larger than a man, at least 1: what level of detail it gets."""
+    return max(1.0, float(np.ptp(figure.lods[0].position_m, axis=0).max()) / 1.8)
 
 
 def _starts(counts: list[int]) -> NDArray[np.int32]:
@@ -101,24 +120,35 @@ def _pack(cast: Cast, device: str) -> Assets:
     meshes.first_vertex, meshes.vertices = up(_starts(vertices), wp.int32), up(np.array(vertices, np.int32), wp.int32)
     meshes.first_tri, meshes.tris = up(_starts(triangles), wp.int32), up(np.array(triangles, np.int32), wp.int32)
     motion = Motion()
-    motion.rotation = up(np.concatenate([c.rotation for c in cast.clips]).astype(np.float32), wp.quat)
-    motion.position = up(np.concatenate([c.position_m for c in cast.clips]).astype(np.float32), wp.vec3)
-    counts = [len(c.rotation) for c in cast.clips]
-    motion.first, motion.count = up(_starts(counts), wp.int32), up(np.array(counts, np.int32), wp.int32)
+    motion.rotation = up(np.concatenate([c.rotation.reshape(-1, 4) for c in cast.clips]).astype(np.float32), wp.quat)
+    motion.position = up(np.concatenate([c.position_m.reshape(-1, 3) for c in cast.clips]).astype(np.float32), wp.vec3)
+    joints_of = np.array([len(s.parent) for s in cast.skeletons], np.int32)
+    rig = np.array([c.rig for c in cast.clips])
+    counts = np.array([len(c.rotation) for c in cast.clips], np.int32)
+    motion.first = up(_starts([int(n) for n in counts * joints_of[rig]]), wp.int32)
+    motion.count, motion.joints = up(counts, wp.int32), up(joints_of[rig], wp.int32)
+    motion.first_bind = up(_starts([int(n) for n in joints_of])[rig], wp.int32)
     motion.looped = up(np.array([c.looped for c in cast.clips], np.int32), wp.int32)
-    skeleton = cast.skeleton
-    motion.bind = up(skeleton.bind_m.astype(np.float32), wp.vec3)
-    radius = [[_radius(figure, clip, skeleton.bind_m) for clip in cast.clips] for figure in cast.figures]
+    motion.bind = up(np.concatenate([s.bind_m for s in cast.skeletons]).astype(np.float32), wp.vec3)
+    plays = played(cast)
+    radius = np.zeros(plays.shape)
+    for f, figure in enumerate(cast.figures):
+        bind_m = cast.skeletons[figure.rig].bind_m
+        for k in np.unique(plays[f]):
+            radius[f, plays[f] == k] = _radius(figure, cast.clips[k], bind_m)
     return Assets(
         meshes=meshes,
         motion=motion,
         mesh_of=mesh_of,
         lods=lods,
         vertices=np.array(vertices, dtype=np.int64),
-        radius_m=np.array(radius),
-        joints=len(skeleton.parent),
-        pose_joint=up(skeleton.openpose.astype(np.int32), wp.int32),
-        pose_place=up(skeleton.openpose_offset_m.astype(np.float32), wp.vec3),
+        radius_m=radius,
+        rig_of=np.array([f.rig for f in cast.figures], np.int32),
+        joints_of=joints_of,
+        played=plays,
+        tall=np.array([1.0 if f.rig == 0 else _tall(f) for f in cast.figures]),
+        pose_joint=up(np.stack([s.openpose for s in cast.skeletons]).astype(np.int32), wp.int32),
+        pose_place=up(np.stack([s.openpose_offset_m for s in cast.skeletons]).astype(np.float32), wp.vec3),
     )
 
 

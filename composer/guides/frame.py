@@ -51,6 +51,7 @@ class Slots:
     seen: NDArray[np.bool_]
     draws: Draws
     motion: Motion
+    most_joints: int
     box: NDArray[np.int32]
 
 
@@ -124,16 +125,19 @@ def _motion(agents: Agents, crowd: Crowd, assets: Assets, index: NDArray[np.int6
     motion, base = Motion(), assets.motion
     motion.rotation, motion.position, motion.bind = base.rotation, base.position, base.bind
     motion.first, motion.count, motion.looped = base.first, base.count, base.looped
+    motion.joints, motion.first_bind = base.joints, base.first_bind
     motion.place = upload(crowd.place[:, index], wp.vec3, device)
     motion.heading = upload(agents.heading_rad[:, index].astype(np.float32), wp.float32, device)
     up = np.zeros((0, 0, 3), np.float32) if agents.up is None else agents.up[:, index].astype(np.float32)
     motion.up = upload(up, wp.vec3, device)
-    motion.clip = upload(agents.clip[:, index].astype(np.int32), wp.int32, device)
+    clip = assets.played[agents.cast[index], agents.clip[:, index]]
+    motion.clip = upload(clip.astype(np.int32), wp.int32, device)
     motion.phase = upload(agents.phase[:, index].astype(np.float32), wp.float32, device)
     fade = (agents.clip_from, agents.phase_from, agents.blend)
     nobody = np.zeros((0, 0), np.float32)
     parts = [nobody if part is None or agents.blend is None else part[:, index] for part in fade]
-    motion.clip_from = upload(parts[0].astype(np.int32), wp.int32, device)
+    before = parts[0] if not len(parts[0]) else assets.played[agents.cast[index], parts[0]]
+    motion.clip_from = upload(before.astype(np.int32), wp.int32, device)
     motion.phase_from, motion.blend = (upload(part.astype(np.float32), wp.float32, device) for part in parts[1:])
     motion.scale = upload(agents.height_scale[index].astype(np.float32), wp.float32, device)
     return motion
@@ -155,8 +159,13 @@ def skin(
     draws = Draws()
     draws.mesh = upload(mesh.astype(np.int32), wp.int32, device)
     draws.first_vertex = upload((np.cumsum(counts) - counts).astype(np.int32), wp.int32, device)
+    rig = assets.rig_of[agents.cast[index]]
+    joints = assets.joints_of[rig].astype(np.int64)
+    most = int(joints.max()) if n else 0
+    draws.rig = upload(rig, wp.int32, device)
+    draws.first_matrix = upload((np.cumsum(joints) - joints).astype(np.int32), wp.int32, device)
     # frame by frame in memory: of the frames beside this one only what is in the picture is ever touched
-    draws.matrix = empty_floats((3, n, assets.joints), mat34, device).transpose((1, 0, 2))
+    draws.matrix = empty_floats((3, int(joints.sum())), mat34, device)
     draws.rel = empty_floats((total,), wp.vec3, device)
     draws.pixel = empty_floats((total,), wp.vec3, device)
     motion = _motion(agents, crowd, assets, index, device)
@@ -167,8 +176,8 @@ def skin(
 
     def work(part: tuple[int, int]) -> None:
         a, b = part
-        inputs = [motion, everyone[a:b], 1, draws.matrix]
-        wp.launch(pose_kernel, dim=(b - a, 1, assets.joints), device=device, inputs=inputs)
+        inputs = [motion, everyone[a:b], 1, draws.first_matrix, draws.matrix]
+        wp.launch(pose_kernel, dim=(b - a, 1, most), device=device, inputs=inputs)
         k = lanes(device)
         inputs = [assets.meshes, draws, eye, a, k, seen_d, box]
         wp.launch(skin_kernel, dim=(b - a, k), device=device, inputs=inputs)
@@ -177,14 +186,14 @@ def skin(
         pool.run(work, pool.split(n, 16))
     slot_of = np.full(len(agents), -1, dtype=np.int64)
     slot_of[index] = np.arange(n)
-    return Slots(index, slot_of, seen, draws, motion, box.numpy())
+    return Slots(index, slot_of, seen, draws, motion, most, box.numpy())
 
 
 def pose_beside(slots: Slots, who: NDArray[np.int32], device: str) -> None:
     """Pose these slots at the frames before and after, which only motion asks for."""
     if len(who):
-        inputs = [slots.motion, upload(who, wp.int32, device), 0, slots.draws.matrix]
-        wp.launch(pose_kernel, dim=(len(who), 2, slots.draws.matrix.shape[2]), device=device, inputs=inputs)
+        inputs = [slots.motion, upload(who, wp.int32, device), 0, slots.draws.first_matrix, slots.draws.matrix]
+        wp.launch(pose_kernel, dim=(len(who), 2, slots.most_joints), device=device, inputs=inputs)
 
 
 def _leaned(level: F64, axis: F64) -> F64:

@@ -34,12 +34,17 @@ NEVER = wp.constant(wp.int64(-(1 << 62)))
 @wp.struct
 class Motion:
     """Clips, one after the other, and what each agent is doing at the three frames. up: [0, 0] where all are upright.
-    clip_from, phase_from, blend: [0, 0] where nobody fades from one clip into another."""
+    clip_from, phase_from, blend: [0, 0] where nobody fades from one clip into another.
 
-    rotation: wp.array2d(dtype=wp.quat)
-    position: wp.array2d(dtype=wp.vec3)
+    A clip's samples start at `first`, `joints` entries each; its rig's bind places start at `first_bind`.
+    """
+
+    rotation: wp.array(dtype=wp.quat)
+    position: wp.array(dtype=wp.vec3)
     first: wp.array(dtype=int)
     count: wp.array(dtype=int)
+    joints: wp.array(dtype=int)
+    first_bind: wp.array(dtype=int)
     looped: wp.array(dtype=int)
     bind: wp.array(dtype=wp.vec3)
     place: wp.array2d(dtype=wp.vec3)
@@ -69,6 +74,7 @@ def lean(up: wp.vec3) -> wp.quat:
 @wp.func
 def sampled(motion: Motion, clip: int, phase: float, joint: int):
     """A joint's rotation and place in figure space, between two samples of a clip."""
+    joints = motion.joints[clip]
     n = motion.count[clip]
     s = phase * float(n)
     i = int(wp.floor(s))
@@ -80,25 +86,29 @@ def sampled(motion: Motion, clip: int, phase: float, joint: int):
     else:
         i = wp.clamp(i, 0, n - 1)
         k = wp.clamp(k, 0, n - 1)
-    base = motion.first[clip]
-    qa = motion.rotation[base + i, joint]
-    qb = motion.rotation[base + k, joint]
+    base = motion.first[clip] + joint
+    qa = motion.rotation[base + i * joints]
+    qb = motion.rotation[base + k * joints]
     if wp.dot(qa, qb) < 0.0:
         qb = -qb
     q = wp.normalize(qa * (1.0 - t) + qb * t)
-    return q, motion.position[base + i, joint] * (1.0 - t) + motion.position[base + k, joint] * t
+    return q, motion.position[base + i * joints] * (1.0 - t) + motion.position[base + k * joints] * t
 
 
 @wp.kernel
 def pose_kernel(
-    motion: Motion, who: wp.array(dtype=int), first_frame: int, matrix: wp.array3d(dtype=mat34)
+    motion: Motion, who: wp.array(dtype=int), first_frame: int, first_matrix: wp.array(dtype=int),
+    matrix: wp.array2d(dtype=mat34),
 ):  # fmt: skip
-    """dim (slots listed, frames, J): world matrix of each joint at every second frame from the first, to be applied to
-    bind-pose vertices."""
+    """dim (slots listed, frames, most joints): world matrix of each joint at every second frame from the first, to be
+    applied to bind-pose vertices."""
     slot, frame, joint = wp.tid()
     slot = who[slot]
     frame = first_frame + 2 * frame
-    q, p = sampled(motion, motion.clip[frame, slot], motion.phase[frame, slot], joint)
+    clip = motion.clip[frame, slot]
+    if joint >= motion.joints[clip]:
+        return
+    q, p = sampled(motion, clip, motion.phase[frame, slot], joint)
     if motion.blend.shape[0] > 0:
         share = motion.blend[frame, slot]
         if share < 1.0:
@@ -113,8 +123,9 @@ def pose_kernel(
         turn = lean(motion.up[frame, slot]) * turn
     scale = motion.scale[slot]
     r = wp.quat_to_matrix(turn * q) * scale
-    shift = motion.place[frame, slot] + wp.quat_rotate(turn, p) * scale - r * motion.bind[joint]
-    matrix[slot, frame, joint] = mat34(
+    bind = motion.bind[motion.first_bind[clip] + joint]
+    shift = motion.place[frame, slot] + wp.quat_rotate(turn, p) * scale - r * bind
+    matrix[frame, first_matrix[slot] + joint] = mat34(
         r[0, 0], r[0, 1], r[0, 2], shift[0],
         r[1, 0], r[1, 1], r[1, 2], shift[1],
         r[2, 0], r[2, 1], r[2, 2], shift[2],
@@ -178,12 +189,13 @@ def skin_kernel(
 
 @wp.kernel
 def joint_kernel(
-    draws: Draws, joint: wp.array(dtype=int), place: wp.array(dtype=wp.vec3), eye: Eye,
+    draws: Draws, joint: wp.array2d(dtype=int), place: wp.array2d(dtype=wp.vec3), eye: Eye,
     rel: wp.array2d(dtype=wp.vec3), pixel: wp.array2d(dtype=wp.vec3),
 ):  # fmt: skip
     """dim (slots, 18): the OpenPose joints now, rel and as (x, y, depth) in the picture (NaN where it has no pixel)."""
     slot, k = wp.tid()
-    p = move(draws.matrix[slot, 1, joint[k]], place[k])
+    rig = draws.rig[slot]
+    p = move(draws.matrix[1, draws.first_matrix[slot] + joint[rig, k]], place[rig, k])
     rel[slot, k] = p
     cam = to_camera(eye, p)
     if cam[2] > NEAR_M:

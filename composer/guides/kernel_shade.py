@@ -339,9 +339,10 @@ def resolve_kernel(
                     i = vertex0 + v[k]
                     j = meshes.joint[i]
                     w = meshes.weight[i]
-                    m = rotate(draws.matrix[slot, 1, j[0]], meshes.normal[i])
+                    joint0 = draws.first_matrix[slot]
+                    m = rotate(draws.matrix[1, joint0 + j[0]], meshes.normal[i])
                     if w < 1.0:
-                        m = m * w + rotate(draws.matrix[slot, 1, j[1]], meshes.normal[i]) * (1.0 - w)
+                        m = m * w + rotate(draws.matrix[1, joint0 + j[1]], meshes.normal[i]) * (1.0 - w)
                     n += m * weights[k]
                 n = wp.normalize(n)
                 material = meshes.material[meshes.first_tri[mesh] + triangle]

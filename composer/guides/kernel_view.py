@@ -160,11 +160,14 @@ class Meshes:
 
 @wp.struct
 class Draws:
-    """The agents at work this frame ('slots', ascending agent id)."""
+    """The agents at work this frame ('slots', ascending agent id). A slot's matrices, one a joint, start at
+    `first_matrix` of each of the three frames."""
 
     mesh: wp.array(dtype=int)
+    rig: wp.array(dtype=int)
     first_vertex: wp.array(dtype=int)
-    matrix: wp.array3d(dtype=mat34)
+    first_matrix: wp.array(dtype=int)
+    matrix: wp.array2d(dtype=mat34)
     rel: wp.array(dtype=wp.vec3)
     pixel: wp.array(dtype=wp.vec3)
 
@@ -176,7 +179,8 @@ def skinned(meshes: Meshes, draws: Draws, slot: int, frame: int, vertex: int) ->
     v = meshes.position[vertex]
     j = meshes.joint[vertex]
     w = meshes.weight[vertex]
-    p = move(draws.matrix[slot, frame, j[0]], v)
+    base = draws.first_matrix[slot]
+    p = move(draws.matrix[frame, base + j[0]], v)
     if w < 1.0:
-        p = p * w + move(draws.matrix[slot, frame, j[1]], v) * (1.0 - w)
+        p = p * w + move(draws.matrix[frame, base + j[1]], v) * (1.0 - w)
     return p

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from composer.crowd.cast import KITS, default_cast
+from composer.crowd.figure.outfit import OUTFITS
+from composer.crowd.people import cast_file_of
 from composer.errors import InputErrors, MusterError
 from composer.render.people import people_on
 from composer.shot.check import check
@@ -24,7 +26,9 @@ class CheckReport:
 def check_shot(path: Path) -> CheckReport:
     """Check a `shot.yaml` (or its folder). Never raises for bad input and writes nothing."""
     cast = default_cast()
-    errors = check(path, known_clips=tuple(c.name for c in cast.clips), known_kits=tuple(KITS))
+    types, errors = _types_of(path)
+    kits = (*KITS, *(k for k in OUTFITS if k not in KITS), *types)
+    errors += check(path, known_clips=tuple(c.name for c in cast.clips), known_kits=kits)
     if errors:
         return CheckReport(tuple(errors), ())
     try:
@@ -36,3 +40,16 @@ def check_shot(path: Path) -> CheckReport:
     except MusterError as error:
         return CheckReport((error,), ())
     return CheckReport((), (*stage.notes, *people.notes))
+
+
+def _types_of(path: Path) -> tuple[tuple[str, ...], list[MusterError]]:
+    """The types of the shot's cast file, and what is wrong with that file."""
+    try:
+        shot = load_shot(path)
+    except InputErrors:
+        return (), []  # told by the shot's own check
+    try:
+        file = cast_file_of(shot)
+    except InputErrors as errors:
+        return (), list(errors.errors)
+    return (() if file is None else tuple(file.types)), []

@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -28,14 +29,26 @@ Places = dict[Loc, tuple[int, int]]
 _TAGS = {f"tag:yaml.org,2002:{name}": name for name in ("null", "bool", "int", "float", "str", "timestamp")}
 
 
+M = TypeVar("M", bound=BaseModel)
+
+
 def load_shot(path: str | Path) -> ShotFile:
     """Read and check one `shot.yaml`. Raises InputErrors with everything that is wrong with it (files that it names are
     looked at later, by `check` and `prepare`)."""
     path = Path(path)
+    return parse_shot(_text_of(path, "a shot"), path)
+
+
+def read_strictly(path: Path, model: type[M], what: str) -> tuple[M, Places]:
+    """Any YAML file, as strictly as a shot: its model, and where its keys stand. what: 'a cast'. Raises InputErrors."""
+    return _parse(_text_of(path, what), path, model, what)
+
+
+def _text_of(path: Path, what: str) -> str:
     where = Where(file=path)
     try:
         if path.is_dir():
-            raise InputError("this is a folder", where=where, expected="a shot.yaml")
+            raise InputError("this is a folder", where=where, expected=f"{what}, a .yaml file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
@@ -45,33 +58,36 @@ def load_shot(path: str | Path) -> ShotFile:
     except InputError as error:
         raise InputErrors([error]) from error
     if len(data) > MAX_BYTES:
-        raise InputErrors([InputError("too big for a shot", where=where, expected=f"at most {MAX_BYTES} bytes")])
+        raise InputErrors([InputError(f"too big for {what}", where=where, expected=f"at most {MAX_BYTES} bytes")])
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputErrors([InputError("not UTF-8 text", where=Where(file=path, line=line))]) from error
-    return parse_shot(text, path)
 
 
 def parse_shot(text: str, file: str | Path = "shot.yaml") -> ShotFile:
     """The same for text; `file` is what paths are relative to and what errors name."""
     file = Path(file)
-    value, places, mistakes = read_yaml(text, file)
+    shot, places = _parse(text, file, ShotFile, "a shot")
+    shot._file, shot._places = file, places
+    return shot
+
+
+def _parse(text: str, file: Path, model: type[M], what: str) -> tuple[M, Places]:
+    value, places, mistakes = read_yaml(text, file, what)
     if mistakes:
         raise InputErrors(mistakes)
     try:
-        shot = ShotFile.model_validate(value)
+        return model.model_validate(value), places
     except ValidationError as error:
-        raise InputErrors(_told(error, value, places, file)) from error
-    shot._file, shot._places = file, places
-    return shot
+        raise InputErrors(_told(error, value, places, file, model)) from error
 
 
 # --- YAML down to plain values ---
 
 
-def read_yaml(text: str, file: Path) -> tuple[Value, Places, list[MusterError]]:
+def read_yaml(text: str, file: Path, what: str = "a shot") -> tuple[Value, Places, list[MusterError]]:
     """Plain values, the place (line, column, from 1) of each key and item, and what is not allowed in a shot."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -80,7 +96,7 @@ def read_yaml(text: str, file: Path) -> tuple[Value, Places, list[MusterError]]:
         return None, {}, [InputError(what, where=Where(file=file, line=line, column=column))]
 
     try:
-        mistakes = _forbidden(text, file)
+        mistakes = _forbidden(text, file, what)
         if mistakes:
             return None, {}, mistakes
         node = YAML(typ="rt", pure=True).compose(text)
@@ -95,11 +111,11 @@ def read_yaml(text: str, file: Path) -> tuple[Value, Places, list[MusterError]]:
     places: Places = {(): (node.start_mark.line + 1, node.start_mark.column + 1)}
     value = _plain(node, (), places, mistakes, file)
     if not mistakes and not isinstance(value, dict):
-        return fail("a shot is a list of keys and values (muster: 1, shot: ..., plate: ...)", 1, 1)
+        return fail(f"{what} is a list of keys and values (key: value)", 1, 1)
     return value, places, mistakes
 
 
-def _forbidden(text: str, file: Path) -> list[MusterError]:
+def _forbidden(text: str, file: Path, kind: str) -> list[MusterError]:
     """Anchors, aliases, tags, depth, more than one document: seen in the event stream, before anything is built."""
     from ruamel.yaml import YAML
     from ruamel.yaml import events as ev
@@ -117,7 +133,7 @@ def _forbidden(text: str, file: Path) -> list[MusterError]:
         if isinstance(event, ev.DocumentStartEvent):
             documents += 1
             if documents == 2:
-                add("a second document", event, "one shot a file")
+                add("a second document", event, f"{kind} a file")
         elif isinstance(event, ev.AliasEvent):
             add(f"alias *{event.anchor}", event, "write the value out")
         elif isinstance(event, ev.NodeEvent):
@@ -205,7 +221,7 @@ _WORDS = {
 }
 
 
-def _told(error: ValidationError, value: Value, places: Places, file: Path) -> list[MusterError]:
+def _told(error: ValidationError, value: Value, places: Places, file: Path, root: type[BaseModel]) -> list[MusterError]:
     told: list[MusterError] = []
     for detail in error.errors(include_url=False):
         if detail["type"] == "default_factory_not_called":
@@ -213,13 +229,13 @@ def _told(error: ValidationError, value: Value, places: Places, file: Path) -> l
         given, least = detail["input"], detail.get("ctx", {}).get("min_length", 0)
         if detail["type"] == "too_short" and isinstance(given, tuple) and len(given) >= least:
             continue  # pydantic counts only the items without mistakes, and those have been told
-        told.append(_one(detail, value, places, file))
+        told.append(_one(detail, value, places, file, root))
     told.sort(key=lambda e: (e.where.line or 0, e.where.column or 0))
     unique: dict[str, MusterError] = {e.line(): e for e in told}
     return list(unique.values())
 
 
-def _one(detail: ErrorDetails, value: Value, places: Places, file: Path) -> InputError:
+def _one(detail: ErrorDetails, value: Value, places: Places, file: Path, root: type[BaseModel]) -> InputError:
     kind, context = detail["type"], detail.get("ctx", {})
     loc = _real_loc(detail["loc"], value, keep_last=kind in ("missing", "extra_forbidden"))
     if kind == "shot":
@@ -228,7 +244,7 @@ def _one(detail: ErrorDetails, value: Value, places: Places, file: Path) -> Inpu
         return InputError(str(context["what"]), where=place_of(file, places, loc), **parts)
     where = place_of(file, places, loc)
     if kind == "extra_forbidden":
-        return _unknown_key(loc, value, where)
+        return _unknown_key(loc, value, where, root)
     if kind == "missing":
         if isinstance(loc[-1], int):
             return InputError(
@@ -275,8 +291,8 @@ def _nearest(given: object, expected: str) -> str | None:
     return f"did you mean {close[0]}?" if close else None
 
 
-def _unknown_key(loc: Loc, value: Value, where: Where) -> InputError:
-    known = _keys_at(loc[:-1], value)
+def _unknown_key(loc: Loc, value: Value, where: Where, root: type[BaseModel]) -> InputError:
+    known = _keys_at(loc[:-1], value, root)
     close = difflib.get_close_matches(str(loc[-1]).lower(), known, n=1, cutoff=0.6)
     hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}" if known else None
     return InputError("unknown key", where=where, hint=hint)
@@ -312,9 +328,9 @@ def _real_loc(loc: Loc, value: Value, *, keep_last: bool) -> Loc:
     return tuple(out)
 
 
-def _keys_at(loc: Loc, value: Value) -> list[str]:
+def _keys_at(loc: Loc, value: Value, root: type[BaseModel]) -> list[str]:
     """The keys that the schema knows at `loc`."""
-    models: list[type[BaseModel]] = [ShotFile]
+    models: list[type[BaseModel]] = [root]
     for part in loc:
         kinds = [m.model_fields[part].annotation for m in models if isinstance(part, str) and part in m.model_fields]
         value = _at(value, (part,))

@@ -395,7 +395,7 @@ class DeliverySpec(Part):
 
 
 class ShotFile(Part):
-    """The whole of `shot.yaml`."""
+    """The whole of `shot.yaml`. `cast`: a `cast.yaml`, shared by several shots."""
 
     muster: Literal[1]
     shot: Name
@@ -408,6 +408,7 @@ class ShotFile(Part):
     holdouts: tuple[HoldoutSpec, ...] = ()
     light: LightSpec = Field(default_factory=LightSpec)
     crowd: CrowdSpec
+    cast: Text | None = None
     sides: dict[Name, SideSpec] = Field(default_factory=dict)
     clips: tuple[ClipSpec, ...] = ()
     overrides: Annotated[tuple[OverrideSpec, ...], Field(max_length=10_000)] = ()

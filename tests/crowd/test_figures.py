@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from composer.crowd.agents import MATERIALS, Clip, Mesh
-from composer.crowd.cast import KITS, albedo_for, default_cast, figures_of_kit
+from composer.crowd.cast import KITS, albedo_for, clips_of_the_fallen, default_cast, figures_of_kit
 from composer.crowd.figure import armour, arms, body, dress
 from composer.crowd.figure.body import BUILDS
 from composer.crowd.figure.coarse import coarseness
@@ -18,7 +18,7 @@ from composer.crowd.figure.measure import shown_m2, views
 from composer.crowd.skeleton import JOINT, SKELETON
 
 FIGURES = default_cast().figures
-CLIPS = default_cast().clips
+CLIPS = (*default_cast().clips, *clips_of_the_fallen())
 MESHES = [pytest.param(m, id=f"{f.name}-{i}") for f in FIGURES for i, m in enumerate(f.lods)]
 
 
@@ -185,7 +185,7 @@ def _picture(points: np.ndarray, mesh: Mesh, turn: float, tilt: float) -> np.nda
 def test_levels_keep_projected_area(kit: str) -> None:
     """Every level covers what the full mesh does within 1 % on average over clips and directions: silhouettes filled by
     OpenCV, which owes nothing to the measure that the levels are fitted with. It fills half a cell beyond each edge,
-    more of a slim figure than of a plump one; the difference is allowed for by 0.2 %."""
+    more of a slim figure than of a plump one; the difference is allowed for by 0.4 %."""
     figure = FIGURES[figures_of_kit(kit)[1]]
     area = np.zeros(len(figure.lods))
     for k, clip in enumerate(CLIPS):
@@ -194,7 +194,7 @@ def test_levels_keep_projected_area(kit: str) -> None:
             for level, mesh in enumerate(figure.lods):
                 seen = _picture(_posed(mesh, clip, int((i + 0.3) / 5 * len(clip.rotation))), mesh, turn, tilt)
                 area[level] += np.count_nonzero(seen < 255)
-    np.testing.assert_allclose(area[1:] / area[0], 1.0, atol=0.012)
+    np.testing.assert_allclose(area[1:] / area[0], 1.0, atol=0.014)
 
 
 def test_every_figure_keeps_area_and_colour_within_one_percent() -> None:

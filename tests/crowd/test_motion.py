@@ -64,9 +64,7 @@ def test_rotations_are_unit_and_the_loop_closes(clip: Clip) -> None:
     assert turn_deg[-1].max() <= 1.2 * turn_deg[:-1].max() + 0.5
     assert step_m[-1].max() <= 1.2 * step_m[:-1].max() + 1e-3
     most_deg = 45.0 if clip.name.startswith("strike") else 25.0 if "loose" in clip.name else 20.0
-    assert turn_deg.max() < most_deg and step_m.max() < (
-        0.28 if clip.name.startswith("strike") else 0.16
-    )
+    assert turn_deg.max() < most_deg and step_m.max() < (0.28 if clip.name.startswith("strike") else 0.16)
 
 
 @ALL

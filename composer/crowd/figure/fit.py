@@ -21,9 +21,9 @@ _NUDGE_M, _STEP_M = 0.004, 0.02
 #: Missed by less than this share of all that is seen: good enough.
 _GOOD = 0.002
 #: No material stands out or in by more than this.
-_MOST_M = 0.08
+_MOST_M = 0.12
 #: Nothing is moved by more than this.
-_FARTHEST_M = 0.09
+_FARTHEST_M = 0.13
 #: Points this near to the ground are not pushed down into it.
 _SOLE_M = 0.03
 
@@ -93,11 +93,11 @@ class Target:
     albedo: F64
 
     def rows(self) -> F64:
-        """float64 [R, len(MATERIALS)]: what is to be 0 for (shown - area_m2): each material, all of them, each colour."""
+        """float64 [R, len(MATERIALS)]: what (shown - area_m2) is to be 0 for: each material, all, each colour."""
         total = float(self.area_m2.sum())
         colour = self.albedo.transpose(0, 2, 1).reshape(-1, len(self.area_m2))
         tint = total * colour / (colour @ self.area_m2)[:, None] - 1.0
-        return np.vstack([0.25 * np.eye(len(self.area_m2)), np.ones(len(self.area_m2)), 1.6 * tint])
+        return np.vstack([0.25 * np.eye(len(self.area_m2)), 3.0 * np.ones(len(self.area_m2)), 1.6 * tint])
 
 
 def fitted(mesh: Mesh, target: Target, seen: Views, *, rounds: int = 8) -> F64:

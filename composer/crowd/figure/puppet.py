@@ -71,7 +71,7 @@ def _solid(points: list[tuple[float, float, float]] | F64, faces: list[tuple[int
     return part(np.array(points, np.float64), triangle, np.full(len(triangle), _UNPAINTED), skin)
 
 
-def _rings(rings: list[F64], start: F64 | None, end: F64 | None, skin: Skin) -> Mesh:
+def tube_of(rings: list[F64], start: F64 | None, end: F64 | None, skin: Skin) -> Mesh:
     """A closed tube through rings [S, 3]; an end is a point or, where None, flat."""
     count = len(rings[0])
     points = [p for ring in rings for p in ring]
@@ -137,7 +137,7 @@ def _trunk(full: Mesh, *, waist: bool) -> Mesh:
         high = points[:, 1] > _WAIST_Y - 0.01
         return np.where(high[:, None], above[0], below[0]), np.where(high, above[1], below[1])
 
-    return _rings(rings, np.array([0.0, 1.50, 0.015]), None, skin)
+    return tube_of(rings, np.array([0.0, 1.50, 0.015]), None, skin)
 
 
 def _triangle(middle: F64, along: F64, front: F64, wide: float, deep: float) -> F64:
@@ -164,7 +164,7 @@ def _arm(side: str) -> Mesh:
         joint, weight = ARM(points * np.array([mirror, 1.0, 1.0]))
         return np.vectorize(swap.__getitem__)(joint).astype(np.int16), weight
 
-    return _rings(rings, None, fist, skin)
+    return tube_of(rings, None, fist, skin)
 
 
 def _leg(side: str) -> Mesh:
@@ -174,7 +174,7 @@ def _leg(side: str) -> Mesh:
     calf = np.array([(0.155 * mirror, 0.47, 0.045), (0.055 * mirror, 0.47, 0.045), (0.101 * mirror, 0.50, -0.075)])
     if mirror < 0:
         foot, calf = foot[[1, 0, 2]], calf[[1, 0, 2]]
-    return _rings([calf, foot], hip, None, _LEG[side])
+    return tube_of([calf, foot], hip, None, _LEG[side])
 
 
 class _Piece:
@@ -212,7 +212,7 @@ class _Piece:
         ring = _triangle(
             np.array([mid[0], low, mid[2]]), np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, -1.0]), wide, wide
         )
-        return _rings([ring], None, np.array([mid[0], high, mid[2]]), rigid(joint))
+        return tube_of([ring], None, np.array([mid[0], high, mid[2]]), rigid(joint))
 
     def board(self, joint: str) -> Mesh:
         """A four-cornered board with a boss; for a banner on its pole, the cloth and a needle."""
@@ -301,7 +301,7 @@ _HOME = {
 
 def _painted(mesh: Mesh, home: I64, homes: list[str], full: Mesh, seen: Views) -> Mesh:
     """Each triangle in a material that shows near it, all of them in the full mesh's proportions."""
-    middle, flat, size = _faces(mesh)
+    middle, flat, _ = _faces(mesh)
     their, their_flat, their_size = _faces(full)
     shown = their_size * seen_share(full, seen)
     main = np.where(full.weight >= 0.5, full.joint[:, 0], full.joint[:, 1])[full.triangle[:, 0]]

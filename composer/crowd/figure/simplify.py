@@ -86,14 +86,14 @@ class _Work:
         self.heap: list[tuple[float, int, int, int, int]] = []
 
     def _borders(self, triangle: I64, normal: F64, share: F64) -> None:
-        """Planes that stand on the borders between materials."""
+        """Planes that stand on the borders between materials, and on open edges."""
         edge = {}
         for f, t in enumerate(triangle):
             for k in range(3):
                 edge[int(t[k]), int(t[(k + 1) % 3])] = f
         for (a, b), f in edge.items():
             other = edge.get((b, a))
-            if other is None or self.material[other] == self.material[f]:
+            if other is not None and self.material[other] == self.material[f]:
                 continue
             along = self.place[:, b, :3] - self.place[:, a, :3]
             out = np.cross(along, normal[:, f])
@@ -108,7 +108,7 @@ class _Work:
         return [f for f, t in enumerate(self.face) if t is not None]
 
     def run(self, most: int) -> None:
-        for f, t in enumerate(self.face):
+        for t in self.face:
             if t is not None:
                 for k in range(3):
                     self._offer(t[k], t[(k + 1) % 3])
@@ -166,9 +166,8 @@ class _Work:
         near_a = {v for f in self.around[a] for v in self.face[f]} - {a}  # type: ignore[union-attr]
         near_b = {v for f in self.around[b] for v in self.face[f]} - {b}  # type: ignore[union-attr]
         shared = self.around[a] & self.around[b]
-        if len(near_a & near_b) != len(shared) or len(shared) != 2:
+        if len(near_a & near_b) != len(shared) or len(shared) not in (1, 2):
             return
-        part = self.part_of_face[next(iter(shared))]
         if len(near_a | near_b) <= 4:  # a tetrahedron is as simple as a closed part gets
             return
         for f in self.around[a] - shared:
@@ -184,7 +183,6 @@ class _Work:
             self.around[b].add(f)
         self.around[a].clear()
         self.quadric[b] += self.quadric[a]
-        del part
         for v in near_a | {b}:
             self.stamp[v] += 1
         for v in {b} | near_a:
@@ -230,4 +228,45 @@ def creased(mesh: Mesh) -> Mesh:
         mesh.weight[vertex[pick]],
         index.reshape(-1, 3).astype(np.int32),
         mesh.material,
+    )
+
+
+def clustered(mesh: Mesh, most: int) -> Mesh:
+    """At most `most` triangles of any mesh, however broken: points that share a cell of a grid become one of them. The
+    grid is as fine as that allows."""
+    low, size = mesh.position_m.min(0), float(np.ptp(mesh.position_m, axis=0).max())
+    coarse, fine = 2.0, 4096.0
+    best = mesh
+    for _ in range(18):
+        cells = np.sqrt(coarse * fine)
+        made = _on_grid(mesh, low, size / cells)
+        if len(made.triangle) <= most:
+            best, coarse = made, cells
+        else:
+            fine = cells
+    return best if len(best.triangle) <= most else replace(mesh, triangle=mesh.triangle[:0], material=mesh.material[:0])
+
+
+def _on_grid(mesh: Mesh, low: F32, cell_m: float) -> Mesh:
+    main = np.where(mesh.weight >= 0.5, mesh.joint[:, 0], mesh.joint[:, 1]).astype(np.int64)
+    key = np.concatenate([np.floor((mesh.position_m - low) / cell_m).astype(np.int64), main[:, None]], -1)
+    _, index = np.unique(key, axis=0, return_inverse=True)
+    index = index.reshape(-1)
+    count = np.bincount(index)[:, None]
+    middle = np.stack([np.bincount(index, mesh.position_m[:, k]) for k in range(3)], -1) / count
+    away = np.linalg.norm(mesh.position_m - middle[index], axis=-1)
+    order = np.lexsort((away, index))
+    pick = order[np.flatnonzero(np.diff(index[order], prepend=-1))]
+    t = index[mesh.triangle]
+    real = (t[:, 0] != t[:, 1]) & (t[:, 1] != t[:, 2]) & (t[:, 2] != t[:, 0])
+    turn = (np.argmin(t[real], axis=1)[:, None] + np.arange(3)) % 3
+    _, first = np.unique(np.take_along_axis(t[real], turn, 1), axis=0, return_index=True)
+    kept = np.flatnonzero(real)[np.sort(first)]
+    return Mesh(
+        mesh.position_m[pick],
+        mesh.normal[pick],
+        mesh.joint[pick],
+        mesh.weight[pick],
+        t[kept].astype(np.int32),
+        mesh.material[kept],
     )
