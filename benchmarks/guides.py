@@ -150,7 +150,7 @@ class Peer:
         self.gl = moderngl.create_standalone_context(backend="egl")
         self.gl.enable(moderngl.DEPTH_TEST | moderngl.CULL_FACE)
         self.program = self.gl.program(vertex_shader=VERTEX, fragment_shader=FRAGMENT)
-        matrix = slots.draws.matrix.numpy()[:, 1]
+        matrix = slots.draws.matrix.numpy()[1].reshape(len(slots.index), -1, 3, 4)  # all are men: as many joints each
         self.matrices = np.ascontiguousarray(matrix, np.float32)
         self.storage = self.gl.buffer(reserve=self.matrices.nbytes)
         self.program["joints"].value = matrix.shape[1]
