@@ -132,16 +132,34 @@ class OutfitSpec(Part):
 
 
 class TypeSpec(OutfitSpec):
-    """A kind of people. `like`: what they are where nothing else is said."""
+    """A kind of people. `like`: what they are where nothing else is said.
+
+    character: a .glb, .gltf or USD file instead; clips: what Muster calls a motion to what the file does; openpose:
+    body part to joint, where joints are called unusually; forward: which way it faces in the file.
+    """
 
     like: Literal[*OUTFITS] = "levy"  # type: ignore[valid-type]
     builds: Annotated[dict[str, Positive], Field(min_length=1), _weighed("lean", "sturdy", "broad")] | None = None
+    character: Text | None = None
+    clips: Annotated[dict[Name, Text], Field(min_length=1)] | None = None
+    openpose: dict[Name, Text] = Field(default_factory=dict)
+    forward: Literal["z", "-z"] | None = None
     variants: Annotated[int, Field(ge=1, le=_MOST_VARIANTS)] = 6
     colors: ColourSpec = ColourSpec()
     height_m: Range | None = None
     age: Range | None = None
     wear: ShareRange | None = None
     dirt: ShareRange | None = None
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        parts = [*self.given(), *(n for n in ("like", "builds") if n in self.model_fields_set)]
+        if self.character is not None and parts:
+            raise mistake("a character is dressed already", expected="no parts with character", got=", ".join(parts))
+        for name in ("clips", "openpose", "forward"):
+            if self.character is None and getattr(self, name):
+                raise mistake("that is for characters", expected="character: a file", got=name, key=name)
+        return self
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:

@@ -29,7 +29,8 @@ _PHALANX_KITS = {"spearman": 1.0}
 _HEIGHT_SPREAD, _MARCHING_SPREAD = 0.03, 0.012
 #: People of a cast of their own are of one height in every shot, whether they march in it or not.
 _SHARED_SPREAD = 0.022
-_MAN_M = 1.75
+#: How tall a figure of height scale 1 is.
+MAN_M = 1.75
 #: Riders closer than this (file, rank) stand in each other's horses.
 _HORSE_ROOM_M = (1.2, 2.8)
 #: Clips in which everybody is at the same point, give or take this share of the clip.
@@ -167,7 +168,7 @@ def _embody(out: Casting, mine: NDArray[np.int64], kit: Kit) -> None:
     out.cast[mine] = np.asarray(kit.figures, np.int16)[which]
     if kit.height_m is not None:
         low, high = kit.height_m
-        out.height_scale[mine] = (low + (high - low) * hash01(look, "height of kind")) / _MAN_M
+        out.height_scale[mine] = (low + (high - low) * hash01(look, "height of kind")) / MAN_M
 
 
 def _albedo(out: Casting, kits: Sequence[Kit], kit: NDArray[np.int64], palettes: Mapping[str, Palette]) -> F32:

@@ -43,13 +43,13 @@ class _Down:
 _POSES: dict[str, _Down] = {
     "dead_back": _Down(
         {
-            "r_hand_m": (0.62, 1.30, 0.10),
+            "r_hand_m": (0.62, 1.30, -0.03),
             "l_hand_m": (-0.42, 0.92, -0.02),
             "head_deg": (38.0, -6.0, 8.0),
             "spine_deg": (4.0, -6.0, 5.0),
             "elbow_out": (0.3, 0.3),
         },
-        ((0.20, 0.10, 0.04), (-0.16, 0.24, 0.06)),
+        ((0.20, 0.12, 0.12), (-0.16, 0.26, 0.13)),
         (-38.0, 24.0),
         (35.0, 20.0),
         pitch_deg=90.0,
@@ -62,7 +62,7 @@ _POSES: dict[str, _Down] = {
             "spine_deg": (-6.0, 0.0, -8.0),
             "elbow_out": (0.8, 0.7),
         },
-        ((0.16, 0.12, 0.05), (-0.16, 0.22, 0.06)),
+        ((0.16, 0.14, -0.02), (-0.16, 0.22, -0.01)),
         (-30.0, 40.0),
         (-62.0, -66.0),
         pitch_deg=-90.0,
@@ -70,15 +70,16 @@ _POSES: dict[str, _Down] = {
     "dead_side": _Down(
         {
             "r_hand_m": (0.10, 1.30, -0.46),
-            "l_hand_m": (-0.16, 1.50, -0.46),
+            "l_hand_m": (-0.06, 1.50, -0.46),
             "head_deg": (10.0, 14.0, -16.0),
             "spine_deg": (6.0, 16.0, 0.0),
             "elbow_out": (0.2, 0.2),
         },
-        ((0.10, 0.22, 0.02), (-0.10, 0.42, -0.26)),
+        ((0.04, 0.22, 0.02), (-0.07, 0.42, -0.26)),
         (-6.0, 6.0),
         (-30.0, -24.0),
         roll_deg=82.0,
+        sunk_m=-0.02,
     ),
     "dead_curled": _Down(
         {
@@ -92,6 +93,7 @@ _POSES: dict[str, _Down] = {
         (-8.0, 8.0),
         (-40.0, -40.0),
         roll_deg=-84.0,
+        sunk_m=-0.02,
     ),
     "wounded_sit": _Down(
         {
@@ -108,6 +110,7 @@ _POSES: dict[str, _Down] = {
         (-12.0, 24.0),
         (0.0, 24.0),
         duration_s=5.0,
+        sunk_m=-0.085,
     ),
     "wounded_lie": _Down(
         {
@@ -163,11 +166,12 @@ def laid(clip: Clip, turn: F64) -> Clip:
 
 
 def settled(clip: Clip, mesh: Mesh, sunk_m: float) -> Clip:
-    """The clip lifted or lowered so that `mesh` just lies on the ground, a little sunk in."""
+    """The clip lifted or lowered so that the trunk of `mesh` lies on the ground, a little sunk in."""
     from composer.crowd.figure.measure import matrices
     from composer.crowd.figure.simplify import posed_m
 
-    body = ~np.isin(mesh.joint[:, 0], [JOINT[n] for n in ("spear", "sword", "shield")])
+    main = np.where(mesh.weight >= 0.5, mesh.joint[:, 0], mesh.joint[:, 1])
+    body = np.isin(main, [JOINT[n] for n in ("hips", "spine", "chest")])
     phases = np.arange(0, len(clip.rotation), 4) / len(clip.rotation)
     low = float(posed_m(mesh, matrices(clip, SKELETON.bind_m, phases))[:, body, 1].min())
     shift = np.array([0.0, -low - sunk_m, 0.0], np.float32)

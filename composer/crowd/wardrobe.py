@@ -12,6 +12,8 @@ import numpy as np
 from composer.crowd.agents import F32, Cast, Clip, Figure, Hero, Kit, Skeleton
 from composer.crowd.cast import KITS, average_albedo, clips_of_the_fallen, default_cast, figures_of_kit
 from composer.crowd.cast_file import CastFile, HeroSpec, TypeSpec
+from composer.crowd.casting import MAN_M
+from composer.crowd.characters.character import character
 from composer.crowd.figure.body import BUILDS, Build
 from composer.crowd.figure.fits import FITS
 from composer.crowd.figure.kits import KITS as BUILT_IN
@@ -159,7 +161,28 @@ class _Making:
             self.clips += rider_clips(self.riders)
         return self.riders
 
+    def _of_character(self, name: str, spec: TypeSpec) -> Kit:
+        assert self.file is not None and spec.character is not None
+        rig = len(self.base.skeletons) + len(self.skeletons)
+        path = self.file.folder / spec.character
+        middle = None if spec.height_m is None else sum(spec.height_m) / 2
+        try:
+            made = character(path, rig, height_m=middle, clips=spec.clips, openpose=spec.openpose, forward=spec.forward)
+        except InputError as error:
+            loc = ("heroes", name.removeprefix(_HERO)) if name.startswith(_HERO) else ("types", name)
+            about = f"{spec.character}: {error.what}"
+            where = self.file.where(*loc)
+            raise InputError(about, where=where, expected=error.expected, got=error.got, hint=error.hint) from error
+        self.skeletons.append(made.skeleton)
+        self.clips += made.clips
+        self.notes += made.notes
+        self.figures.append(Figure(name, made.lods, rig))
+        tall = None if spec.height_m is None else tuple(h * MAN_M / made.height_m for h in spec.height_m)
+        return Kit(name, (len(self.figures) - 1,), (1.0,), "levy", height_m=tall, own_albedo=made.albedo)
+
     def _of_type(self, name: str, spec: TypeSpec) -> Kit:
+        if spec.character is not None:
+            return self._of_character(name, spec)
         parts = spec.given()
         builds = spec.builds or _USUAL_BUILDS
         if not parts and spec.like in KITS and not name.startswith(_HERO):
