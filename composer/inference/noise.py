@@ -125,7 +125,7 @@ def _field(surface: Surface, factor: int, device: str) -> Field:
     field.across = upload(surface.across.reshape(-1), wp.uint8, device)
     field.along = upload(surface.along.reshape(-1), wp.uint8, device)
     field.origin = wp.vec3d(*map(float, surface.origin_m))
-    angle = np.arange(int(TURNS)) * np.pi / int(TURNS)
+    angle = np.append(np.arange(int(TURNS)), np.arange(int(TURNS)) + 0.5) * np.pi / int(TURNS)
     field.turn = upload(np.stack([np.cos(angle), np.sin(angle)], -1), wp.vec2d, device)
     field.inverse = upload(2.0 ** (32.0 - np.arange(64)), wp.float64, device)
     field.offset = upload(np.array(PATTERNS[surface.samples], np.int32), wp.vec2i, device)
