@@ -29,7 +29,12 @@ def cavalry() -> Cast:
 
 def rider(cast: Cast, clip: str, phase: float) -> Agents:
     """One on his horse at (0, -8), side on."""
-    region = {"name": "horse", "polygon_m": ((-2, -10), (2, -10), (2, -6), (-2, -6)), "kits": {"lancer": 1.0}, "count": 1}
+    region = {
+        "name": "horse",
+        "polygon_m": ((-2, -10), (2, -10), (2, -6), (-2, -6)),
+        "kits": {"lancer": 1.0},
+        "count": 1,
+    }
     spec = CrowdSpec(seed=2, regions=(region,))
     placed = layout(spec, cast, FLAT, lambda f: None, frame_rate=Fraction(24), first_frame=1001)  # type: ignore[arg-type,return-value]
     agents = placed.at((1000, 1001, 1002))
@@ -64,7 +69,7 @@ def test_standing_hooves_darken_the_ground(cavalry, kit) -> None:  # type: ignor
     under = contact(agents, cavalry, kit, hooves[:, [0, 2]])
     assert under.min() > 0.4
     middle = hooves[:, [0, 2]].mean(axis=0)[None]
-    beside = contact(agents, cavalry, kit, middle + [[0.0, 1.5]])
+    beside = contact(agents, cavalry, kit, middle + np.array([[0.0, 1.5]]))
     assert under.min() > contact(agents, cavalry, kit, middle)[0] > beside[0] == 0.0
 
 
