@@ -41,13 +41,17 @@ def verify_bundle(bundle: Bundle, progress: Progress | None = None) -> Verified:
     for name, source in bundle.sources.items():
         try:
             refuse_linked_folder(source.folder, bundle.folder)
-            entries = {f"{name}/{inside}": size for inside, size in walk(source.folder)}
+            inside, wrong = walk(source.folder)
         except InputError as error:
-            mistakes += error.errors if isinstance(error, InputErrors) else (error,)
+            mistakes.append(error)
             continue
+        mistakes += wrong
+        entries = {f"{name}/{path}": size for path, size in inside.items()}
         found |= entries
         listed = {path for path in bundle.files if path.partition("/")[0] == name}
-        mistakes += [_missing(bundle, path) for path in sorted(listed - entries.keys())]
+        no_file = {error.where.file for error in wrong}
+        absent = sorted(listed - entries.keys())
+        mistakes += [_missing(bundle, path) for path in absent if bundle.path_of(path) not in no_file]
         extra = sorted(path for path in entries.keys() - listed)
         mistakes += [e for path in extra if (e := _unlisted(bundle, path)) is not None]
     there = sorted(found.keys() & bundle.files.keys())
@@ -84,11 +88,13 @@ def check_file(path: Path, kind: Kind, part: str | None) -> tuple[int, int]:
     return 0, 0
 
 
-def walk(folder: Path) -> Iterator[tuple[str, int]]:
-    """(path inside, bytes) of every file below a folder. Raises InputErrors for links and special files."""
+def walk(folder: Path) -> tuple[dict[str, int], list[InputError]]:
+    """Path inside to bytes of every file below a folder, and what is wrong there: links and special files. Raises
+    InputError where there is no folder, or one without end."""
     if not folder.is_dir():
         raise InputError("no such folder of weights", where=Where(file=folder), hint="muster models fetch brings it")
-    mistakes: list[MusterError] = []
+    files: dict[str, int] = {}
+    mistakes: list[InputError] = []
     todo, seen = [folder], 0
     while todo:
         for entry in sorted(os.scandir(todo.pop()), key=lambda e: e.name):
@@ -107,11 +113,10 @@ def walk(folder: Path) -> Iterator[tuple[str, int]]:
             elif stat.S_ISDIR(mode):
                 todo.append(path)
             elif stat.S_ISREG(mode):
-                yield path.relative_to(folder).as_posix(), entry.stat(follow_symlinks=False).st_size
+                files[path.relative_to(folder).as_posix()] = entry.stat(follow_symlinks=False).st_size
             else:
                 mistakes.append(InputError("not a plain file", where=Where(file=path)))
-    if mistakes:
-        raise InputErrors(mistakes)
+    return files, mistakes
 
 
 def refuse_linked_folder(folder: Path, home: Path) -> None:
