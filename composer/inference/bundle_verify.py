@@ -14,6 +14,7 @@ from composer.errors import InputError, InputErrors, MusterError, Where
 from composer.inference.bundle import Bundle
 from composer.inference.bundle_config import check_config, check_text, read_json
 from composer.inference.bundle_content import is_known_name, is_left_behind, open_plain, refuse_code
+from composer.inference.bundle_seal import seal, sealed, stamp
 from composer.inference.kinds import KINDS, Kind
 from composer.inference.safetensors_header import read_header
 
@@ -33,9 +34,10 @@ class Verified:
     parameters: int
 
 
-def verify_bundle(bundle: Bundle, progress: Progress | None = None) -> Verified:
+def verify_bundle(bundle: Bundle, progress: Progress | None = None, *, again: bool = True) -> Verified:
     """Every listed file is there, is what its name says, and hashes to what is written; nothing else lies beside. Raises
-    InputErrors with all that is wrong, one line each."""
+    InputErrors with all that is wrong, one line each. again: hash also files that were right before and have not changed
+    since (see `bundle_seal`); everything else is looked at every time."""
     mistakes: list[MusterError] = []
     found: dict[str, int] = {}
     for name, source in bundle.sources.items():
@@ -57,7 +59,10 @@ def verify_bundle(bundle: Bundle, progress: Progress | None = None) -> Verified:
     there = sorted(found.keys() & bundle.files.keys())
     if bundle.licence.text is not None and not bundle.licence.text.is_file():
         mistakes.append(InputError("the licence's text is missing", where=Where(file=bundle.licence.text)))
-    mistakes += _wrong_hashes(bundle, there, {path: found[path] for path in there}, progress)
+    known = set() if again else sealed(bundle, there)
+    unknown = {path: found[path] for path in there if path not in known}
+    stamps = {path: stamp(bundle.path_of(path)) for path in there}
+    mistakes += _wrong_hashes(bundle, unknown, progress)
     looked = [_look(bundle.path_of(path), KINDS[bundle.family], part_of(bundle, path)) for path in there]
     mistakes += [error for error, _, _ in looked if error is not None]
     if not mistakes:
@@ -65,6 +70,8 @@ def verify_bundle(bundle: Bundle, progress: Progress | None = None) -> Verified:
     if mistakes:
         unique = {e.line(): e for e in mistakes}
         raise InputErrors(unique.values())
+    if unknown:
+        seal(bundle, stamps)
     return Verified(
         len(there), sum(found[p] for p in there), sum(b for _, b, _ in looked), sum(n for _, _, n in looked)
     )
@@ -168,10 +175,9 @@ def hash_files(paths: list[Path], size: int, progress: Progress | None) -> list[
         return list(pool.map(lambda path: hash_file(path, told), paths))
 
 
-def _wrong_hashes(
-    bundle: Bundle, there: list[str], sizes: dict[str, int], progress: Progress | None
-) -> list[MusterError]:
-    digests = hash_files([bundle.path_of(path) for path in there], sum(sizes.values()), progress)
+def _wrong_hashes(bundle: Bundle, sizes: dict[str, int], progress: Progress | None) -> list[MusterError]:
+    """sizes: listed file to bytes."""
+    digests = hash_files([bundle.path_of(path) for path in sizes], sum(sizes.values()), progress)
     return [
         InputError(
             "wrong hash: the file is not the one that was added",
@@ -179,7 +185,7 @@ def _wrong_hashes(
             expected=bundle.files[path],
             got=digest,
         )
-        for path, digest in zip(there, digests, strict=True)
+        for path, digest in zip(sizes, digests, strict=True)
         if digest != bundle.files[path]
     ]
 
