@@ -124,8 +124,8 @@ def curve(light: F64) -> F64:
 
 
 def inverse(model: F64) -> F64:
-    """`curve` turned round. What is outside 0..1 is taken as the nearest that has an inverse within half float's range."""
-    value = np.clip(model, _FOOT / (1 + _MOST * _SLOPE / _FOOT), 1 - _ROOM * (1 + _MOST**2 / _WIDTH) ** -_FALL)
+    """`curve` turned round. What is outside 0..1 is taken as the nearest that stands for a finite light."""
+    value = np.clip(model, _FOOT / (1 + _MOST**2 * _SLOPE / _FOOT), 1 - _ROOM * (1 + _MOST**2 / _WIDTH) ** -_FALL)
     middle = np.clip(value, _FOOT, 1 - _ROOM)
     out = ((middle + 0.055) / 1.055) ** 2.4
     above, below = value > 1 - _ROOM, value < _FOOT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from composer.color.model_range import ModelRange, curve, inverse, plate_exposure
@@ -45,6 +45,7 @@ def test_there_and_back_within_a_thousandth(exposure: float) -> None:
 
 
 @given(st.lists(st.floats(-200, 2000, width=32), min_size=3, max_size=3), st.sampled_from(EXPOSURES))
+@example([0.0, 1655.0, 0.0], 64.0)
 @settings(deadline=None, max_examples=200)
 def test_any_colour_survives_negative_ones_too(rgb: list[float], exposure: float) -> None:
     pixel, r = np.array([rgb], np.float32), ModelRange(exposure)
