@@ -173,7 +173,7 @@ def test_plain_texts_are_no_pickles(tmp_path: Path) -> None:
         path.write_text(text)
         refuse_code(path)
     long_header = tmp_path / "x.safetensors"
-    for length in (0x80, 0x0280, 0x0380, 0x0480, 0x0580, 0x8002):  # lengths whose first bytes look like a pickle's
+    for length in (0x80, 0x0280, 0x0380, 0x0480, 0x0580, 0x5A4D, 0x2123, 0x8B1F):  # lengths that read like magic
         header = b'{"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}'
         long_header.write_bytes(packed(header + b" " * (length - len(header))))
         refuse_code(long_header)
