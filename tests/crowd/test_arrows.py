@@ -20,6 +20,19 @@ from composer.crowd.skeleton import JOINT
 from composer.guides.passes import GuidePasses, Light
 from composer.guides.render import render_guides
 
+TINY = """\
+muster: 1
+shot: tiny
+version: v001
+plate: {path: plate.exr, frames: 1001-1200, frame_rate: 24}
+camera: {locked: {focal_mm: 32, filmback_mm: [36, 20.25], height_m: 1.7}}
+ground: {plane: {point_m: [0, 0, 0], normal: [0, 1, 0]}}
+crowd:
+  seed: 5
+  regions:
+    - {name: red, polygon_m: [[-6, 0], [6, 0], [6, 9], [-6, 9]], count: 40}
+    - {name: blue, polygon_m: [[-8, -60], [8, -60], [8, -48], [-8, -48]], count: 100}
+"""
 DARK = Light((0.0, 1.0, 0.0), (1.0, 1.0, 1.0), (0.3, 0.3, 0.3), (0.1, 0.1, 0.1))
 WITH = with_arrow(CAST)
 ARROW = len(WITH.figures) - 1
@@ -165,6 +178,22 @@ def test_who_is_hidden_shoots_none(volley: tuple[Layout, Archery, Names]) -> Non
     assert any(archery.archer_of(int(i)) in gone for i in all_of_them.agent_id)
     assert not any(archery.archer_of(int(i)) in gone for i in left.agent_id)
     assert len(arrows_of(left))
+
+
+def test_overrides_leave_the_arrows_in_the_air(volley: tuple[Layout, Archery, Names]) -> None:
+    """A crowd under orders shoots too; whoever is hidden by name takes his arrows along."""
+    from composer.crowd.overrides import direct
+    from composer.shot.load import parse_shot
+
+    crowd, archery, names = volley
+    archer = int(crowd.acts.track_to(1201).arrows.archer[0])
+    called = names.agent[int(crowd.agent_id[archer])]
+    shot = parse_shot(TINY + f"overrides:\n  - {{soldier: {called}, hide: true}}\n")
+    under = direct(shot, WITH, crowd, FLAT)
+    assert len(under) == len(crowd) - 1 and under.acts is crowd.acts
+    left = Archery(WITH, under, FLAT).over(under.at((1120, 1121, 1122)))
+    mine = [archery.archer_of(int(i)) for i in left.agent_id]
+    assert int(crowd.agent_id[archer]) not in mine and sum(m is not None for m in mine) > 10
 
 
 def alone(distance_m: float, turns: int, seed: int = 0) -> tuple[Agents, View]:
