@@ -63,7 +63,7 @@ class SD15(FamilyAdapter):
     ) -> None:  # fmt: skip
         super().__init__(bundle, device, dtype, codec, texts)
         self.unet, self.controls = unet, controls
-        self.controlnet = MultiControlNetModel(nets)
+        self.controlnet = MultiControlNetModel(nets).eval()
         latent_channels = codec.channels  # type: ignore[attr-defined]
         self.inpaints = unet.config.in_channels == 2 * latent_channels + 1
         if not self.inpaints and unet.config.in_channels != latent_channels:

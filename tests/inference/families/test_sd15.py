@@ -65,6 +65,7 @@ def test_our_loop_gives_what_the_pipeline_gives(
         prompt=request.prompts[0].text, negative_prompt="", image=nchw(request.guide), mask_image=nchw(request.mask),
         control_image=[nchw(request.depth).expand(-1, 3, -1, -1), nchw(request.pose)], height=64, width=64, strength=0.75,
         num_inference_steps=4, guidance_scale=guidance, generator=torch.Generator().manual_seed(5), output_type="latent",
+        controlnet_conditioning_scale=1.0,
     ).images[0]  # fmt: skip
     # an inpainting UNet's pipeline does not put the known latents back
     ours = sample(adapter, request, noise[0][:, None], first=1, hold=variant == "sd15")[:, 0]

@@ -15,6 +15,7 @@ from composer.inference.adapter import Adapter
 from composer.inference.bundle import Bundle, load_bundle
 from composer.inference.families.mixed import mixed_control, tall
 from composer.inference.families.wan_vace import letterbox
+from composer.inference.request import PaintRequest
 from diffusers import (
     AutoencoderKLWan,
     FlowMatchEulerDiscreteScheduler,
@@ -36,17 +37,16 @@ def pipeline_of(bundle: Bundle, boundary: float | None) -> WanVACEPipeline:
     return pipe
 
 
-def expected_of(pipe: WanVACEPipeline, adapter: Adapter, request: object, latents: torch.Tensor, **more: object) -> torch.Tensor:
+def expected_of(
+    pipe: WanVACEPipeline, adapter: Adapter, request: PaintRequest, latents: torch.Tensor, **more: object
+) -> torch.Tensor:  # fmt: skip
     """Latents as the pipeline's own call makes them, with the texts as the adapter encoded them."""
     adapter.prepare(request)
     slot = adapter.texts.slots[0]
-    control = torch.where(torch.from_numpy(request.agent_id == 41)[..., None], torch.zeros(1), torch.zeros(1))
-    del control
-    grown = mixed_control(
-        torch.from_numpy(request.depth)[None], torch.from_numpy(request.pose).permute(3, 0, 1, 2), request.agent_id, 12
-    )
+    pose, plate = (torch.from_numpy(a).permute(3, 0, 1, 2) for a in (request.pose, request.plate))
+    control = mixed_control(torch.from_numpy(request.depth)[None], pose, request.agent_id, 12)
     mask = torch.from_numpy(request.mask)[None]
-    video = torch.where(mask > 0.5, grown, torch.from_numpy(request.plate).permute(3, 0, 1, 2))
+    video = torch.where(mask > 0.5, control, plate)
     return pipe(
         video=video.permute(1, 0, 2, 3)[None], mask=mask.expand(3, -1, -1, -1).permute(1, 0, 2, 3)[None],
         prompt_embeds=slot.positive[0], negative_prompt_embeds=slot.negative[0] if slot.negative else None,
