@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from support.bundles import VARIANTS
+from support.painting import batch_of, noise_of, paint_plain, request_of, sample
+
 from composer.inference.adapter import Adapter
 from composer.inference.families import FAMILIES
 from composer.inference.request import CONDITIONS, PaintRequest, Prompt
-from support.bundles import VARIANTS
-from support.painting import batch_of, noise_of, paint_plain, request_of, sample
 
 AdapterOf = Callable[[str], Adapter]
 
@@ -91,7 +92,10 @@ def test_a_batch_is_its_tiles_one_by_one(adapter: Adapter) -> None:
         origin = np.array([(0, s.start) for s in which])
         return adapter.denoise(
             replace(
-                one, latents=torch.stack([noise[..., s] for s in which]), canvases=canvases, origin=origin,
+                one,
+                latents=torch.stack([noise[..., s] for s in which]),
+                canvases=canvases,
+                origin=origin,
                 timestep=torch.full((len(which),), 700.0),
             )  # fmt: skip
         )

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from composer.inference.adapter import Adapter
-from composer.inference.bundle import Bundle, load_bundle
-from composer.inference.families.qwen_image import pack, unpack
 from diffusers import (
     AutoencoderKLQwenImage,
     ClassifierFreeGuidance,
@@ -24,6 +21,10 @@ from diffusers.modular_pipelines.qwenimage import QwenImageAutoBlocks
 from diffusers.modular_pipelines.qwenimage.modular_pipeline import QwenImageModularPipeline, QwenImagePachifier
 from support.painting import request_of, sample
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer
+
+from composer.inference.adapter import Adapter
+from composer.inference.bundle import Bundle, load_bundle
+from composer.inference.families.qwen_image import pack, unpack
 
 
 def nchw(array: object) -> torch.Tensor:

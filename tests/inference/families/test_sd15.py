@@ -8,10 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from composer.errors import InputError
-from composer.inference.adapter import Adapter
-from composer.inference.bundle import Bundle, load_bundle
-from composer.inference.families import open_adapter
 from diffusers import (
     AutoencoderKL,
     ControlNetModel,
@@ -23,6 +19,11 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from diffusers.models.controlnets.multicontrolnet import MultiControlNetModel
 from support.painting import batch_of, noise_of, request_of, sample
 from transformers import CLIPTextModel, CLIPTokenizer
+
+from composer.errors import InputError
+from composer.inference.adapter import Adapter
+from composer.inference.bundle import Bundle, load_bundle
+from composer.inference.families import open_adapter
 
 
 def pipeline_of(bundle: Bundle) -> StableDiffusionControlNetInpaintPipeline:
@@ -83,7 +84,9 @@ def test_the_hole_is_shown_to_an_inpainting_unet(adapter_of: Callable[[str], Ada
         changed = replace(request, **changes)
         return who.denoise(batch_of(who, who.prepare(changed), noise_of(changed, who), 0, 500.0))
 
-    assert torch.equal(predicted(adapter, plate=inside), predicted(adapter)), "the plate inside the mask must not be seen"
+    assert torch.equal(predicted(adapter, plate=inside), predicted(adapter)), (
+        "the plate inside the mask must not be seen"
+    )
     assert not torch.allclose(predicted(adapter, plate=elsewhere), predicted(adapter))
     assert not torch.allclose(predicted(adapter, mask=1 - request.mask), predicted(adapter))
     assert torch.equal(predicted(plain, plate=elsewhere), predicted(plain)) and "plate" not in plain.takes

@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from composer.inference.adapter import Adapter
-from composer.inference.bundle import Bundle, load_bundle
 from diffusers import (
     AutoencoderKL,
     ControlNetUnionModel,
@@ -21,6 +19,9 @@ from diffusers import (
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from support.painting import batch_of, noise_of, request_of, sample
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+from composer.inference.adapter import Adapter
+from composer.inference.bundle import Bundle, load_bundle
 
 MODES = {"pose": 0, "depth": 1, "normal": 4, "plate": 7}
 
@@ -90,6 +91,8 @@ def test_repaint_sees_the_plate_but_not_the_hole(adapter_of: Callable[[str], Ada
     adapter, request = adapter_of("sdxl"), request_of()
     changed = request.plate.copy()
     changed[:, 16:48, 16:48] = 0.9
-    shown = [adapter.prepare(replace(request, plate=p)).canvases["plate"].data for p in (request.plate, changed, changed / 2)]
+    shown = [
+        adapter.prepare(replace(request, plate=p)).canvases["plate"].data for p in (request.plate, changed, changed / 2)
+    ]
     assert torch.equal(shown[0], shown[1]) and not torch.equal(shown[0], shown[2])
     assert shown[0][:, :, 16:48, 16:48].abs().max() == 0

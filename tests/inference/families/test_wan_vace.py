@@ -10,12 +10,6 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from composer.errors import InputError
-from composer.inference.adapter import Adapter
-from composer.inference.bundle import Bundle, load_bundle
-from composer.inference.families.mixed import mixed_control, tall
-from composer.inference.families.wan_vace import letterbox
-from composer.inference.request import PaintRequest
 from diffusers import (
     AutoencoderKLWan,
     FlowMatchEulerDiscreteScheduler,
@@ -23,6 +17,13 @@ from diffusers import (
     WanVACETransformer3DModel,
 )
 from support.painting import batch_of, noise_of, request_of, sample
+
+from composer.errors import InputError
+from composer.inference.adapter import Adapter
+from composer.inference.bundle import Bundle, load_bundle
+from composer.inference.families.mixed import mixed_control, tall
+from composer.inference.families.wan_vace import letterbox
+from composer.inference.request import PaintRequest
 
 
 def pipeline_of(bundle: Bundle, boundary: float | None) -> WanVACEPipeline:
@@ -83,7 +84,9 @@ def test_references_are_what_the_pipeline_puts_before_the_window(
     _, before = adapter.references._latents((8, 8))
     pipe = pipeline_of(load_bundle(bundle_folder("wan-vace")), None)
     pictures = [PIL.Image.fromarray(p) for p in levels]
-    expected = expected_of(pipe, adapter, request, torch.cat([before, noise], 1)[None], reference_images=pictures)[:, 2:]
+    expected = expected_of(pipe, adapter, request, torch.cat([before, noise], 1)[None], reference_images=pictures)[
+        :, 2:
+    ]
     ours = sample(adapter, request, noise, from_noise=True, hold=False)
     assert torch.allclose(ours, expected, atol=2e-4), float((ours - expected).abs().max())
     without = sample(adapter, replace(request, references=()), noise, from_noise=True, hold=False)
@@ -126,7 +129,9 @@ def test_near_figures_are_shown_as_pose_and_the_rest_as_depth() -> None:
 
 def test_a_reference_is_fitted_on_white() -> None:
     fitted = letterbox(torch.zeros(3, 1, 20, 40), (32, 32))
-    assert fitted[:, :, 8:24].abs().max() == 0 and bool((fitted[:, :, :8] == 1).all() and (fitted[:, :, 24:] == 1).all())
+    assert fitted[:, :, 8:24].abs().max() == 0 and bool(
+        (fitted[:, :, :8] == 1).all() and (fitted[:, :, 24:] == 1).all()
+    )
 
 
 def test_a_window_that_is_no_whole_number_of_latents_is_refused(adapter_of: Callable[[str], Adapter]) -> None:
