@@ -79,9 +79,6 @@ class WanVACE(FamilyAdapter):
     def stage(self, timestep: float) -> int:
         return int(len(self.transformers) > 1 and timestep < self.boundary)
 
-    def work_key(self) -> tuple[object, ...]:
-        return (*super().work_key(), len(self.references.pictures))
-
     def canvases(self, request: PaintRequest) -> dict[str, Canvas]:
         self.references.set(request.references)
         mask = painted(request, self.device)
@@ -90,7 +87,7 @@ class WanVACE(FamilyAdapter):
         plate, grey = picture(request.plate, self.device), torch.full_like(control, 0.5)
         # grey is the middle of -1..1: where one of the two shows nothing, the pipeline multiplies by zero
         inactive, reactive = torch.where(mask > 0, grey, plate), torch.where(mask > 0, control, grey)
-        shown = torch.cat([self.encode(inactive[None])[0], self.encode(reactive[None])[0], self._packed(mask)])
+        shown = torch.cat([self.encode(inactive), self.encode(reactive), self._packed(mask)])
         return {"vace": self.keep(shown, 1)}
 
     def _packed(self, mask: Tensor) -> Tensor:
@@ -120,8 +117,7 @@ class WanVACE(FamilyAdapter):
 
 
 class References:
-    """Reference pictures as latents before a window's own, for tiles of any size. Tensors of one size stay where they are
-    from one request to the next, for captured graphs."""
+    """Reference pictures as latents before a window's own, for tiles of any size."""
 
     def __init__(self, adapter: WanVACE) -> None:
         self._adapter = adapter
@@ -133,15 +129,9 @@ class References:
         same = len(pictures) == len(self.pictures) and all(
             np.array_equal(a, b) for a, b in zip(pictures, self.pictures, strict=True)
         )
-        if same:
-            return
-        if len(pictures) != len(self.pictures):
+        if not same:
+            self.pictures = pictures
             self._by_size.clear()
-        self.pictures = pictures
-        for size, (clean, noise) in self._by_size.items():
-            new_clean, new_noise = self._latents(size)
-            clean.copy_(new_clean)
-            noise.copy_(new_noise)
 
     def before(self, latents: Tensor, control: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:
         """Latents and control of a batch with the references before them: [B, C, R + T', h, w] each."""
@@ -165,7 +155,7 @@ class References:
         pairs = []
         for shown in reversed(self.pictures):
             fitted = letterbox(picture(shown[None], adapter.device), (size[0] * factor, size[1] * factor))
-            clean = adapter.codec().encode(fitted[None])[0]
+            clean = adapter.encode(fitted)
             seed = hashlib.sha256(np.ascontiguousarray(shown).tobytes()).digest()[:8]
             generator = torch.Generator().manual_seed(int.from_bytes(seed, "little") >> 1)
             pairs.append((clean, torch.randn(clean.shape, generator=generator).to(adapter.device)))
