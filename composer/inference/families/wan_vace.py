@@ -21,6 +21,7 @@ from torch.nn.functional import interpolate
 from transformers import T5Tokenizer, UMT5EncoderModel
 
 from composer.inference.adapter import Canvas, LatentSpace, TileBatch
+from composer.inference.families import FAMILIES
 from composer.inference.families.codecs import VideoCodec
 from composer.inference.families.common import FamilyAdapter, native, one_device, unfit
 from composer.inference.families.loading import (
@@ -36,11 +37,10 @@ from composer.inference.families.mixed import mixed_control
 from composer.inference.families.pictures import painted, picture
 from composer.inference.families.texts import Encoded, Encoder, TextBank
 from composer.inference.request import F32, PaintRequest
+from composer.inference.schedule_levels import training_steps
 
 if TYPE_CHECKING:
     from composer.inference.bundle import Bundle
-
-TRAINING_STEPS = 1000
 
 
 class WanVACE(FamilyAdapter):
@@ -57,22 +57,17 @@ class WanVACE(FamilyAdapter):
                 bundle, "components.transformer", "this transformer takes other numbers of channels",
                 f"{codec.channels} and {channels}", f"{config.in_channels} and {config.vace_in_channels}",
             )  # fmt: skip
-        takes = {"depth", "pose", "id", "mask", "plate", "guide", "references", "text"}
-        self.takes = frozenset(takes)
+        self.takes = FAMILIES[bundle.family].takes
         frames = int(option(bundle, "frames"))
         if (frames - 1) % codec.time_factor:
-            raise unfit(
-                bundle,
-                "options.frames",
-                "a window has whole latents",
-                f"a multiple of {codec.time_factor} and one",
-                frames,
-            )
+            wanted = f"a multiple of {codec.time_factor} and one more"
+            raise unfit(bundle, "options.frames", "a window has whole latents", wanted, frames)
         patch = int(config.patch_size[1])
         size = native(bundle, codec.factor, patch)
         self.space = LatentSpace(codec.channels, codec.factor, size, patch, frames, codec.time_factor)
+        self.training_steps = training_steps(self.scheduler_config())
         self.pose_from_px = number(bundle, "pose_from_px")
-        self.boundary = number(bundle, "boundary_ratio") * TRAINING_STEPS
+        self.boundary = number(bundle, "boundary_ratio") * self.training_steps
         self.scale = torch.full((len(config.vace_layers),), number(bundle, "control_scale"), device=device, dtype=dtype)
         self.references = References(self)
 
@@ -141,7 +136,7 @@ class References:
         if size not in self._by_size:
             self._by_size[size] = self._latents(size)
         clean, noise = self._by_size[size]
-        level = (timestep / TRAINING_STEPS).view(-1, 1, 1, 1, 1)
+        level = (timestep / self._adapter.training_steps).view(-1, 1, 1, 1, 1)
         noisy = (1 - level) * clean + level * noise
         # a reference stands in the inactive half, its reactive half and its mask are empty
         shown = torch.cat([clean, clean.new_zeros(control.shape[1] - clean.shape[0], *clean.shape[1:])])

@@ -142,6 +142,7 @@ def test_a_step_reads_nothing_back_from_the_device(adapter: Adapter) -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_step_can_be_captured(variant: str, bundle_folder: Callable[[str], Path]) -> None:
     """On the device a replayed graph gives what the call gives, and both are near the CPU's."""
     bundle, graph = load_bundle(bundle_folder(variant)), torch.cuda.CUDAGraph()
