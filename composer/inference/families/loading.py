@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
-from composer.errors import InputError, MusterError, Where
+from composer.errors import InputError, MachineError, MusterError, Where
 from composer.inference.families import FAMILIES
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def load(folder: Path, kind: type[M], device: torch.device, dtype: torch.dtype) 
                 output_loading_info=True,
                 variant=_variant(folder),
             )
-    except MusterError:
+    except (MusterError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # the libraries raise anything, from OSError to KeyError, for a file that does not fit
         raise InputError(
@@ -117,7 +117,16 @@ def load(folder: Path, kind: type[M], device: torch.device, dtype: torch.dtype) 
                 f"the weights do not fit the config of {kind.__name__}", where=Where(folder),
                 got=f"{fault.replace('_', ' ')}: {', '.join(names[:3])}" + (" ..." if len(names) > 3 else ""),
             )  # fmt: skip
-    network = network.to(device).eval().requires_grad_(False)
+    try:
+        network = network.to(device).eval().requires_grad_(False)
+    except torch.OutOfMemoryError as error:
+        size = sum(p.numel() * p.element_size() for p in network.parameters())
+        raise MachineError(
+            f"the card's memory does not hold this {kind.__name__}",
+            where=Where(folder),
+            expected=f"{size / 2**30:.1f} GB free",
+            hint="free the card's memory, take a smaller bundle, or --device cpu",
+        ) from error
     return network.to(memory_format=torch.channels_last) if device.type == "cuda" and _is_2d(network) else network
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from support.bundles import VARIANTS
 from support.painting import batch_of, noise_of, request_of
 
-from composer.errors import InputError
+from composer.errors import InputError, MachineError
 from composer.inference.bundle import Bundle, load_bundle
 from composer.inference.bundle_verify import verify_bundle
 from composer.inference.families import FAMILIES, open_adapter
@@ -101,6 +101,19 @@ def test_text_weights_that_are_missing_are_refused_when_a_text_is_met(copy_of: C
     adapter = open_adapter(bundle)
     with pytest.raises(InputError, match=r"final_layer_norm\.weight"):
         adapter.prepare(request_of())
+
+
+def test_a_card_that_is_too_small_is_the_machine_s_fault(
+    bundle_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    folder = load_bundle(bundle_folder("sd15")).components["unet"]
+    with monkeypatch.context() as patch:
+        patch.setattr(UNet2DConditionModel, "to", full)
+        with pytest.raises(MachineError, match="does not hold this UNet2DConditionModel: expected 0"):
+            load(folder, UNet2DConditionModel, torch.device("cpu"), torch.float32)
 
 
 def test_a_pickle_is_never_opened(copy_of: Callable[[str], Bundle]) -> None:
