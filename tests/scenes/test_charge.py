@@ -73,6 +73,13 @@ def test_the_camera_is_the_one_that_rendered_and_stands_still(maker: ModuleType,
     assert 10 < m[1, 3] - float(maker.world.height_m(0.0, -60.0)) < 16  # a rise over the field
 
 
+def test_the_script_still_makes_ground_and_camera(maker: ModuleType, tmp_path: Path) -> None:
+    maker.files.write_charge_ground(tmp_path / "ground.obj")
+    maker.move.write_charge_transforms(tmp_path / "camera.json", float(maker.world.height_m(0.0, 0.0)))
+    for name in ("ground.obj", "camera.json"):
+        assert (tmp_path / name).read_text() == (SCENE / "charge" / name).read_text()
+
+
 def test_the_ground_is_the_rendered_land(maker: ModuleType, stage: Stage) -> None:
     rng = np.random.default_rng(5)
     x, z = rng.uniform(-100, 100, 20_000), rng.uniform(-160, -25, 20_000)
