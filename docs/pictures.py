@@ -29,7 +29,7 @@ HERE = ROOT / "docs" / "pictures"
 CHARGE = ROOT / "scenes" / "valley" / "charge.yaml"
 FRAME = 1012
 #: Of the movie: its width, how coarsely it is coded (H.264 CRF), and the frame that is shown as a picture.
-MOVIE_PX, MOVIE_CRF, STILL = 1600, 23, 1030
+MOVIE_PX, MOVIE_CRF, STILL = 1920, 23, 1016
 
 
 def shown(exr: Path, width_px: int) -> NDArray[np.uint8]:
@@ -64,7 +64,7 @@ def charge(out: str, frames: str | None = None, pictures: Path = HERE) -> None:
 
     write_movie(pictures / "charge.mp4", each(), Fraction(24), crf=MOVIE_CRF)
     still = next((f for f in files if f.stem.endswith(str(STILL))), files[-1])
-    Image.fromarray(shown(still, MOVIE_PX)).save(pictures / "charge.jpg", quality=86)
+    Image.fromarray(shown(still, min(MOVIE_PX, 1600))).save(pictures / "charge.jpg", quality=86)
 
 
 def main() -> None:
