@@ -70,6 +70,7 @@ def wardrobe(base: Cast, file: CastFile | None, wanted: Iterable[str]) -> Wardro
         more_skeletons=(*base.more_skeletons, *made.skeletons),
         figures=tuple(made.figures),
         kits=(*base.kits, *made.kits.values()),
+        types=tuple(file.types) if file else (),
         heroes=tuple(heroes),
         look_seed=seed,
     )
@@ -151,7 +152,8 @@ class _Making:
         given = {f: getattr(spec, f) for f in TypeSpec.model_fields if f in spec.model_fields_set}
         colours = {**base.colors.model_dump(exclude_none=True), **spec.colors.model_dump(exclude_none=True)}
         own = base.model_copy(update={**given, "colors": base.colors.model_copy(update=colours), "variants": 1})
-        self.kits[_HERO + name] = self._of_type(_HERO + name, own)
+        kind = spec.type or (None if spec.character else spec.like)
+        self.kits[_HERO + name] = replace(self._of_type(_HERO + name, own), kind=kind or name)
 
     def mounted(self) -> int:
         """The riders' rig."""

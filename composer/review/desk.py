@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, TypeAdapter, ValidationError
 
-from composer.crowd.cast import KITS
+from composer.crowd.casting import castable
 from composer.crowd.dyes import palettes_with
 from composer.errors import InputError, InputErrors, MusterError, Where
 from composer.io.files import atomic_write, sha256_bytes
@@ -122,6 +122,7 @@ class Desk:
             self._refresh()
             plan, shot, stage = self._plan(frame), self.scene.stage.shot, self.scene.stage
             own = {name: spec.model_dump(exclude_none=True) for name, spec in shot.sides.items()}
+            people = self.scene.people
             return {
                 "revision": self.revision,
                 "shot": shot.shot,
@@ -135,10 +136,7 @@ class Desk:
                 "azimuth": _short(plan.azimuth_deg, 1),
                 "side": plan.side.tolist(),
                 "region": plan.region.tolist(),
-                "kit": [
-                    self.scene.people.cast.figures[int(c)].name.split("_")[0]
-                    for c in self.scene.people.layout.casting.cast
-                ],
+                "kit": [people.layout.casting.kinds[int(k)] for k in people.layout.casting.kit],
                 "directed": np.flatnonzero(plan.directed).tolist(),
                 "hidden": [{"name": n, "x": round(x, 3), "z": round(z, 3)} for n, (x, z) in plan.hidden],
                 "sides": [{"name": n, "rgb": c} for n, c in zip(plan.side_names, plan.side_rgb, strict=True)],
@@ -158,9 +156,9 @@ class Desk:
                 "camera": plan.camera_m,
                 "sight": _short_pairs(plan.sight_m),
                 "extent": plan.extent_m,
-                "kits": KITS,
+                "kits": castable(people.cast.types),
                 "clips": [c.name for c in self.scene.people.cast.clips],
-                "allSides": sorted(palettes_with(own)),
+                "allSides": sorted({*palettes_with(own), *people.layout.casting.side_names}),
                 "plate": stage.camera.size_px,
                 "relief": stage.ground.kind != "plane",
                 "undo": len(self._undo),
