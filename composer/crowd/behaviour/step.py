@@ -17,22 +17,44 @@ from composer.crowd.behaviour.frames import Frames, slots_of
 from composer.crowd.behaviour.kernel_act import act_kernel
 from composer.crowd.behaviour.kernel_intents import Rules
 from composer.crowd.behaviour.kernel_move import apart_kernel, look_kernel, pair_kernel, stride_kernel, turn_kernel
-from composer.crowd.behaviour.kernel_sense import pack_kernel, sense_kernel
-from composer.crowd.behaviour.kernel_types import NEAR, Clips, Field, Folk, Look, Now, Orders, Sense, Will
+from composer.crowd.behaviour.kernel_sense import MAN_M, cell_kernel, pack_kernel, sense_kernel
+from composer.crowd.behaviour.kernel_types import (
+    NEAR,
+    Cells,
+    Clips,
+    Field,
+    Folk,
+    Ground,
+    Look,
+    Now,
+    Orders,
+    Sense,
+    Ways,
+    Will,
+)
 from composer.crowd.behaviour.modes import Do, Mode
 from composer.crowd.behaviour.plan import Plan
 from composer.crowd.behaviour.quiver import Quiver
+from composer.crowd.behaviour.terrain import FAR_M, Terrain
 from composer.crowd.behaviour.track import Moment
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-#: The hash grid's cell, and how many steps the map of enemies and the regions' middles serve.
-CELL_M = 2.4
+#: The cell of the neighbours' grid (larger where there would be more than so many cells), and how many steps the grid's
+#: extent, the map of enemies and the regions' middles serve.
+CELL_M, MOST_CELLS = 1.0, 1_000_000
 MAP_STEPS = 6
 #: Passes that hold people apart, and how much more room they are given than they must keep.
 APART_PASSES, APART_SLACK_M = 4, 0.03
-_NOT_ENEMIES = (int(Mode.FALL), int(Mode.DEAD), int(Mode.GHOST))
+_DOWN = (int(Mode.FALL), int(Mode.DEAD), int(Mode.LIES))
+_NOT_ENEMIES = (*_DOWN, int(Mode.GHOST))
+
+
+_OPEN = Terrain(
+    (0.0, 0.0), 1.0, np.full((2, 2), FAR_M, np.float32), np.zeros((2, 2), np.float32), np.zeros((2, 2), np.int32),
+    np.zeros((1, 2), np.float32),
+)  # fmt: skip
 
 
 class Simulation:
@@ -44,8 +66,6 @@ class Simulation:
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 and len(plan) > 2000 else None
         for module in (kernel_sense, kernel_act, kernel_move):
             wp.load_module(module, device=device)
-        side = 64 if len(plan) < 20_000 else 512
-        self._grid = wp.HashGrid(side, 1, side, device=device)
         self._frames = Frames(plan)
         self.quiver = Quiver()
         self._ghosts = np.flatnonzero(~plan.simulated)
@@ -66,23 +86,33 @@ class Simulation:
         folk.slot = self._up(slots_of(plan).astype(np.float32), wp.vec2)
         folk.height, folk.reach = self._up(plan.height, wp.float32), self._up(plan.reach_m, wp.float32)
         folk.clip, folk.go = self._up(plan.stand, wp.int32), self._up(plan.go, wp.int32)
+        folk.along, folk.aside = self._up(plan.along_m, wp.float32), self._up(plan.aside_m, wp.float32)
+        folk.kind = self._up(plan.kind, wp.int32)
+        half = np.maximum(plan.clips.half_m[plan.kind], np.float32(plan.apart_m / 2))
+        folk.half = self._up(half, wp.vec2)
+        self._wider_m = float(max(half.max(initial=0.0) - MAN_M - 0.1, 0.0))
         self._folk = folk
         self._now, self._next = self._people(), self._people()
         self._look, self._look_next = self._looks(), self._looks()
         self._sense = self._struct(Sense, push=wp.vec2, enemy=int, enemy_m=float, free=int, near_count=int,
-                                   ahead=float, ahead_speed=float)  # fmt: skip
+                                   ahead=float, ahead_speed=float, wall=float)  # fmt: skip
         self._sense.near = wp.empty((n, int(NEAR)), dtype=int, device=self.device)
         self._will = self._struct(Will, wish=wp.vec2, facing=float, clip=int, phase=float, loosed=int)
         self._foe = wp.empty(n, dtype=int, device=self.device)
         self._places = [wp.empty(n, dtype=wp.vec3, device=self.device) for _ in range(2)]
-        self._body = wp.empty(n, dtype=wp.vec4, device=self.device)
-        self._kind = wp.empty(n, dtype=int, device=self.device)
+        self._key, self._who = (wp.empty(2 * n, dtype=int, device=self.device) for _ in range(2))
+        cells = Cells()
+        cells.who, cells.bits = (wp.empty(n, dtype=int, device=self.device) for _ in range(2))
+        cells.body = wp.empty(n, dtype=wp.vec4, device=self.device)
+        self._cells = cells
+        self._ground, self._ways = self._land(), self._paths()
         self._hit = wp.zeros(n, dtype=int, device=self.device)
         self._orders = self._cues()
         table, clips = plan.clips, Clips()
-        index = np.array(table.index, np.int32)
-        clips.index = self._up(index, wp.int32)
-        clips.duration, clips.stride = (self._up(v[index], wp.float32) for v in (table.duration_s, table.stride_m))
+        clips.index, clips.duration = self._up(table.index, wp.int32), self._up(table.duration_s[table.index], wp.float32)
+        clips.idle, clips.gait = self._up(table.idle, wp.int32), self._up(table.gait, wp.int32)
+        clips.up, clips.down = self._up(table.up, wp.float32), self._up(table.down, wp.float32)
+        clips.pace = self._up(table.pace_m_s, wp.vec3)
         clips.all_duration = self._up(table.duration_s, wp.float32)
         clips.all_stride = self._up(table.stride_m, wp.float32)
         self._clips = clips
@@ -93,23 +123,52 @@ class Simulation:
             setattr(out, name, wp.zeros(len(self.plan), dtype=dtype, device=self.device))
         return out
 
+    def _land(self) -> Ground:
+        """The terrain, if there is any."""
+        terrain, ground = self.plan.terrain.made if self.plan.terrain else None, Ground()
+        ground.closed = int(terrain is not None)
+        if terrain is None:
+            terrain = _OPEN
+        ground.value = self._up(np.stack([terrain.distance_m, terrain.height_m], axis=-1), wp.vec2)
+        ground.nearest, ground.middle = self._up(terrain.nearest, wp.int32), self._up(terrain.middle_m, wp.vec2)
+        (ground.x0, ground.z0), ground.inv_cell = terrain.low_m, 1.0 / terrain.cell_m
+        return ground
+
+    def _paths(self) -> Ways:
+        """Columns' paths, a point to every quarter of a metre or so."""
+        ways, points, first, count, step = Ways(), [np.zeros((1, 3))], [], [], []
+        for band in self.plan.bands:
+            first.append(sum(len(p) for p in points))
+            if band.way is None:
+                count.append(0)
+                step.append(1.0)
+                continue
+            steps = max(1, min(8000, round(band.way.length_m / 0.25)))
+            place, heading = band.way.at(np.linspace(0.0, band.way.length_m, steps + 1))
+            points.append(np.concatenate([place, heading[:, None]], axis=1))
+            count.append(steps + 1)
+            step.append(band.way.length_m / steps)
+        ways.point = self._up(np.concatenate(points).astype(np.float32), wp.vec3)
+        ways.first, ways.count = (self._up(np.array(v, np.int32), wp.int32) for v in (first, count))
+        ways.step = self._up(np.array(step, np.float32), wp.float32)
+        return ways
+
     def _people(self) -> Now:
         plan, n = self.plan, len(self.plan)
-        going = np.array([b.cues[0].do == Do.GO for b in plan.bands], dtype=bool)[plan.region]
-        pace = np.array([b.pace_m_s for b in plan.bands])[plan.region] * going
-        heading = np.array([b.heading_rad for b in plan.bands])[plan.region]
-        velocity = -np.stack([np.sin(heading), np.cos(heading)], axis=1) * pace[:, None]
+        going = np.array([b.cues[0].do == Do.GO for b in plan.bands], dtype=bool)[plan.region] & ~plan.lies
+        velocity = plan.velocity_m_s * going[:, None]
         now = Now()
         place = np.zeros((n, 3), np.float32)
         place[:, [0, 2]] = plan.place_m
         now.place, now.velocity = self._up(place, wp.vec3), self._up(velocity.astype(np.float32), wp.vec2)
         now.heading = self._up(plan.heading_rad.astype(np.float32), wp.float32)
-        now.mode = self._up(np.where(plan.simulated, int(Mode.FREE), int(Mode.GHOST)).astype(np.int32), wp.int32)
+        mode = np.select([plan.lies, plan.simulated], [int(Mode.LIES), int(Mode.FREE)], int(Mode.GHOST))
+        now.mode = self._up(mode.astype(np.int32), wp.int32)
         first = np.cumsum([0, *(len(b.cues) for b in plan.bands)])[:-1]
         now.order = self._up(first[plan.region].astype(np.int32), wp.int32)
         for name, value, dtype in (
             ("since", 0.0, np.float32), ("foe", -1, np.int32), ("duel", -1.0, np.float32), ("slow", 0.0, np.float32),
-            ("wait", 0.0, np.float32), ("loose", 0, np.int32), ("willing", 0, np.int32),
+            ("wait", 0.0, np.float32), ("loose", 0, np.int32), ("willing", 0, np.int32), ("veer", 0, np.int32),
         ):  # fmt: skip
             setattr(now, name, self._up(np.full(n, value, dtype), wp.int32 if dtype == np.int32 else wp.float32))
         now.planted = self._up((~going).astype(np.int32), wp.int32)
@@ -120,7 +179,7 @@ class Simulation:
         going = np.array([b.cues[0].do == Do.GO for b in plan.bands], dtype=bool)[plan.region]
         pace = np.array([b.pace_m_s for b in plan.bands])[plan.region] * going
         clip = np.where(going, plan.go, plan.stand).astype(np.int32)
-        gait = np.select([pace <= 0, pace < 1.85, pace < 2.75], [0, 1, 2], 3).astype(np.int32)
+        gait = (pace[:, None] > plan.clips.up[plan.kind]).sum(axis=1).astype(np.int32)
         look.clip, look.phase = self._up(clip, wp.int32), self._up(plan.phase, wp.float32)
         look.clip_from, look.phase_from = self._up(clip, wp.int32), self._up(plan.phase, wp.float32)
         look.blend = self._up(np.ones(n, np.float32), wp.float32)
@@ -174,22 +233,23 @@ class Simulation:
             self._strike(self.number * dt)
         now, after, sense, will = self._now, self._next, self._sense, self._will
         rules = Rules()
-        rules.t, rules.dt, rules.lethality = t, dt, plan.lethality
-        rules.idle_first, rules.idle_count = plan.clips.idle
-        self._grid.build(now.place, CELL_M)
-        self._each(pack_kernel, self._folk, now, self._body, self._kind)
-        self._each(sense_kernel, self._grid.id, self._folk, now, self._field, self._body, self._kind, sense)
+        rules.t, rules.dt, rules.lethality, rules.apart_m = t, dt, plan.lethality, plan.apart_m
+        self._each(cell_kernel, now, self._cells, self._key, self._who)
+        wp.utils.radix_sort_pairs(self._key, self._who, len(plan))
+        self._each(pack_kernel, len(plan), self._folk, now, self._key, self._who, self._cells)
+        self._each(sense_kernel, self._wider_m, self._folk, now, self._field, self._cells, self._ground, sense)
         self._each(
-            act_kernel, rules, self._folk, now, after, self._orders, self._field, sense, self._clips, self._hit, will
-        )
+            act_kernel, rules, self._folk, now, after, self._orders, self._field, sense, self._clips, self._hit,
+            self._ways, self._ground, will,
+        )  # fmt: skip
         self._each(pair_kernel, after, self._foe)
         one, two = self._places
-        self._each(stride_kernel, dt, now, after, self._foe, sense, will, one)
+        self._each(stride_kernel, dt, self._folk, now, after, self._foe, sense, self._ground, will, one)
         for _ in range(APART_PASSES):
-            self._each(apart_kernel, plan.apart_m + APART_SLACK_M, after, sense, one, two)
+            self._each(apart_kernel, APART_SLACK_M, self._folk, now, after, sense, self._ground, one, two)
             one, two = two, one
         looks = self._look, self._look_next
-        self._each(turn_kernel, dt, now, after, will, one, *looks)
+        self._each(turn_kernel, dt, self._folk, now, after, will, one, *looks)
         self._each(look_kernel, dt, self._folk, now, after, self._orders, self._clips, will, *looks)
         self._now, self._next = after, now
         self._look, self._look_next = self._look_next, self._look
@@ -212,10 +272,11 @@ class Simulation:
                 now.velocity.assign(velocity)
 
     def _survey(self) -> None:
-        """Where everybody's enemies are, and the middle of each region's living, in whole millimetres (so that sums do
+        """The extent of the neighbours' grid, where everybody's enemies are, and the middle of each region's living, in whole millimetres (so that sums do
         not depend on their order)."""
         plan = self.plan
         place = self._now.place.numpy()[:, [0, 2]]
+        self._spread(place)
         living = ~np.isin(self._now.mode.numpy(), _NOT_ENEMIES)
         chart = enemy_map(place, plan.side, living, self._hostile)
         self._field = Field()
@@ -223,7 +284,7 @@ class Simulation:
         self._field.nearest = self._up(chart.nearest_m, wp.vec2)
         self._field.x0, self._field.z0, self._field.inv_cell = chart.x0_m, chart.z0_m, 1.0 / chart.cell_m
         bands = len(plan.bands)
-        standing = ~np.isin(self._now.mode.numpy(), _NOT_ENEMIES[:2])
+        standing = ~np.isin(self._now.mode.numpy(), _DOWN)
         whose, at = plan.region[standing], np.rint(place[standing].astype(np.float64) * 1000)
         count = np.bincount(whose, minlength=bands)
         total = np.stack([np.bincount(whose, weights=at[:, k], minlength=bands) for k in range(2)], axis=1)
@@ -232,6 +293,17 @@ class Simulation:
         square = np.stack([np.bincount(whose, weights=at[:, k] ** 2, minlength=bands) for k in range(2)], axis=1)
         mean = total / np.maximum(count, 1)[:, None]
         self._extent = np.sqrt(np.maximum(square / np.maximum(count, 1)[:, None] - mean**2, 0.0)) / 1000
+
+    def _spread(self, place_m: F32) -> None:
+        """Lay the neighbours' grid over everybody, with room to walk until the next survey."""
+        low, high = place_m.min(axis=0) - 3.0, place_m.max(axis=0) + 3.0
+        cell = max(CELL_M, float(np.sqrt(float((high - low).prod()) / MOST_CELLS)))
+        cells = self._cells
+        cells.x0, cells.z0 = (float(np.floor(v / cell) * cell) for v in low)
+        cells.inv_cell = 1.0 / cell
+        cells.nx, cells.nz = (int((high[k] - (cells.x0, cells.z0)[k]) / cell) + 1 for k in (0, 1))
+        if cells.start is None or cells.start.shape[0] < cells.nx * cells.nz + 1:
+            cells.start = wp.empty(int(1.3 * cells.nx * cells.nz) + 1, dtype=int, device=self.device)
 
     def _command(self, t: float, dt: float) -> None:
         """Move the formations' frames, and tell the kernels."""
@@ -243,6 +315,8 @@ class Simulation:
         orders.turn = self._up(np.array([f.turn_rad_s for f in each], np.float32), wp.float32)
         orders.phase = self._up(np.array([f.phase for f in each], np.float32), wp.float32)
         orders.arrived = self._up(np.array([f.arrived for f in each], np.int32), wp.int32)
+        orders.on_way = self._up(np.array([f.on_way for f in each], np.int32), wp.int32)
+        orders.gone = self._up(np.array([f.gone_m for f in each], np.float32), wp.float32)
         goals = [self._frames.goal(c, self._centres) for b in self.plan.bands for c in b.cues]
         orders.goal = self._up(np.array([(0.0, 0.0) if g is None else g for g in goals], np.float32), wp.vec2)
 
