@@ -20,6 +20,7 @@ from composer.crowd.figure.kits import KITS as BUILT_IN
 from composer.crowd.figure.levels import fit_levels, levels
 from composer.crowd.figure.measure import Views, views
 from composer.crowd.figure.outfit import OUTFITS, Outfit, dressed
+from composer.crowd.horse.falls import rider_falls
 from composer.crowd.horse.levels import fit_mounted, mounted_levels, rider_views
 from composer.crowd.horse.riders import rider_clips
 from composer.crowd.horse.skeleton import MOUNTED
@@ -160,7 +161,12 @@ class _Making:
         if not self.riders:
             self.riders = len(self.base.skeletons) + len(self.skeletons)
             self.skeletons.append(MOUNTED)
-            self.clips += rider_clips(self.riders)
+            clips = rider_clips(self.riders)
+            seated, lying = (
+                next(c for c in clips if c.name == "brace"),
+                [c for c in self.base.clips if c.name == "fall_back"],
+            )
+            self.clips += [*clips, *(rider_falls(seated, c, self.riders) for c in lying[:1])]
         return self.riders
 
     def _of_character(self, name: str, spec: TypeSpec) -> Kit:

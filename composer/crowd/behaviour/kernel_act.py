@@ -29,6 +29,7 @@ from composer.crowd.behaviour.kernel_intents import (
     way_he_falls,
 )
 from composer.crowd.behaviour.kernel_types import (
+    MAN_M,
     Clips,
     Field,
     Folk,
@@ -87,12 +88,12 @@ def willing_to_fight(do: int) -> int:
 
 
 @wp.func
-def opponent(i: int, me: wp.vec2, willing: int, a: Now, sense: Sense) -> int:
+def opponent(i: int, me: wp.vec2, willing: int, folk: Folk, a: Now, sense: Sense) -> int:
     """Whom he fights: as before while both stand and are near; else one who chose him too, or nobody."""
     foe = a.foe[i]
     if foe >= 0:
         lost = a.mode[foe] == FALL or a.mode[foe] == DEAD or a.foe[foe] != i or willing == 0 or a.willing[foe] == 0
-        if lost or wp.length(flat(a.place[foe]) - me) > LOST_M:
+        if lost or wp.length(flat(a.place[foe]) - me) > LOST_M + folk.half[i][1] + folk.half[foe][1] - 2.0 * MAN_M:
             foe = -1
     if foe < 0 and willing == 1:
         candidate = sense.free[i]
@@ -180,7 +181,7 @@ def wants(
     if foe >= 0:
         out = fight(i, foe, out, rules, known, folk, a, clips)
     else:
-        if enemy >= 0 and told != ROUT and sense.enemy_m[i] < BESIDE_M:
+        if enemy >= 0 and told != ROUT and sense.enemy_m[i] < BESIDE_M + folk.half[i][1] - MAN_M:
             out = beside_a_fight(i, enemy, sense.enemy_m[i], out, rules, known, folk, a, clips)
         elif told == CHARGE or told == MELEE:
             out = charge(out, rules, known, orders, clips)
@@ -237,7 +238,7 @@ def act_kernel(
     if order != a.order[i]:
         b.wait[i] = 0.0
     willing = willing_to_fight(known.told)
-    foe = opponent(i, known.me, willing, a, sense)
+    foe = opponent(i, known.me, willing, folk, a, sense)
     out = Intent()
     out.facing = a.heading[i]
     out.clip = -1

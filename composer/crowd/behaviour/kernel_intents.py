@@ -6,6 +6,7 @@ import warp as wp
 
 from composer.crowd.behaviour.kernel_types import (
     GOLDEN,
+    MAN_M,
     Clips,
     Folk,
     Now,
@@ -13,6 +14,7 @@ from composer.crowd.behaviour.kernel_types import (
     ahead_of,
     chance,
     flat,
+    half_toward,
     heading_of,
     key,
     mix,
@@ -140,13 +142,19 @@ def to_his_place(slot: wp.vec2, planted: int) -> wp.vec2:
 
 
 @wp.func
+def beyond_men(i: int, foe: int, dir: wp.vec2, folk: Folk, a: Now) -> float:
+    """How much more room two take between them (`dir` from i to foe) than two men on foot."""
+    return half_toward(folk, i, a.heading[i], dir) + half_toward(folk, foe, a.heading[foe], dir) - 2.0 * MAN_M
+
+
+@wp.func
 def fight(i: int, foe: int, out: Intent, rules: Rules, known: Known, folk: Folk, a: Now, clips: Clips) -> Intent:
     """Face the opponent, close in, and give or take blow after blow. Both men work out the same exchange."""
     t = rules.t
     apart = flat(a.place[foe]) - known.me
     d = wp.length(apart)
     dir = apart / wp.max(d, 1.0e-4)
-    gap = d - 0.5 * (folk.reach[i] + folk.reach[foe])
+    gap = d - 0.5 * (folk.reach[i] + folk.reach[foe]) - beyond_men(i, foe, dir, folk, a)
     out.facing = heading_of(dir)
     out.clip = clips.index[known.kind, P_GUARD]
     out.loose = 1
@@ -184,7 +192,7 @@ def beside_a_fight(
 ) -> Intent:
     """Nobody is free to fight him: keep guard, strike over others' shoulders now and then, press on if told to."""
     to = flat(a.place[enemy]) - known.me
-    reach = 0.5 * (folk.reach[i] + folk.reach[enemy])
+    reach = 0.5 * (folk.reach[i] + folk.reach[enemy]) + beyond_men(i, enemy, to / wp.max(enemy_m, 1.0e-4), folk, a)
     out.facing = heading_of(to)
     out.clip = clips.index[known.kind, P_GUARD]
     out.loose = 1

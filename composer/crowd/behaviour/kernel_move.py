@@ -19,6 +19,7 @@ from composer.crowd.behaviour.kernel_types import (
     ahead_of,
     chance,
     flat,
+    half_toward,
     heading_of,
     key,
     right_of,
@@ -129,17 +130,6 @@ def stride_kernel(
     place[i] = wp.vec3(stepped[0], 0.0, stepped[1])
 
 
-@wp.func
-def half_toward(folk: Folk, i: int, heading: float, dir: wp.vec2) -> float:
-    """How much room he takes towards `dir` (unit): a circle for men, an ellipse for riders."""
-    half = folk.half[i]
-    if half[0] == half[1]:
-        return half[0]
-    along = wp.dot(dir, ahead_of(heading)) / half[1]
-    across = wp.dot(dir, right_of(heading)) / half[0]
-    return 1.0 / wp.sqrt(along * along + across * across)
-
-
 @wp.kernel(enable_backward=False)
 def apart_kernel(
     first: int, slack_m: float, folk: Folk, a: Now, b: Now, sense: Sense, ground: Ground, place: wp.array(dtype=wp.vec3),
@@ -164,7 +154,9 @@ def apart_kernel(
                 from_him = from_him / d
             else:
                 from_him = ahead_of(float(i))
-            apart_m = slack_m + half_toward(folk, i, a.heading[i], from_him) + half_toward(folk, j, a.heading[j], from_him)
+            apart_m = (
+                slack_m + half_toward(folk, i, a.heading[i], from_him) + half_toward(folk, j, a.heading[j], from_him)
+            )
             if d < apart_m:
                 his = float(1.0)
                 if b.planted[j] == 1:
@@ -258,7 +250,15 @@ def in_step(on: float, phase: float, beat: float, ragged: float) -> float:
 
 @wp.func
 def first_phase(
-    was: int, phase: float, want: int, seed: wp.uint32, marches: int, beat: float, ragged: float, march: int, clips: Clips
+    was: int,
+    phase: float,
+    want: int,
+    seed: wp.uint32,
+    marches: int,
+    beat: float,
+    ragged: float,
+    march: int,
+    clips: Clips,
 ) -> float:
     """Where a new clip begins: one gait goes on where the other was; a standing man sets out from the middle of a
     stance, or on the beat; all else anywhere."""

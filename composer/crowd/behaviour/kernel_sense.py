@@ -8,6 +8,7 @@ import warp as wp
 from composer.crowd.behaviour.kernel_ground import open_at
 from composer.crowd.behaviour.kernel_types import (
     FAR_M,
+    MAN_M,
     NEAR,
     Cells,
     Field,
@@ -43,7 +44,6 @@ TOUCH_M = wp.constant(0.85)
 #: A body takes this much room, foresight lasts this long (after Karamouzas, Skinner, Guy 2014); one who comes nearer by
 #: less than NEARING (m/s) is no danger.
 BODY_M = wp.constant(0.30)
-MAN_M = wp.constant(0.225)
 HORIZON_S = wp.constant(3.0)
 STRENGTH = wp.constant(1.6)
 NEARING = wp.constant(0.2)
@@ -86,7 +86,9 @@ def cell_kernel(first: int, now: Now, cells: Cells, key: wp.array(dtype=int), wh
 
 
 @wp.kernel(enable_backward=False)
-def pack_kernel(first: int, total: int, folk: Folk, now: Now, key: wp.array(dtype=int), who: wp.array(dtype=int), cells: Cells):
+def pack_kernel(
+    first: int, total: int, folk: Folk, now: Now, key: wp.array(dtype=int), who: wp.array(dtype=int), cells: Cells
+):
     """dim people, in the order of their cells: what neighbours look at, side by side, and where each cell begins. bits:
     the side, + FREE_BIT if he looks for somebody to fight, + DOWN_BIT if he lies, + GHOST_BIT if he is not simulated (or
     a horse that has lost its rider), + BIG_BIT if he takes more room than a man."""
@@ -164,7 +166,7 @@ def sense_kernel(
     shy = radius
     watch = wp.length(toward_enemy(field, side, me)) < 6.0 + wider_m
     if watch:
-        radius = wp.max(radius, ALERT_M)
+        radius = wp.max(radius, ALERT_M + wider_m)
     walled = int(0)
     if ground.closed == 1 and watch:
         if open_at(ground, me)[0] < ALERT_M:

@@ -11,6 +11,8 @@ wp.set_module_options({"enable_backward": False})
 #: Neighbours kept for holding people apart.
 NEAR = wp.constant(14)
 FAR_M = wp.constant(1.0e6)
+#: Half the room of a man on foot.
+MAN_M = wp.constant(0.225)
 GOLDEN = wp.constant(wp.uint32(0x9E3779B9))
 _MIX_1 = wp.constant(wp.uint32(0x85EBCA6B))
 _MIX_2 = wp.constant(wp.uint32(0xC2B2AE35))
@@ -230,6 +232,17 @@ def ahead_of(heading: float) -> wp.vec2:
 @wp.func
 def right_of(heading: float) -> wp.vec2:
     return wp.vec2(wp.cos(heading), -wp.sin(heading))
+
+
+@wp.func
+def half_toward(folk: Folk, i: int, heading: float, dir: wp.vec2) -> float:
+    """How much room he takes towards `dir` (unit): a circle for men, an ellipse for riders."""
+    half = folk.half[i]
+    if half[0] == half[1]:
+        return half[0]
+    along = wp.dot(dir, ahead_of(heading)) / half[1]
+    across = wp.dot(dir, right_of(heading)) / half[0]
+    return 1.0 / wp.sqrt(along * along + across * across)
 
 
 @wp.func

@@ -100,7 +100,9 @@ class ClipTable:
             np.array([g.up for g in gaits], np.float32),
             np.array([g.down for g in gaits], np.float32),
             np.array([g.pace_m_s for g in gaits], np.float32),
-            np.array([HORSE_HALF_M if "horse_head" in cast.skeletons[r].names else (0.0, 0.0) for r in rigs], np.float32),
+            np.array(
+                [HORSE_HALF_M if "horse_head" in cast.skeletons[r].names else (0.0, 0.0) for r in rigs], np.float32
+            ),
             np.array([c.duration_s for c in cast.clips], np.float32),
             np.array([c.stride_m for c in cast.clips], np.float32),
         )

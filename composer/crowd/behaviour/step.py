@@ -17,8 +17,9 @@ from composer.crowd.behaviour.frames import Frames, slots_of
 from composer.crowd.behaviour.kernel_act import act_kernel
 from composer.crowd.behaviour.kernel_intents import Rules
 from composer.crowd.behaviour.kernel_move import apart_kernel, look_kernel, pair_kernel, stride_kernel, turn_kernel
-from composer.crowd.behaviour.kernel_sense import MAN_M, cell_kernel, pack_kernel, sense_kernel
+from composer.crowd.behaviour.kernel_sense import cell_kernel, pack_kernel, sense_kernel
 from composer.crowd.behaviour.kernel_types import (
+    MAN_M,
     NEAR,
     Cells,
     Clips,
@@ -109,7 +110,10 @@ class Simulation:
         self._hit = wp.zeros(n, dtype=int, device=self.device)
         self._orders = self._cues()
         table, clips = plan.clips, Clips()
-        clips.index, clips.duration = self._up(table.index, wp.int32), self._up(table.duration_s[table.index], wp.float32)
+        clips.index, clips.duration = (
+            self._up(table.index, wp.int32),
+            self._up(table.duration_s[table.index], wp.float32),
+        )
         clips.idle, clips.gait = self._up(table.idle, wp.int32), self._up(table.gait, wp.int32)
         clips.up, clips.down = self._up(table.up, wp.float32), self._up(table.down, wp.float32)
         clips.pace = self._up(table.pace_m_s, wp.vec3)

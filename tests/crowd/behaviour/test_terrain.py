@@ -35,9 +35,7 @@ DOWN = (Mode.FALL, Mode.DEAD, Mode.LIES)
 def field(*regions: dict, ground: GroundLike = FLAT, last: int = 1120, folder: Path = Path(), **crowd) -> Layout:
     spec = CrowdSpec(seed=5, regions=regions, **crowd)
     rate = Fraction(24)
-    return layout(
-        spec, CAST, ground, lambda f: None, frame_rate=rate, first_frame=1001, last_frame=last, folder=folder
-    )
+    return layout(spec, CAST, ground, lambda f: None, frame_rate=rate, first_frame=1001, last_frame=last, folder=folder)
 
 
 def inside_by_m(polygon: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -151,7 +149,9 @@ def test_slopes_slow_the_pace() -> None:
 
 
 @wp.kernel
-def ask_kernel(ground: Ground, at: wp.array(dtype=wp.vec2), out: wp.array(dtype=wp.vec3), rise: wp.array(dtype=wp.vec2)):
+def ask_kernel(
+    ground: Ground, at: wp.array(dtype=wp.vec2), out: wp.array(dtype=wp.vec3), rise: wp.array(dtype=wp.vec2)
+):
     i = wp.tid()
     out[i] = open_at(ground, at[i])
     slope = rise_at(ground, at[i], wp.vec2(0.6, 0.8))
