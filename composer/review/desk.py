@@ -31,7 +31,7 @@ from composer.shot.load import MAX_BYTES, parse_shot
 from composer.shot.schema import ShotFile
 from composer.shot.schema_base import Pair, Part
 from composer.shot.schema_override import WHO, OverrideSpec
-from composer.shot.stage import prepare
+from composer.shot.stage import Stage, prepare
 
 _MOST_UNDO = 200
 _VIEW_PX, _RELIEF_PX = 1600, 512
@@ -148,7 +148,8 @@ class Desk:
                         "count": r.count,
                         "points": _short_pairs(r.points_m),
                     }
-                    | {"closed": r.closed, "px": _points(line_px(stage, frame, r.line_m), 1)}
+                    | {"rings": [_short_pairs(p) for p in r.rings], "dense": [_short_pairs(p) for p in r.dense]}
+                    | {"closed": r.closed, "px": _points(_lines_px(stage, frame, r.lines_m), 1)}
                     for r in plan.regions
                 ],
                 "px": _points(plan.feet_px, 1),
@@ -363,6 +364,12 @@ def _but_overrides(shot: ShotFile) -> object:
 
 def _json_value(value: str | bool | int | float | tuple[float, float] | None) -> Value:
     return value
+
+
+def _lines_px(stage: Stage, frame: int, lines_m: list[np.ndarray]) -> np.ndarray:
+    """Lines on the ground in the picture, one after the other with a gap (NaN) between."""
+    gap = np.full((1, 2), np.nan)
+    return np.concatenate([p for line in lines_m for p in (line_px(stage, frame, line), gap)][:-1])
 
 
 def _short(values: np.ndarray, digits: int = 3) -> list[float]:

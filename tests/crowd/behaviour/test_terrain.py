@@ -13,7 +13,7 @@ import warp as wp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
-from support.cues import CAST, FLAT, NAMES, box, host
+from support.cues import CAST, FLAT, box, host
 
 from composer.crowd.behaviour.acts import simulate
 from composer.crowd.behaviour.kernel_ground import open_at, rise_at
