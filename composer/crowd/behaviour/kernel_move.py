@@ -56,25 +56,19 @@ IN_STEP = wp.constant(0.12)
 
 
 @wp.kernel(enable_backward=False)
-def pair_kernel(first: int, b: Now, foe: wp.array(dtype=int)):
-    """dim people: a pair is a pair for both, or for neither."""
-    i = wp.tid() + first
-    j = b.foe[i]
-    foe[i] = -1
-    if j >= 0:
-        if b.foe[j] == i:
-            foe[i] = j
-
-
-@wp.kernel(enable_backward=False)
 def stride_kernel(
     first: int, dt: float, folk: Folk, a: Now, b: Now, foe: wp.array(dtype=int), sense: Sense, ground: Ground, will: Will,
     place: wp.array(dtype=wp.vec3),
 ):  # fmt: skip
-    """dim people: velocity from wish, ground and push, and where that would lead."""
+    """dim people: a pair is a pair for both or for neither (`foe`); velocity from wish, ground and push, and where that
+    would lead."""
     i = wp.tid() + first
-    b.foe[i] = foe[i]
-    if foe[i] < 0:
+    j = b.foe[i]
+    if j >= 0:
+        if b.foe[j] != i:
+            j = -1
+    foe[i] = j
+    if j < 0:
         b.duel[i] = -1.0
     mode = b.mode[i]
     if mode == GHOST or mode == LIES:
@@ -273,19 +267,17 @@ def first_phase(
     return begin - wp.floor(begin)
 
 
-@wp.kernel(enable_backward=False)
-def turn_kernel(
-    first: int, dt: float, folk: Folk, a: Now, b: Now, will: Will, place: wp.array(dtype=wp.vec3), old: Look, look: Look
-):
-    """dim people: the step taken; heading and smoothed speed follow from it."""
-    i = wp.tid() + first
-    b.place[i] = place[i]
+@wp.func
+def turned(
+    i: int, dt: float, folk: Folk, a: Now, b: Now, will: Will, place: wp.vec3, speed_before: float
+) -> float:
+    """The step taken; heading and smoothed speed (given back) follow from it."""
+    b.place[i] = place
     b.heading[i] = a.heading[i]
-    look.speed[i] = old.speed[i]
     mode = b.mode[i]
     if mode == GHOST or mode == LIES:
-        return
-    moved = (flat(place[i]) - flat(a.place[i])) / dt
+        return speed_before
+    moved = (flat(place) - flat(a.place[i])) / dt
     real = wp.length(moved)
     if mode != FALL and mode != DEAD:
         if b.planted[i] == 0:
@@ -301,18 +293,21 @@ def turn_kernel(
             rate = 1.6
         turn = wrapped(facing - a.heading[i])
         b.heading[i] = wrapped(a.heading[i] + wp.clamp(turn * wp.min(1.0, 7.0 * dt), -rate * dt, rate * dt))
-    speed = old.speed[i] + (real - old.speed[i]) * wp.min(1.0, 6.0 * dt)
+    speed = speed_before + (real - speed_before) * wp.min(1.0, 6.0 * dt)
     if b.planted[i] == 1:
         speed = 0.0
-    look.speed[i] = speed
+    return speed
 
 
 @wp.kernel(enable_backward=False)
 def look_kernel(
-    first: int, dt: float, folk: Folk, a: Now, b: Now, orders: Orders, clips: Clips, will: Will, old: Look, look: Look
-):
-    """dim people: clip, phase and cross-fade."""
+    first: int, dt: float, folk: Folk, a: Now, b: Now, orders: Orders, clips: Clips, will: Will, foe: wp.array(dtype=int),
+    place: wp.array(dtype=wp.vec3), old: Look, look: Look,
+):  # fmt: skip
+    """dim people: the step taken, then clip, phase and cross-fade."""
     i = wp.tid() + first
+    b.foe[i] = foe[i]
+    look.speed[i] = turned(i, dt, folk, a, b, will, place[i], old.speed[i])
     clip = old.clip[i]
     look.clip[i] = clip
     look.phase[i] = old.phase[i]

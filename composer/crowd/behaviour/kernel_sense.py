@@ -195,7 +195,7 @@ def sense_kernel(
                 bits = cells.bits[m]
                 j = cells.who[m]
                 if (bits & DOWN_BIT) != 0:
-                    if speed > 0.2:
+                    if speed > 0.2 and d2 < 2.9:
                         push += beside_body(apart, now.heading[j])
                 else:
                     d = wp.sqrt(d2)

@@ -3,8 +3,9 @@ his own neighbours, so the result is the same on any number of threads and in an
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,7 +17,7 @@ from composer.crowd.behaviour.field import enemy_map
 from composer.crowd.behaviour.frames import Frames, slots_of
 from composer.crowd.behaviour.kernel_act import act_kernel
 from composer.crowd.behaviour.kernel_intents import Rules
-from composer.crowd.behaviour.kernel_move import apart_kernel, look_kernel, pair_kernel, stride_kernel, turn_kernel
+from composer.crowd.behaviour.kernel_move import apart_kernel, look_kernel, stride_kernel
 from composer.crowd.behaviour.kernel_sense import cell_kernel, pack_kernel, sense_kernel
 from composer.crowd.behaviour.kernel_types import (
     MAN_M,
@@ -46,6 +47,8 @@ F64 = NDArray[np.float64]
 #: extent, the map of enemies and the regions' middles serve.
 CELL_M, MOST_CELLS = 1.0, 1_000_000
 MAP_STEPS = 6
+#: Fewer than FEW are stepped on one thread; up to MANY, only the look for neighbours is shared out.
+FEW, MANY = 500, 4000
 #: Passes that hold people apart, and how much more room they are given than they must keep.
 APART_PASSES, APART_SLACK_M = 4, 0.03
 _DOWN = (int(Mode.FALL), int(Mode.DEAD), int(Mode.LIES))
@@ -58,13 +61,34 @@ _OPEN = Terrain(
 )  # fmt: skip
 
 
+class _Recorded:
+    """A kernel's launches over parts of the crowd, kept between steps: to launch one again costs a few microseconds."""
+
+    def __init__(self, kernel: wp.Kernel, edges: NDArray[np.integer], inputs: Sequence[object], device: str) -> None:
+        self.inputs = list(inputs)
+        self.parts = [
+            wp.launch(kernel, dim=int(b - a), inputs=[int(a), *inputs], device=device, record_cmd=True)
+            for a, b in itertools.pairwise(edges)
+        ]
+
+    def take(self, inputs: Sequence[object]) -> None:
+        """Pass on what is another object than before."""
+        for k, (old, new) in enumerate(zip(self.inputs, inputs, strict=True)):
+            if old is not new:
+                self.inputs[k] = new
+                for part in self.parts:
+                    part.set_param_at_index(k + 1, new)
+
+
 class Simulation:
     """A crowd on its way. `step()` goes on by one frame; `moment()` is how things stand."""
 
     def __init__(self, plan: Plan, device: str = "cpu", threads: int | None = None) -> None:
         self.plan, self.device, self.number = plan, device, 0
         self._threads = 1 if device != "cpu" else max(1, min(threads or os.cpu_count() or 1, 8))
-        self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 and len(plan) > 2000 else None
+        self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 and len(plan) > FEW else None
+        self._launches: dict[tuple[str, int, int], _Recorded] = {}
+        self._nth = 0
         for module in (kernel_sense, kernel_act, kernel_move):
             wp.load_module(module, device=device)
         self._frames = Frames(plan)
@@ -203,23 +227,36 @@ class Simulation:
         orders.share = self._up(np.array([c.share for c in cues], np.float32), wp.float32)
         orders.key = self._up(np.array([c.key for c in cues], np.uint32), wp.uint32)
         orders.aimed = self._up(np.array([c.target is not None for c in cues], np.int32), wp.int32)
+        self._told: dict[str, tuple[wp.array, NDArray | None]] = {}  # type: ignore[type-arg]
+        vectors, whole = ("middle", "velocity", "goal"), ("arrived", "on_way")
+        for name in ("middle", "heading", "velocity", "turn", "phase", "arrived", "on_way", "gone", "goal"):
+            dtype = wp.vec2 if name in vectors else wp.int32 if name in whole else wp.float32
+            array = wp.zeros(len(cues) if name == "goal" else len(counts), dtype=dtype, device=self.device)
+            setattr(orders, name, array)
+            self._told[name] = (array, array.numpy() if self.device == "cpu" else None)
         return orders
 
     # ---- one step
 
-    def _each(self, kernel: object, *inputs: object) -> None:
-        """Launch over everybody, in parts on the CPU's threads."""
-        n = len(self.plan)
-        if self._pool is None:
-            wp.launch(kernel, dim=n, inputs=[0, *inputs], device=self.device)
+    def _each(self, kernel: wp.Kernel, *inputs: object) -> None:
+        """Launch over everybody, in parts on the CPU's threads. Launches are recorded: every other step is the same but
+        for what was made anew."""
+        at = (kernel.key, self.number & 1, self._nth)
+        self._nth += 1
+        known = self._launches.get(at)
+        if known is None:
+            n = len(self.plan)
+            split = self._pool is not None and (n > MANY or kernel is sense_kernel)
+            edges = np.linspace(0, n, (self._threads if n < 4 * MANY else 4 * self._threads) * split + (not split) + 1)
+            known = self._launches[at] = _Recorded(kernel, edges.astype(int), inputs, self.device)
+        known.take(inputs)
+        if len(known.parts) == 1 or self._pool is None:
+            for part in known.parts:
+                part.launch()
             return
-        edges = np.linspace(0, n, 4 * self._threads + 1).astype(int)
-
-        def part(k: int) -> None:
-            dim = int(edges[k + 1] - edges[k])
-            wp.launch(kernel, dim=dim, inputs=[int(edges[k]), *inputs], device=self.device)
-
-        for done in [self._pool.submit(part, k) for k in range(len(edges) - 1)]:
+        others = [self._pool.submit(part.launch) for part in known.parts[:-1]]
+        known.parts[-1].launch()
+        for done in others:
             done.result()
 
     def step(self) -> None:
@@ -228,7 +265,7 @@ class Simulation:
         if not len(plan):
             self.number += 1
             return
-        t = (self.number + 1) * dt
+        t, self._nth = (self.number + 1) * dt, 0
         self._haunt()
         if self.number % MAP_STEPS == 0:
             self._survey()
@@ -246,15 +283,15 @@ class Simulation:
             act_kernel, rules, self._folk, now, after, self._orders, self._field, sense, self._clips, self._hit,
             self._ways, self._ground, will,
         )  # fmt: skip
-        self._each(pair_kernel, after, self._foe)
         one, two = self._places
         self._each(stride_kernel, dt, self._folk, now, after, self._foe, sense, self._ground, will, one)
         for _ in range(APART_PASSES):
             self._each(apart_kernel, APART_SLACK_M, self._folk, now, after, sense, self._ground, one, two)
             one, two = two, one
         looks = self._look, self._look_next
-        self._each(turn_kernel, dt, self._folk, now, after, will, one, *looks)
-        self._each(look_kernel, dt, self._folk, now, after, self._orders, self._clips, will, *looks)
+        self._each(
+            look_kernel, dt, self._folk, now, after, self._orders, self._clips, will, self._foe, one, *looks
+        )  # fmt: skip
         self._now, self._next = after, now
         self._look, self._look_next = self._look_next, self._look
         self.number += 1
@@ -276,7 +313,8 @@ class Simulation:
                 now.velocity.assign(velocity)
 
     def _survey(self) -> None:
-        """The extent of the neighbours' grid, where everybody's enemies are, and the middle of each region's living, in whole millimetres (so that sums do
+        """The extent of the neighbours' grid, where everybody's enemies are, and the middle of each region's living, in
+        whole millimetres (so that sums do
         not depend on their order)."""
         plan = self.plan
         place = self._now.place.numpy()[:, [0, 2]]
@@ -302,27 +340,38 @@ class Simulation:
         """Lay the neighbours' grid over everybody, with room to walk until the next survey."""
         low, high = place_m.min(axis=0) - 3.0, place_m.max(axis=0) + 3.0
         cell = max(CELL_M, float(np.sqrt(float((high - low).prod()) / MOST_CELLS)))
-        cells = self._cells
+        cells, start = Cells(), self._cells.start
+        for name in ("who", "body", "bits"):
+            setattr(cells, name, getattr(self._cells, name))
         cells.x0, cells.z0 = (float(np.floor(v / cell) * cell) for v in low)
         cells.inv_cell = 1.0 / cell
         cells.nx, cells.nz = (int((high[k] - (cells.x0, cells.z0)[k]) / cell) + 1 for k in (0, 1))
-        if cells.start is None or cells.start.shape[0] < cells.nx * cells.nz + 1:
-            cells.start = wp.empty(int(1.3 * cells.nx * cells.nz) + 1, dtype=int, device=self.device)
+        if start is None or start.shape[0] < cells.nx * cells.nz + 1:
+            start = wp.empty(int(1.3 * cells.nx * cells.nz) + 1, dtype=int, device=self.device)
+        cells.start, self._cells = start, cells
 
     def _command(self, t: float, dt: float) -> None:
         """Move the formations' frames, and tell the kernels."""
         self._frames.step(t, dt, self._centres)
-        each, orders = self._frames.each, self._orders
-        orders.middle = self._up(np.array([f.middle_m for f in each], np.float32), wp.vec2)
-        orders.heading = self._up(np.array([f.heading_rad for f in each], np.float32), wp.float32)
-        orders.velocity = self._up(np.array([f.velocity_m_s for f in each], np.float32), wp.vec2)
-        orders.turn = self._up(np.array([f.turn_rad_s for f in each], np.float32), wp.float32)
-        orders.phase = self._up(np.array([f.phase for f in each], np.float32), wp.float32)
-        orders.arrived = self._up(np.array([f.arrived for f in each], np.int32), wp.int32)
-        orders.on_way = self._up(np.array([f.on_way for f in each], np.int32), wp.int32)
-        orders.gone = self._up(np.array([f.gone_m for f in each], np.float32), wp.float32)
+        each = self._frames.each
+        self._tell("middle", [f.middle_m for f in each])
+        self._tell("heading", [f.heading_rad for f in each])
+        self._tell("velocity", [f.velocity_m_s for f in each])
+        self._tell("turn", [f.turn_rad_s for f in each])
+        self._tell("phase", [f.phase for f in each])
+        self._tell("arrived", [f.arrived for f in each])
+        self._tell("on_way", [f.on_way for f in each])
+        self._tell("gone", [f.gone_m for f in each])
         goals = [self._frames.goal(c, self._centres) for b in self.plan.bands for c in b.cues]
-        orders.goal = self._up(np.array([(0.0, 0.0) if g is None else g for g in goals], np.float32), wp.vec2)
+        self._tell("goal", [(0.0, 0.0) if g is None else g for g in goals])
+
+    def _tell(self, name: str, values: Sequence[object]) -> None:
+        """Write one of the orders' small arrays where it lies."""
+        array, view = self._told[name]
+        if view is None:
+            array.assign(np.array(values, dtype=np.int32 if array.dtype is wp.int32 else np.float32))
+        else:
+            view[:] = values
 
     def _strike(self, now_s: float) -> None:
         place = self._now.place.numpy()[:, [0, 2]]
