@@ -268,9 +268,7 @@ def first_phase(
 
 
 @wp.func
-def turned(
-    i: int, dt: float, folk: Folk, a: Now, b: Now, will: Will, place: wp.vec3, speed_before: float
-) -> float:
+def turned(i: int, dt: float, folk: Folk, a: Now, b: Now, will: Will, place: wp.vec3, speed_before: float) -> float:
     """The step taken; heading and smoothed speed (given back) follow from it."""
     b.place[i] = place
     b.heading[i] = a.heading[i]

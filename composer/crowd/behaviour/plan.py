@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +133,7 @@ def _gaits(cast: Cast, rig: int) -> _Gaits:
     own = [n for k, n in enumerate(own) if k == 0 or pace[n] > 1.05 * pace[own[k - 1]]][:4]
     if not own:  # it only stands: it is pushed along, which is no worse than before
         return MEN
-    between = [0.55 * pace[a] + 0.45 * pace[b] for a, b in zip(own, own[1:], strict=False)]
+    between = [0.55 * pace[a] + 0.45 * pace[b] for a, b in pairwise(own)]
     up = [0.22, *between, *([1e9] * 5)][:5]
     up[len(own)] = 1e9
     down = [0.0, 0.10, *(0.86 * s for s in between), *([1e9] * 5)][:5]
