@@ -163,7 +163,9 @@ def sense_kernel(
     side = mine & SIDE_MASK
     half = folk.half[i]
     radius = wp.min(STILL_M + 0.6 * speed, MOST_M + half[1] - MAN_M) + wider_m
-    shy = radius
+    shy = radius + 2.0 * (half[1] - MAN_M)
+    shy2 = shy * shy
+    radius = shy
     watch = wp.length(toward_enemy(field, side, me)) < 6.0 + wider_m
     if watch:
         radius = wp.max(radius, ALERT_M + wider_m)
@@ -175,9 +177,9 @@ def sense_kernel(
     foe = now.foe[i]
     push = wp.vec2(0.0, 0.0)
     enemy = int(-1)
-    enemy_m = float(FAR_M)
+    enemy_2 = float(FAR_M * FAR_M)
     free = int(-1)
-    free_m = float(FAR_M)
+    free_2 = float(FAR_M * FAR_M)
     count = int(0)
     look = ahead_of(now.heading[i])
     ahead = float(FAR_M)
@@ -198,16 +200,10 @@ def sense_kernel(
                     if speed > 0.2 and d2 < 2.9:
                         push += beside_body(apart, now.heading[j])
                 else:
-                    d = wp.sqrt(d2)
-                    room = float(0.0)  # beyond that of two men
-                    long = float(0.0)
-                    if ((bits | mine) & BIG_BIT) != 0:
-                        other = folk.half[j]
-                        room = half[0] + other[0] - 2.0 * MAN_M
-                        long = half[1] + other[1] - 2.0 * MAN_M
-                    if d < TOUCH_M + long and count < NEAR:
-                        sense.near[i, count] = j
-                        count += 1
+                    big = (bits | mine) & BIG_BIT
+                    long = float(0.0)  # how much further two reach than two men
+                    if big != 0:
+                        long = half[1] + folk.half[j][1] - 2.0 * MAN_M
                     hostile = int(0)
                     if watch and (bits & GHOST_BIT) == 0:
                         hostile = field.hostile[side, bits & SIDE_MASK]
@@ -216,29 +212,40 @@ def sense_kernel(
                                 if open_at(ground, me + apart * (float(part) / 6.0))[0] < -0.1:
                                     hostile = 0
                     if hostile == 1:
-                        if d < enemy_m or (d == enemy_m and j < enemy):
+                        if d2 < enemy_2 or (d2 == enemy_2 and j < enemy):
                             enemy = j
-                            enemy_m = d
-                        if (bits & FREE_BIT) != 0 and (d < free_m or (d == free_m and j < free)):
+                            enemy_2 = d2
+                        if (bits & FREE_BIT) != 0 and (d2 < free_2 or (d2 == free_2 and j < free)):
                             free = j
-                            free_m = d
+                            free_2 = d2
                     else:
-                        if d - long < ahead and wp.dot(apart, look) > 0.8 * d:
-                            ahead = d - long
-                            ahead_speed = his[2] * look[0] + his[3] * look[1]
-                    if j != foe and d < shy:
-                        closing = wp.vec2(own[2] - his[2], own[3] - his[3])
-                        b = wp.dot(apart, closing)
-                        if b > NEARING * d and speed > 0.05:
-                            push += avoid(apart, d2, closing, b, 2.0 * BODY_M + room)
-                        if d < 0.75 + room and d > 1.0e-4:
-                            push -= apart * ((0.75 + room - d) * 3.0 / d)
+                        before = wp.dot(apart, look)
+                        if before > 0.0 and before * before > 0.64 * d2:
+                            gap = wp.sqrt(d2) - long
+                            if gap < ahead:
+                                ahead = gap
+                                ahead_speed = his[2] * look[0] + his[3] * look[1]
+                    if d2 < shy2:
+                        d = wp.sqrt(d2)
+                        room = float(0.0)
+                        if big != 0:
+                            room = half[0] + folk.half[j][0] - 2.0 * MAN_M
+                        if d < TOUCH_M + long and count < NEAR:
+                            sense.near[i, count] = j
+                            count += 1
+                        if j != foe:
+                            closing = wp.vec2(own[2] - his[2], own[3] - his[3])
+                            b = wp.dot(apart, closing)
+                            if b > NEARING * d and speed > 0.05:
+                                push += avoid(apart, d2, closing, b, 2.0 * BODY_M + room)
+                            if d < 0.75 + room and d > 1.0e-4:
+                                push -= apart * ((0.75 + room - d) * 3.0 / d)
     most = wp.length(push)
     if most > 9.0:
         push = push * (9.0 / most)
     sense.push[i] = push
     sense.enemy[i] = enemy
-    sense.enemy_m[i] = enemy_m
+    sense.enemy_m[i] = wp.sqrt(enemy_2)
     sense.free[i] = free
     sense.near_count[i] = count
     sense.ahead[i] = ahead

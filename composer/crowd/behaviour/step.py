@@ -47,7 +47,7 @@ F64 = NDArray[np.float64]
 #: extent, the map of enemies and the regions' middles serve.
 CELL_M, MOST_CELLS = 1.0, 1_000_000
 MAP_STEPS = 6
-#: Fewer than FEW are stepped on one thread; up to MANY, only the look for neighbours is shared out.
+#: Fewer than FEW are stepped on one thread; up to MANY, only the longer launches are shared out.
 FEW, MANY = 500, 4000
 #: Passes that hold people apart, and how much more room they are given than they must keep.
 APART_PASSES, APART_SLACK_M = 4, 0.03
@@ -246,7 +246,7 @@ class Simulation:
         known = self._launches.get(at)
         if known is None:
             n = len(self.plan)
-            split = self._pool is not None and (n > MANY or kernel is sense_kernel)
+            split = self._pool is not None and (n > MANY or kernel in (sense_kernel, act_kernel, look_kernel))
             edges = np.linspace(0, n, (self._threads if n < 4 * MANY else 4 * self._threads) * split + (not split) + 1)
             known = self._launches[at] = _Recorded(kernel, edges.astype(int), inputs, self.device)
         known.take(inputs)
@@ -276,7 +276,7 @@ class Simulation:
         rules = Rules()
         rules.t, rules.dt, rules.lethality, rules.apart_m = t, dt, plan.lethality, plan.apart_m
         self._each(cell_kernel, now, self._cells, self._key, self._who)
-        wp.utils.radix_sort_pairs(self._key, self._who, len(plan))
+        self._sort()
         self._each(pack_kernel, len(plan), self._folk, now, self._key, self._who, self._cells)
         self._each(sense_kernel, self._wider_m, self._folk, now, self._field, self._cells, self._ground, sense)
         self._each(
@@ -297,6 +297,16 @@ class Simulation:
         self.number += 1
         if self._volleys:
             self._volley(t)
+
+    def _sort(self) -> None:
+        """Everybody in the order of his cell, those of one cell in their own."""
+        n = len(self.plan)
+        if self.device != "cpu" or n > MANY:
+            wp.utils.radix_sort_pairs(self._key, self._who, n)
+            return
+        key, who = self._key.numpy()[:n], self._who.numpy()[:n]  # few: NumPy is sooner done
+        who[:] = np.argsort(key, kind="stable")
+        key[:] = key[who]
 
     def _haunt(self) -> None:
         """Put those who are not simulated where their analytic layout has them after this step."""
