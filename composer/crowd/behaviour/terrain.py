@@ -1,7 +1,7 @@
 """What a simulated crowd may not enter, and how steep it is: a grid made once from the obstacles and the ground.
 
 The distances are those to the nearest place that is closed (an obstacle with its clearance, a slope that the layout
-would not put anybody on, no ground), negative inside it; exact for polygons, from a fine raster for meshes.
+would not put anybody on, a hole in the ground), negative inside it; exact for polygons, from a fine raster for meshes.
 """
 
 from __future__ import annotations
@@ -119,15 +119,21 @@ class TerrainSource:
 
 
 def _ground(ground: GroundLike, gx: F64, gz: F64, cell: float, steepest_deg: float) -> tuple[F32, NDArray[np.bool_]]:
-    """(smoothed height, where nobody can stand), both [Z, X]. Each node is judged at four places about it."""
-    from scipy.ndimage import distance_transform_edt, gaussian_filter
+    """(smoothed height, where nobody can stand), both [Z, X]. Each node is judged at four places about it. Holes are
+    closed; beyond its outer edge the ground goes on as if it were known, for what lies there is out of the picture as
+    a rule and people leave it that way."""
+    from scipy.ndimage import distance_transform_edt, gaussian_filter, label
 
     least = math.cos(math.radians(steepest_deg))
-    closed = np.zeros(gx.shape, dtype=bool)
+    steep, none = np.zeros(gx.shape, dtype=bool), np.zeros(gx.shape, dtype=bool)
     for dx in (-0.25, 0.25):
         for dz in (-0.25, 0.25):
             up = np.asarray(ground.normal((gx + dx * cell).ravel(), (gz + dz * cell).ravel()))[..., 1]
-            closed |= ~(up >= least).reshape(gx.shape)  # NaN is no ground
+            steep |= (up < least).reshape(gx.shape)
+            none |= np.isnan(up).reshape(gx.shape)
+    parts, _ = label(none, np.ones((3, 3)))
+    outside = np.isin(parts, np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])))
+    closed = steep | (none & ~outside)
     height = np.asarray(ground.height_m(gx.ravel(), gz.ravel()), np.float32).reshape(gx.shape)
     bare = ~np.isfinite(height)
     if bare.all():

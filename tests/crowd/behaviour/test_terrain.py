@@ -44,13 +44,14 @@ def inside_by_m(polygon: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.array([cv2.pointPolygonTest(outline, (float(x), float(z)), True) for x, z in points])
 
 
-def hill(height: np.ndarray, size_m: float = 40.0) -> GroundLike:
-    """A height field [n, n] over +-size/2, two triangles to a cell."""
+def hill(height: np.ndarray, size_m: float = 40.0, gone: np.ndarray | None = None) -> GroundLike:
+    """A height field [n, n] over +-size/2, two triangles to a cell; gone: cells [n - 1, n - 1] that are holes."""
     n = len(height)
     x, z = np.meshgrid(np.linspace(-size_m / 2, size_m / 2, n), np.linspace(-size_m / 2, size_m / 2, n))
     corner = np.arange(n * n).reshape(n, n)
     a, b, c, d = (v.ravel() for v in (corner[:-1, :-1], corner[:-1, 1:], corner[1:, :-1], corner[1:, 1:]))
-    triangles = np.concatenate([np.stack([a, c, b], 1), np.stack([b, c, d], 1)])
+    there = slice(None) if gone is None else ~gone.ravel()
+    triangles = np.concatenate([np.stack([a, c, b], 1)[there], np.stack([b, c, d], 1)[there]])
     return mesh_ground(np.stack([x, height, z], -1).reshape(-1, 3), triangles)
 
 
@@ -121,20 +122,28 @@ def test_a_mesh_is_gone_round_too(tmp_path: Path) -> None:
 
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 10_000), st.sampled_from(["charge", "advance"]))
-def test_nobody_is_on_a_cliff_or_off_the_ground_at_any_frame(seed: int, do: str) -> None:
-    """A mesa with sheer sides in a rolling field."""
+def test_nobody_is_on_a_cliff_or_in_a_hole_at_any_frame(seed: int, do: str) -> None:
+    """A mesa with sheer sides, and a hole, in a rolling field."""
     n = 81
     rng = np.random.default_rng(seed)
     x, z = np.meshgrid(np.linspace(-20, 20, n), np.linspace(-20, 20, n))
     at = rng.uniform((-3, -6), (3, -3))
     mesa = 5.0 * (np.hypot(x - at[0], z - at[1]) < rng.uniform(1.5, 3.0))
-    ground = hill(mesa + 0.6 * np.sin(x / 4 + seed) * np.cos(z / 5))
-    cue = {"at": 1002, "do": do, "target": (0.0, -40.0)}
+    hole = np.hypot(x + 2 * np.sign(at[0]) - at[0], z + 9)[:-1, :-1] < 1.5
+    ground = hill(mesa + 0.6 * np.sin(x / 4 + seed) * np.cos(z / 5), gone=hole)
+    cue = {"at": 1002, "do": do, "target": (0.0, -12.0)}
     crowd = field(host(z=3.0, count=50, cues=(cue,)), ground=ground, last=1200)
     place = crowd.acts.track_to(1200).place_m.reshape(-1, 2).astype(np.float64)
     up = np.asarray(ground.normal(place[:, 0].copy(), place[:, 1].copy()))[:, 1]
-    assert np.isfinite(up).all(), "somebody left the ground"
+    assert np.isfinite(up).all(), "somebody has no ground under him"
     assert np.degrees(np.arccos(up.min())) <= STEEPEST_DEG
+
+
+def test_beyond_the_grounds_edge_they_go_on() -> None:
+    """A fitted ground ends a little beside the picture: nobody piles up there."""
+    cue = {"at": 1002, "do": "charge", "target": (0.0, -60.0)}
+    track = field(host(z=3.0, count=40, cues=(cue,)), ground=hill(np.zeros((5, 5))), last=1250).acts.track_to(1251)
+    assert track.place_m[-1, :, 1].max() < -21
 
 
 def test_slopes_slow_the_pace() -> None:
