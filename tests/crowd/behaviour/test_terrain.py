@@ -124,13 +124,13 @@ def test_a_mesh_is_gone_round_too(tmp_path: Path) -> None:
 @given(st.integers(0, 10_000), st.sampled_from(["charge", "advance"]))
 def test_nobody_is_on_a_cliff_or_in_a_hole_at_any_frame(seed: int, do: str) -> None:
     """A mesa with sheer sides, and a hole, in a rolling field."""
-    n = 81
+    n = 121
     rng = np.random.default_rng(seed)
-    x, z = np.meshgrid(np.linspace(-20, 20, n), np.linspace(-20, 20, n))
+    x, z = np.meshgrid(np.linspace(-30, 30, n), np.linspace(-30, 30, n))
     at = rng.uniform((-3, -6), (3, -3))
     mesa = 5.0 * (np.hypot(x - at[0], z - at[1]) < rng.uniform(1.5, 3.0))
     hole = np.hypot(x + 2 * np.sign(at[0]) - at[0], z + 9)[:-1, :-1] < 1.5
-    ground = hill(mesa + 0.6 * np.sin(x / 4 + seed) * np.cos(z / 5), gone=hole)
+    ground = hill(mesa + 0.6 * np.sin(x / 4 + seed) * np.cos(z / 5), 60.0, hole)
     cue = {"at": 1002, "do": do, "target": (0.0, -12.0)}
     crowd = field(host(z=3.0, count=50, cues=(cue,)), ground=ground, last=1200)
     place = crowd.acts.track_to(1200).place_m.reshape(-1, 2).astype(np.float64)
