@@ -3,8 +3,8 @@ his own neighbours, so the result is the same on any number of threads and in an
 
 from __future__ import annotations
 
-import itertools
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,22 +23,20 @@ from composer.crowd.behaviour.kernel_types import (
     MAN_M,
     NEAR,
     Cells,
-    Clips,
     Field,
     Folk,
-    Ground,
     Look,
     Now,
     Orders,
     Sense,
-    Ways,
     Will,
 )
 from composer.crowd.behaviour.modes import Do, Mode
 from composer.crowd.behaviour.plan import Plan
 from composer.crowd.behaviour.quiver import Quiver
-from composer.crowd.behaviour.terrain import FAR_M, Terrain
+from composer.crowd.behaviour.recorded import Recorded
 from composer.crowd.behaviour.track import Moment
+from composer.crowd.behaviour.upload import clips_of, ground_of, up, ways_of
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -55,31 +53,6 @@ _DOWN = (int(Mode.FALL), int(Mode.DEAD), int(Mode.LIES))
 _NOT_ENEMIES = (*_DOWN, int(Mode.GHOST))
 
 
-_OPEN = Terrain(
-    (0.0, 0.0), 1.0, np.full((2, 2), FAR_M, np.float32), np.zeros((2, 2), np.float32), np.zeros((2, 2), np.int32),
-    np.zeros((1, 2), np.float32),
-)  # fmt: skip
-
-
-class _Recorded:
-    """A kernel's launches over parts of the crowd, kept between steps: to launch one again costs a few microseconds."""
-
-    def __init__(self, kernel: wp.Kernel, edges: NDArray[np.integer], inputs: Sequence[object], device: str) -> None:
-        self.inputs = list(inputs)
-        self.parts = [
-            wp.launch(kernel, dim=int(b - a), inputs=[int(a), *inputs], device=device, record_cmd=True)
-            for a, b in itertools.pairwise(edges)
-        ]
-
-    def take(self, inputs: Sequence[object]) -> None:
-        """Pass on what is another object than before."""
-        for k, (old, new) in enumerate(zip(self.inputs, inputs, strict=True)):
-            if old is not new:
-                self.inputs[k] = new
-                for part in self.parts:
-                    part.set_param_at_index(k + 1, new)
-
-
 class Simulation:
     """A crowd on its way. `step()` goes on by one frame; `moment()` is how things stand."""
 
@@ -87,7 +60,7 @@ class Simulation:
         self.plan, self.device, self.number = plan, device, 0
         self._threads = 1 if device != "cpu" else max(1, min(threads or os.cpu_count() or 1, 8))
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 and len(plan) > FEW else None
-        self._launches: dict[tuple[str, int, int], _Recorded] = {}
+        self._launches: dict[tuple[str, int, int], Recorded] = {}
         self._nth = 0
         for module in (kernel_sense, kernel_act, kernel_move):
             wp.load_module(module, device=device)
@@ -101,7 +74,7 @@ class Simulation:
     # ---- memory
 
     def _up(self, data: NDArray, dtype: object) -> wp.array:  # type: ignore[type-arg]
-        return wp.array(np.ascontiguousarray(data), dtype=dtype, device=self.device)
+        return up(self.device, data, dtype)
 
     def _allocate(self) -> None:
         plan, n = self.plan, len(self.plan)
@@ -126,60 +99,21 @@ class Simulation:
         self._foe = wp.empty(n, dtype=int, device=self.device)
         self._places = [wp.empty(n, dtype=wp.vec3, device=self.device) for _ in range(2)]
         self._key, self._who = (wp.empty(2 * n, dtype=int, device=self.device) for _ in range(2))
+        self._few = tuple(a.numpy()[:n] for a in (self._key, self._who)) if self.device == "cpu" else ()
         cells = Cells()
         cells.who, cells.bits = (wp.empty(n, dtype=int, device=self.device) for _ in range(2))
         cells.body = wp.empty(n, dtype=wp.vec4, device=self.device)
         self._cells = cells
-        self._ground, self._ways = self._land(), self._paths()
+        self._ground, self._ways = ground_of(plan, self.device), ways_of(plan, self.device)
+        self._clips = clips_of(plan, self.device)
         self._hit = wp.zeros(n, dtype=int, device=self.device)
         self._orders = self._cues()
-        table, clips = plan.clips, Clips()
-        clips.index, clips.duration = (
-            self._up(table.index, wp.int32),
-            self._up(table.duration_s[table.index], wp.float32),
-        )
-        clips.idle, clips.gait = self._up(table.idle, wp.int32), self._up(table.gait, wp.int32)
-        clips.up, clips.down = self._up(table.up, wp.float32), self._up(table.down, wp.float32)
-        clips.pace = self._up(table.pace_m_s, wp.vec3)
-        clips.all_duration = self._up(table.duration_s, wp.float32)
-        clips.all_stride = self._up(table.stride_m, wp.float32)
-        self._clips = clips
 
     def _struct(self, kind: Callable[[], object], **fields: object) -> object:
         out = kind()
         for name, dtype in fields.items():
             setattr(out, name, wp.zeros(len(self.plan), dtype=dtype, device=self.device))
         return out
-
-    def _land(self) -> Ground:
-        """The terrain, if there is any."""
-        terrain, ground = self.plan.terrain.made if self.plan.terrain else None, Ground()
-        ground.closed = int(terrain is not None)
-        if terrain is None:
-            terrain = _OPEN
-        ground.value = self._up(np.stack([terrain.distance_m, terrain.height_m], axis=-1), wp.vec2)
-        ground.nearest, ground.middle = self._up(terrain.nearest, wp.int32), self._up(terrain.middle_m, wp.vec2)
-        (ground.x0, ground.z0), ground.inv_cell = terrain.low_m, 1.0 / terrain.cell_m
-        return ground
-
-    def _paths(self) -> Ways:
-        """Columns' paths, a point to every quarter of a metre or so."""
-        ways, points, first, count, step = Ways(), [np.zeros((1, 3))], [], [], []
-        for band in self.plan.bands:
-            first.append(sum(len(p) for p in points))
-            if band.way is None:
-                count.append(0)
-                step.append(1.0)
-                continue
-            steps = max(1, min(8000, round(band.way.length_m / 0.25)))
-            place, heading = band.way.at(np.linspace(0.0, band.way.length_m, steps + 1))
-            points.append(np.concatenate([place, heading[:, None]], axis=1))
-            count.append(steps + 1)
-            step.append(band.way.length_m / steps)
-        ways.point = self._up(np.concatenate(points).astype(np.float32), wp.vec3)
-        ways.first, ways.count = (self._up(np.array(v, np.int32), wp.int32) for v in (first, count))
-        ways.step = self._up(np.array(step, np.float32), wp.float32)
-        return ways
 
     def _people(self) -> Now:
         plan, n = self.plan, len(self.plan)
@@ -248,14 +182,24 @@ class Simulation:
             n = len(self.plan)
             split = self._pool is not None and (n > MANY or kernel in (sense_kernel, act_kernel, look_kernel))
             edges = np.linspace(0, n, (self._threads if n < 4 * MANY else 4 * self._threads) * split + (not split) + 1)
-            known = self._launches[at] = _Recorded(kernel, edges.astype(int), inputs, self.device)
+            known = self._launches[at] = Recorded(kernel, edges.astype(int), inputs, self.device)
         known.take(inputs)
         if len(known.parts) == 1 or self._pool is None:
             for part in known.parts:
                 part.launch()
             return
-        others = [self._pool.submit(part.launch) for part in known.parts[:-1]]
-        known.parts[-1].launch()
+        left = deque(known.parts)
+
+        def work() -> None:
+            while True:
+                try:
+                    part = left.popleft()
+                except IndexError:
+                    return
+                part.launch()
+
+        others = [self._pool.submit(work) for _ in range(self._threads - 1)]
+        work()
         for done in others:
             done.result()
 
@@ -304,8 +248,8 @@ class Simulation:
         if self.device != "cpu" or n > MANY:
             wp.utils.radix_sort_pairs(self._key, self._who, n)
             return
-        key, who = self._key.numpy()[:n], self._who.numpy()[:n]  # few: NumPy is sooner done
-        who[:] = np.argsort(key, kind="stable")
+        key, who = self._few  # NumPy is sooner done
+        who[:] = key.argsort(kind="stable")
         key[:] = key[who]
 
     def _haunt(self) -> None:
@@ -324,8 +268,7 @@ class Simulation:
 
     def _survey(self) -> None:
         """The extent of the neighbours' grid, where everybody's enemies are, and the middle of each region's living, in
-        whole millimetres (so that sums do
-        not depend on their order)."""
+        whole millimetres (so that sums do not depend on their order)."""
         plan = self.plan
         place = self._now.place.numpy()[:, [0, 2]]
         self._spread(place)
