@@ -2,9 +2,9 @@
 installed; all in one run.
 
 The crowd: two hosts that charge each other, `count` men in all, measured while the front ranks fight and the others
-still run. SciPy is asked how many neighbours each man has within the radius that he really looks at; it is given all
-cores, and neither forces nor decisions. JuPedSim steps as many people of its cheapest model on open ground; they only walk.
-The same charge once more with houses in its way shows what obstacles cost.
+still run. SciPy is asked how many neighbours each man has within the radius that he really looks at (farther where
+enemies are near); it is given all cores, and neither forces nor decisions. JuPedSim steps as many people of its
+cheapest model on open ground; they only walk. The same charge once more with houses in its way shows what obstacles cost.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from fractions import Fraction
 import numpy as np
 
 from composer.crowd.agents import Cast
-from composer.crowd.behaviour import kernel_sense
 from composer.crowd.behaviour.plan import Plan
 from composer.crowd.behaviour.step import Simulation
 from composer.crowd.cast import default_cast
@@ -71,8 +70,7 @@ def scipy_ms(running: Simulation) -> tuple[float, float]:
     from scipy.spatial import cKDTree
 
     moment = running.moment()
-    speed = np.linalg.norm(running.velocity_m_s(), axis=1)
-    radius = np.minimum(float(kernel_sense.STILL_M) + 0.6 * speed, float(kernel_sense.MOST_M))
+    radius = running.radius_m()
     times, near = [], 0.0
     for _ in range(5):
         begin = time.perf_counter()

@@ -367,6 +367,19 @@ class Simulation:
         """float32 [N, 2], along x and z."""
         return self._now.velocity.numpy().copy()
 
+    def radius_m(self) -> F32:
+        """float32 [N], how far each looked for neighbours in the last step: as `sense_kernel` has it, for men on foot.
+        For measuring."""
+        field, place = self._field, self._now.place.numpy()[:, [0, 2]]
+        radius = np.minimum(
+            kernel_sense.STILL_M + 0.6 * np.linalg.norm(self.velocity_m_s(), axis=1), kernel_sense.MOST_M
+        )
+        nearest = field.nearest.numpy()
+        cell = np.floor((place - (field.x0, field.z0)) * field.inv_cell).astype(int)
+        x, z = (cell[:, k].clip(0, nearest.shape[2 - k] - 1) for k in (0, 1))
+        watch = np.linalg.norm(nearest[self.plan.side, z, x] - place, axis=1) < 6.0
+        return np.where(watch, np.maximum(radius, kernel_sense.ALERT_M), radius).astype(np.float32)
+
     def close(self) -> None:
         """End the threads."""
         if self._pool is not None:
