@@ -59,7 +59,7 @@ def volley() -> tuple[Layout, Archery, Names]:
     foes = {**host("blue", heading=180.0, count=100), "polygon_m": box(-8, -60, 8, -48), "spacing_m": (0.9, 0.9)}
     crowd = laid(archers, foes, last=1200)
     archery = Archery(WITH, crowd, FLAT)
-    return crowd, archery, with_arrows(names_of(crowd, CAST), archery)
+    return crowd, archery, with_arrows(names_of(crowd), archery)
 
 
 def arrows_of(agents: Agents) -> np.ndarray:
