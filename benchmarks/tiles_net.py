@@ -160,7 +160,13 @@ class Ours:
 
 @torch.no_grad()
 def loop(
-    unet: nn.Module, control: nn.Module, told: Texts, plan: TilePlan, start: Tensor, pose: NDArray[np.float32], steps: int
+    unet: nn.Module,
+    control: nn.Module,
+    told: Texts,
+    plan: TilePlan,
+    start: Tensor,
+    pose: NDArray[np.float32],
+    steps: int,
 ) -> Tensor:
     """A per-tile loop as it is written with diffusers: at each step for each tile the ControlNet sees its crop of the
     picture, the UNet its latents, with and without the text in one call; predictions are added up by the same windows.
