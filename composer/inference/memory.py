@@ -20,7 +20,8 @@ SHARE = 0.9
 
 
 class LiveBytes(TorchDispatchMode):
-    """Bytes of the tensors made inside and still alive (`live`); `peak`, the most at once. It sees no work space inside a library."""
+    """Bytes of the tensors made inside and still alive (`live`); `peak`, the most at once. Work space inside a library is
+    not seen."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,6 +40,8 @@ class LiveBytes(TorchDispatchMode):
         return out
 
     def _see(self, tensor: Tensor, counts: bool) -> None:
+        if tensor.layout != torch.strided:
+            return  # packed for a library: no storage to ask
         storage = tensor.untyped_storage()
         key = storage._cdata
         if key not in self._seen or self._seen[key][0].expired():
