@@ -121,6 +121,7 @@ class Sampling:
             timestep=torch.full((count,), timestep, device=self._adapter.device),
             origin=tiles.origins(jobs),
             size=(tiles.plan.rows.length, tiles.plan.columns.length),
+            host_timestep=timestep,
         )
         return self._denoiser(batch, timestep, len(self._schedule) - number)
 
