@@ -35,4 +35,4 @@ def test_a_family_is_painted_in_tiles(tmp_path: Path, family: str, monkeypatch: 
     changed = (decoded[-2] - decoded[-1]).abs().amax(dim=(0, 1, 2))
     assert changed[4:8, 4:8].mean() > 0.05
     changed[4:8, 4:8] = 0
-    assert changed.max() == 0
+    assert changed.max() < 1e-6
