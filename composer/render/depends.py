@@ -35,7 +35,7 @@ def frame_key(scene: Scene, slate: Slate, number: int) -> str:
         scene.samples,
         scene.device,
         [stage.camera.view(n) for n in near],
-        scene.people.layout.at(near),
+        scene.people.at(near),
         stage.light,
         scene.people.layout.casting.side_names,
     ):

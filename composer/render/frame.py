@@ -72,7 +72,7 @@ def render_frame(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -
     stage, number = scene.stage, inputs.number
     numbers = (number - 1, number, number + 1)
     views = tuple(stage.camera.view(n) for n in numbers)
-    agents = scene.people.layout.at(numbers)
+    agents = scene.people.at(numbers)
     watch.lap("layout")
     ground_m = ground_depth(stage.ground, views[1])
     holdouts = guide_holdouts(inputs.holdouts)
