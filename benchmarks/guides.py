@@ -25,12 +25,13 @@ from composer.camera.camera import View
 from composer.crowd.agents import Agents, Cast
 from composer.crowd.cast import albedo_for, default_cast
 from composer.guides.assets import assets_of
+from composer.guides.bands import fill_visibility
 from composer.guides.device import Pool, eye_of, upload
 from composer.guides.frame import Crowd, Slots, look, skin
 from composer.guides.lens_table import lens_tables
 from composer.guides.passes import Light
 from composer.guides.pattern import sample_places
-from composer.guides.render import fill_visibility, render_guides
+from composer.guides.render import render_guides
 
 SIZE = (1920, 1080)
 LIGHT = Light((0.55, 0.47, 0.69), (3.0, 2.6, 2.1), (0.55, 0.7, 1.0), (0.22, 0.18, 0.13))

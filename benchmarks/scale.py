@@ -26,13 +26,14 @@ from composer.camera.camera import View
 from composer.crowd.agents import Agents, Cast
 from composer.crowd.cast import default_cast
 from composer.guides.assets import LOD_PX, assets_of
+from composer.guides.bands import fill_visibility
 from composer.guides.device import Pool, eye_of, upload
 from composer.guides.frame import look, skin
 from composer.guides.kernel_raster import EMPTY
 from composer.guides.lens_table import lens_tables
 from composer.guides.passes import GuidePasses
 from composer.guides.pattern import sample_places
-from composer.guides.render import fill_visibility, render_guides
+from composer.guides.render import render_guides
 
 PLOT = Path(__file__).parent / "results" / "scale.png"
 COUNTS = (100, 1_000, 10_000, 100_000)

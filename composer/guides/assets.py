@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from composer.crowd.agents import Cast, Clip, Figure
 from composer.crowd.motions import played
 from composer.errors import InputError
-from composer.guides.kernel_raster import Motion
+from composer.guides.kernel_pose import Motion
 from composer.guides.kernel_view import Meshes
 
 MAX_TRIANGLES = 4096

@@ -14,7 +14,7 @@ from composer.errors import InputError
 from composer.guides.assets import MIDDLE_M, Assets
 from composer.guides.device import Pool, empty_floats, lanes, upload
 from composer.guides.kernel_catch import Feet, crowding_kernel
-from composer.guides.kernel_raster import Motion, pose_kernel, skin_kernel
+from composer.guides.kernel_pose import Motion, pose_kernel, skin_kernel
 from composer.guides.kernel_view import Draws, Eye, mat34
 from composer.guides.lens_table import LensTables
 

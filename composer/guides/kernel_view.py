@@ -20,6 +20,8 @@ OPTIONS = {
     " -mllvm=-slp-recursion-max-depth=4 -ffp-contract=off",
 }
 
+NEAR_M = wp.constant(0.05)
+
 mat34 = wp.types.matrix(shape=(3, 4), dtype=wp.float32)
 
 

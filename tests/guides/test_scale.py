@@ -9,7 +9,7 @@ import pytest
 import warp as wp
 
 from composer.crowd.agents import Agents
-from composer.guides import render
+from composer.guides import bands, render
 from composer.guides.passes import GuidePasses, Samples
 from composer.guides.render import render_guides
 
@@ -47,7 +47,7 @@ def test_passing_over_the_hidden_changes_nothing(cast, kit, crowd_grid, monkeypa
     agents = block(crowd_grid)
     sieved = draw(kit, cast, agents, samples=samples)
     small_steps = draw(kit, cast, agents, samples=samples, threads=1, band_rows=37)
-    monkeypatch.setattr(render, "FIRST_CHUNK", 10**6)
+    monkeypatch.setattr(bands, "FIRST_CHUNK", 10**6)
     plain = draw(kit, cast, agents, samples=samples)
     for other in (sieved, small_steps):
         for field in fields(GuidePasses):
