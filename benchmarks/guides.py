@@ -32,8 +32,10 @@ from composer.guides.lens_table import lens_tables
 from composer.guides.passes import Light
 from composer.guides.pattern import sample_places
 from composer.guides.render import render_guides
+from composer.guides.sun import SunPlan
 
 SIZE = (1920, 1080)
+NO_SUN = SunPlan(np.eye(3), ())
 LIGHT = Light((0.55, 0.47, 0.69), (3.0, 2.6, 2.1), (0.55, 0.7, 1.0), (0.22, 0.18, 0.13))
 
 
@@ -94,7 +96,7 @@ def depth_and_id(agents: Agents, cast: Cast, view: View, samples: int, band_rows
     eye = eye_of(view, tables, view.position_m, "cpu")
     crowd = look(agents, assets, view, tables)
     pool = Pool("cpu", None)
-    slots = skin(agents, crowd, np.zeros(0, np.int64), assets, eye, pool, "cpu")
+    slots = skin(agents, crowd, NO_SUN, assets, eye, pool, "cpu")
     offset = upload(sample_places(samples), wp.vec2i, "cpu")
     w, h = view.size_px
     depth, names = np.empty((h, w, samples), np.float32), np.empty((h, w, samples), np.uint32)

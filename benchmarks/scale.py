@@ -46,7 +46,7 @@ def triangles(agents: Agents, cast: Cast, view: View, samples: int = 4) -> tuple
     assets, tables = assets_of(cast, "cpu"), lens_tables(view)
     eye = eye_of(view, tables, view.position_m, "cpu")
     pool = Pool("cpu", None)
-    slots = skin(agents, look(agents, assets, view, tables), np.zeros(0, np.int64), assets, eye, pool, "cpu")
+    slots = skin(agents, look(agents, assets, view, tables), guides.NO_SUN, assets, eye, pool, "cpu")
     pool.close()
     offset = upload(sample_places(samples), wp.vec2i, "cpu")
     w, h = view.size_px

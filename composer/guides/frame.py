@@ -17,6 +17,7 @@ from composer.guides.kernel_catch import Feet, crowding_kernel
 from composer.guides.kernel_pose import Motion, pose_kernel, skin_kernel
 from composer.guides.kernel_view import Draws, Eye, mat34
 from composer.guides.lens_table import LensTables
+from composer.guides.sun import SunPlan
 
 F64 = NDArray[np.float64]
 MOST_SLOTS = 1 << 20
@@ -51,7 +52,6 @@ class Slots:
     seen: NDArray[np.bool_]
     draws: Draws
     motion: Motion
-    most_joints: int
     box: NDArray[np.int32]
 
 
@@ -143,12 +143,12 @@ def _motion(agents: Agents, crowd: Crowd, assets: Assets, index: NDArray[np.int6
     return motion
 
 
-def skin(
-    agents: Agents, crowd: Crowd, casters: NDArray[np.int64], assets: Assets, eye: Eye, pool: Pool, device: str
-) -> Slots:
+def skin(agents: Agents, crowd: Crowd, plan: SunPlan, assets: Assets, eye: Eye, pool: Pool, device: str) -> Slots:
     """Pose and skin everyone who is seen or casts a shadow that may be."""
-    wanted = crowd.seen.copy()
-    wanted[casters] = True
+    casts = np.zeros(len(agents), bool)
+    for level in plan.levels:
+        casts[level.agents] = True
+    wanted = crowd.seen | casts
     index = crowd.order[wanted[crowd.order]]
     n = len(index)
     if n > MOST_SLOTS:
@@ -161,39 +161,41 @@ def skin(
     draws.first_vertex = upload((np.cumsum(counts) - counts).astype(np.int32), wp.int32, device)
     rig = assets.rig_of[agents.cast[index]]
     joints = assets.joints_of[rig].astype(np.int64)
-    most = int(joints.max()) if n else 0
     draws.rig = upload(rig, wp.int32, device)
     draws.first_matrix = upload((np.cumsum(joints) - joints).astype(np.int32), wp.int32, device)
     # frame by frame in memory: of the frames beside this one only what is in the picture is ever touched
     draws.matrix = empty_floats((3, int(joints.sum())), mat34, device)
     draws.rel = empty_floats((total,), wp.vec3, device)
     draws.pixel = empty_floats((total,), wp.vec3, device)
+    draws.sunward = empty_floats((total,), wp.vec3, device)
     motion = _motion(agents, crowd, assets, index, device)
     seen = crowd.seen[index]
-    seen_d = upload(seen.astype(np.int32), wp.int32, device)
+    seen_d, casts_d = (upload(who.astype(np.int32), wp.int32, device) for who in (seen, casts[index]))
+    axes = [wp.vec3(*(float(v) for v in row)) for row in plan.axes]
     box = upload(np.tile(np.array([2**30, 2**30, -(2**30), -(2**30), 0, 2**30], np.int32), (n, 1)), wp.int32, device)
     everyone = upload(np.arange(n, dtype=np.int32), wp.int32, device)
 
     def work(part: tuple[int, int]) -> None:
         a, b = part
-        inputs = [motion, everyone[a:b], 1, draws.first_matrix, draws.matrix]
-        wp.launch(pose_kernel, dim=(b - a, 1, most), device=device, inputs=inputs)
         k = lanes(device)
-        inputs = [assets.meshes, draws, eye, a, k, seen_d, box]
+        inputs = [motion, everyone[a:b], 1, draws.first_matrix, min(k, 32), draws.matrix]
+        wp.launch(pose_kernel, dim=(b - a, 1, min(k, 32)), device=device, inputs=inputs)
+        inputs = [assets.meshes, draws, eye, *axes, a, k, seen_d, casts_d, box]
         wp.launch(skin_kernel, dim=(b - a, k), device=device, inputs=inputs)
 
     if n:
         pool.run(work, pool.split(n, 16))
     slot_of = np.full(len(agents), -1, dtype=np.int64)
     slot_of[index] = np.arange(n)
-    return Slots(index, slot_of, seen, draws, motion, most, box.numpy())
+    return Slots(index, slot_of, seen, draws, motion, box.numpy())
 
 
 def pose_beside(slots: Slots, who: NDArray[np.int32], device: str) -> None:
     """Pose these slots at the frames before and after, which only motion asks for."""
     if len(who):
-        inputs = [slots.motion, upload(who, wp.int32, device), 0, slots.draws.first_matrix, slots.draws.matrix]
-        wp.launch(pose_kernel, dim=(len(who), 2, slots.most_joints), device=device, inputs=inputs)
+        k = min(lanes(device), 32)
+        inputs = [slots.motion, upload(who, wp.int32, device), 0, slots.draws.first_matrix, k, slots.draws.matrix]
+        wp.launch(pose_kernel, dim=(len(who), 2, k), device=device, inputs=inputs)
 
 
 def _leaned(level: F64, axis: F64) -> F64:

@@ -87,39 +87,41 @@ def sampled(motion: Motion, clip: int, phase: float, joint: int):
 
 @wp.kernel
 def pose_kernel(
-    motion: Motion, who: wp.array(dtype=int), first_frame: int, first_matrix: wp.array(dtype=int),
+    motion: Motion, who: wp.array(dtype=int), first_frame: int, first_matrix: wp.array(dtype=int), lanes: int,
     matrix: wp.array2d(dtype=mat34),
 ):  # fmt: skip
-    """dim (slots listed, frames, most joints): world matrix of each joint at every second frame from the first, to be
+    """dim (slots listed, frames, lanes): world matrix of each joint at every second frame from the first, to be
     applied to bind-pose vertices."""
-    slot, frame, joint = wp.tid()
+    slot, frame, lane = wp.tid()
     slot = who[slot]
     frame = first_frame + 2 * frame
     clip = motion.clip[frame, slot]
-    if joint >= motion.joints[clip]:
-        return
-    q, p = sampled(motion, clip, motion.phase[frame, slot], joint)
+    angle = motion.heading[frame, slot]
+    turn = wp.quat(0.0, wp.sin(0.5 * angle), 0.0, wp.cos(0.5 * angle))
+    if motion.up.shape[0] > 0:
+        turn = lean(motion.up[frame, slot]) * turn
+    scale = motion.scale[slot]
+    share = float(1.0)
     if motion.blend.shape[0] > 0:
         share = motion.blend[frame, slot]
+    joint = int(lane)
+    while joint < motion.joints[clip]:
+        q, p = sampled(motion, clip, motion.phase[frame, slot], joint)
         if share < 1.0:
             before, place = sampled(motion, motion.clip_from[frame, slot], motion.phase_from[frame, slot], joint)
             if wp.dot(before, q) < 0.0:
                 before = -before
             q = wp.normalize(before * (1.0 - share) + q * share)
             p = place * (1.0 - share) + p * share
-    angle = motion.heading[frame, slot]
-    turn = wp.quat(0.0, wp.sin(0.5 * angle), 0.0, wp.cos(0.5 * angle))
-    if motion.up.shape[0] > 0:
-        turn = lean(motion.up[frame, slot]) * turn
-    scale = motion.scale[slot]
-    r = wp.quat_to_matrix(turn * q) * scale
-    bind = motion.bind[motion.first_bind[clip] + joint]
-    shift = motion.place[frame, slot] + wp.quat_rotate(turn, p) * scale - r * bind
-    matrix[frame, first_matrix[slot] + joint] = mat34(
-        r[0, 0], r[0, 1], r[0, 2], shift[0],
-        r[1, 0], r[1, 1], r[1, 2], shift[1],
-        r[2, 0], r[2, 1], r[2, 2], shift[2],
-    )  # fmt: skip
+        r = wp.quat_to_matrix(turn * q) * scale
+        bind = motion.bind[motion.first_bind[clip] + joint]
+        shift = motion.place[frame, slot] + wp.quat_rotate(turn, p) * scale - r * bind
+        matrix[frame, first_matrix[slot] + joint] = mat34(
+            r[0, 0], r[0, 1], r[0, 2], shift[0],
+            r[1, 0], r[1, 1], r[1, 2], shift[1],
+            r[2, 0], r[2, 1], r[2, 2], shift[2],
+        )  # fmt: skip
+        joint += lanes
 
 
 @wp.kernel
@@ -127,12 +129,17 @@ def skin_kernel(
     meshes: Meshes,
     draws: Draws,
     eye: Eye,
+    axis_u: wp.vec3,
+    axis_v: wp.vec3,
+    toward: wp.vec3,
     first_slot: int,
     lanes: int,
     seen: wp.array(dtype=int),
+    casts: wp.array(dtype=int),
     box: wp.array2d(dtype=int),
 ):
-    """dim (slots, lanes): skin every vertex now; project those of agents that may be seen.
+    """dim (slots, lanes): skin every vertex now; project those of agents that may be seen, and towards the sun (its axes
+    u, v and `toward`) those of agents that cast.
 
     draws.pixel gets (x, y, depth); x is NaN outside the lens's domain, depth is as it is behind the near plane.
     box[slot] = (x0, y0, x1, y1, crosses the near plane, least depth), whole pixels and 1/1024 m, by atomic min and max.
@@ -153,6 +160,8 @@ def skin_kernel(
     while i < count:
         p = skinned(meshes, draws, slot, 1, source + i)
         draws.rel[target + i] = p
+        if casts[slot] != 0:
+            draws.sunward[target + i] = wp.vec3(wp.dot(axis_u, p), wp.dot(axis_v, p), -wp.dot(toward, p))
         if seen[slot] != 0:
             cam = to_camera(eye, p)
             if cam[2] > NEAR_M:

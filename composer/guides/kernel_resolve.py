@@ -190,17 +190,21 @@ def barycentric(a: wp.vec3, b: wp.vec3, c: wp.vec3, direction: wp.vec3) -> wp.ve
 
 
 @wp.func
-def surface_normal(meshes: Meshes, draws: Draws, slot: int, vertex0: int, v: wp.vec3i, weights: wp.vec3) -> wp.vec3:
+def surface_normal(
+    meshes: Meshes, draws: Draws, slot: int, vertex0: int, triangle: int, v: wp.vec3i, weights: wp.vec3
+) -> wp.vec3:
     """The skinned normal at a place in a triangle, unit, world axes."""
     n = wp.vec3(0.0, 0.0, 0.0)
     joint0 = draws.first_matrix[slot]
+    corner = meshes.tri_normal[triangle]
     for k in range(3):
         i = vertex0 + v[k]
         j = meshes.joint[i]
         w = meshes.weight[i]
-        m = rotate(draws.matrix[1, joint0 + j[0]], meshes.normal[i])
+        normal = meshes.normal[corner[k]]
+        m = rotate(draws.matrix[1, joint0 + j[0]], normal)
         if w < 1.0:
-            m = m * w + rotate(draws.matrix[1, joint0 + j[1]], meshes.normal[i]) * (1.0 - w)
+            m = m * w + rotate(draws.matrix[1, joint0 + j[1]], normal) * (1.0 - w)
         n += m * weights[k]
     return wp.normalize(n)
 
@@ -302,7 +306,7 @@ def resolve_kernel(
                 c = draws.rel[base + v[2]]
                 weights = barycentric(a, b, c, to_world(eye, ray))
                 p = a * weights[0] + b * weights[1] + c * weights[2]
-                n = surface_normal(meshes, draws, slot, vertex0, v, weights)
+                n = surface_normal(meshes, draws, slot, vertex0, meshes.first_tri[mesh] + triangle, v, weights)
                 material = meshes.material[meshes.first_tri[mesh] + triangle]
                 if lit < 0.0 and wp.dot(n, shading.toward) > -0.12:
                     lit = surface_sun(sun, p, n)

@@ -106,11 +106,13 @@ def scan_depth(
 @wp.func
 def sun_place(sun: Sun, level: SunLevel, p: wp.vec3) -> wp.vec3:
     """A rel point in texels of a level, and its depth along the sun's rays in metres."""
-    return wp.vec3(
-        (wp.dot(sun.axis_u, p) - level.off_u) * level.per_m,
-        (wp.dot(sun.axis_v, p) - level.off_v) * level.per_m,
-        -wp.dot(sun.toward, p),
-    )
+    return in_texels(level, wp.vec3(wp.dot(sun.axis_u, p), wp.dot(sun.axis_v, p), -wp.dot(sun.toward, p)))
+
+
+@wp.func
+def in_texels(level: SunLevel, p: wp.vec3) -> wp.vec3:
+    """`sun_place` of a point in metres along the sun's axes (`Draws.sunward`)."""
+    return wp.vec3((p[0] - level.off_u) * level.per_m, (p[1] - level.off_v) * level.per_m, p[2])
 
 
 @wp.kernel
@@ -129,13 +131,13 @@ def sun_raster_kernel(
     t = int(lane)
     while t < count:
         v = meshes.tri[first + t]
-        a = draws.rel[base + v[0]]
-        b = draws.rel[base + v[1]]
-        c = draws.rel[base + v[2]]
-        if wp.dot(wp.cross(b - a, c - a), sun.toward) > 0.0:
+        a = draws.sunward[base + v[0]]
+        b = draws.sunward[base + v[1]]
+        c = draws.sunward[base + v[2]]
+        if (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) > 0.0:
             scan_depth(
-                sun_place(sun, level, a), sun_place(sun, level, b), sun_place(sun, level, c),
-                level.y0 + row0, level.y0 + row1, level, target,
+                in_texels(level, a), in_texels(level, b), in_texels(level, c), level.y0 + row0, level.y0 + row1, level,
+                target,
             )  # fmt: skip
         t += lanes
 

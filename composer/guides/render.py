@@ -200,7 +200,7 @@ def render_guides(
             light.sun_direction, focal, view.position_m, middle, crowd.radius, receivers[: len(receivers) * lit]
         )
         stages.mark("cull")
-        slots = skin(agents, crowd, plan.casters, assets, eyes[1], pool, device)
+        slots = skin(agents, crowd, plan, assets, eyes[1], pool, device)
         joints_rel, joints_px = _joints(assets, slots, eyes[1], device)
         stages.mark("skin")
         sun = draw_sun(

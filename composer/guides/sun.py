@@ -57,10 +57,6 @@ class SunPlan:
     levels: tuple[LevelPlan, ...]
     notes: tuple[str, ...] = ()
 
-    @property
-    def casters(self) -> NDArray[np.int64]:
-        return np.unique(np.concatenate([np.zeros(0, np.int64), *(level.agents for level in self.levels)]))
-
 
 def sun_axes(direction: tuple[float, float, float]) -> F64:
     """Rows u (level), v and toward the sun; the same for every frame of a shot."""
