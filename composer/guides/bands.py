@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from composer.guides.assets import Assets
 from composer.guides.canvas import Canvas
-from composer.guides.device import Pool, lanes, upload
+from composer.guides.device import Pool, empty, lanes, upload
 from composer.guides.frame import Slots, pose_beside
 from composer.guides.kernel_raster import COARSE, EMPTY, coarse_kernel, raster_kernel
 from composer.guides.kernel_resolve import Blockers, Entries, count_kernel, resolve_kernel
@@ -79,7 +79,7 @@ def fill_visibility(
     chosen = np.flatnonzero(slots.seen & (across | (box[:, 4] > 0))).astype(np.int32)
     if len(chosen) == 0:
         return None
-    vis = wp.empty((row1 - row0) * width * samples, dtype=wp.uint64, device=device)
+    vis = empty(((row1 - row0) * width * samples,), wp.uint64, device)
     vis.fill_(EMPTY)
     n = lanes(device)
     edges = [0, len(chosen)]
@@ -112,7 +112,7 @@ def _band(inputs: Inputs, canvas: Canvas, row0: int, row1: int) -> _Band | None:
         return None
     vis, chosen = filled
     rows = row1 - row0
-    count = wp.empty(rows * w, dtype=wp.int64, device=device)
+    count = empty((rows * w,), wp.int64, device)
     wp.launch(
         count_kernel, dim=(rows, w), device=device,
         inputs=[vis, s, row0, w, inputs.blockers, count, inputs.visible, inputs.full],
@@ -126,10 +126,10 @@ def _band(inputs: Inputs, canvas: Canvas, row0: int, row1: int) -> _Band | None:
     pose_beside(inputs.slots, chosen[inputs.visible.numpy()[chosen] > 0], device)
     entries = Entries()
     entries.start = upload(start, wp.int64, device)
-    entries.agent_id = wp.empty(total, dtype=wp.uint32, device=device)
-    entries.coverage = wp.empty(total, dtype=wp.float32, device=device)
-    entries.depth = wp.empty(total, dtype=wp.float32, device=device)
-    entries.rgb = wp.empty(total, dtype=wp.vec3, device=device)
+    entries.agent_id = empty((total,), wp.uint32, device)
+    entries.coverage = empty((total,), wp.float32, device)
+    entries.depth = empty((total,), wp.float32, device)
+    entries.rgb = empty((total,), wp.vec3, device)
     wp.launch(
         resolve_kernel, dim=(rows, w), device=device,
         inputs=[vis, s, inputs.offset, row0, w, inputs.assets.meshes, inputs.slots.draws, *inputs.eyes, inputs.sun,
@@ -140,7 +140,7 @@ def _band(inputs: Inputs, canvas: Canvas, row0: int, row1: int) -> _Band | None:
     )
 
 
-def _join(bands: list[_Band], size_px: tuple[int, int]) -> Samples:
+def _join(bands: list[_Band], size_px: tuple[int, int], pool: Pool) -> Samples:
     w, h = size_px
     start = np.zeros(h * w + 1, np.int64)
     filled, total = 0, 0
@@ -151,13 +151,17 @@ def _join(bands: list[_Band], size_px: tuple[int, int]) -> Samples:
         np.add(band.start, total, out=start[a:filled])
         total = int(start[filled - 1])
     start[filled:] = total
-    return Samples(
-        start,
-        np.concatenate([np.zeros(0, np.uint32), *(b.agent_id for b in bands)]),
-        np.concatenate([np.zeros(0, np.float32), *(b.coverage for b in bands)]),
-        np.concatenate([np.zeros(0, np.float32), *(b.depth for b in bands)]),
-        np.concatenate([np.zeros((0, 3), np.float32), *(b.rgb for b in bands)]),
-    )
+    ends = np.cumsum([0, *(len(b.agent_id) for b in bands)])
+    agent_id, coverage, depth = (np.empty(total, kind) for kind in (np.uint32, np.float32, np.float32))
+    rgb = np.empty((total, 3), np.float32)
+
+    def copy(k: int) -> None:
+        band, part = bands[k], slice(ends[k], ends[k + 1])
+        agent_id[part], coverage[part], depth[part] = band.agent_id, band.coverage, band.depth
+        rgb[part] = band.rgb
+
+    pool.run(copy, range(len(bands)))
+    return Samples(start, agent_id, coverage, depth, rgb)
 
 
 def draw_bands(inputs: Inputs, canvas: Canvas, pool: Pool, band_rows: int | None) -> Samples:
@@ -172,4 +176,4 @@ def draw_bands(inputs: Inputs, canvas: Canvas, pool: Pool, band_rows: int | None
         bands[k] = _band(inputs, canvas, edges[k], min(edges[k] + rows, h))
 
     pool.run(work, range(len(edges)))
-    return _join([band for band in bands if band is not None], inputs.size_px)
+    return _join([band for band in bands if band is not None], inputs.size_px, pool)

@@ -12,7 +12,7 @@ from composer.camera.camera import View
 from composer.crowd.agents import Agents, Cast
 from composer.errors import InputError
 from composer.guides.assets import MIDDLE_M, Assets
-from composer.guides.device import Pool, empty_floats, lanes, upload
+from composer.guides.device import Pool, empty, lanes, upload
 from composer.guides.kernel_catch import Feet, crowding_kernel
 from composer.guides.kernel_pose import Motion, pose_kernel, skin_kernel
 from composer.guides.kernel_view import Draws, Eye, mat34
@@ -99,16 +99,21 @@ def look(agents: Agents, assets: Assets, view: View, tables: LensTables) -> Crow
     if agents.clip_from is not None:
         radius = np.maximum(radius, assets.radius_m[agents.cast, agents.clip_from[1]])
     radius = scale * radius * 1.02 + 0.05
-    cam = middle @ view.camera_from_world[:3, :3].T
-    x, y, z = cam[:, 0], -cam[:, 1], -cam[:, 2]
-    x0, y0, x1, y1 = tables.ideal_box
     reach = radius + SKIRT_M
-    seen = z > -reach
-    for over, slope in ((x - x0 * z, x0), (x1 * z - x, x1), (y - y0 * z, y0), (y1 * z - y, y1)):
-        seen &= over > -reach * np.hypot(1.0, slope)
-    seen &= np.isfinite(middle).all(1)
+    seen = np.isfinite(middle).all(1)
+    for side in picture_sides(view, tables):
+        seen &= middle @ side > -reach
     distance = np.maximum(np.linalg.norm(middle, axis=1), 0.1)
     return Crowd(order, place, axis, middle, radius, view.focal_px[1] * FIGURE_M * scale / distance, seen)
+
+
+def picture_sides(view: View, tables: LensTables) -> F64:
+    """float64 [5, 3]: unit normals, world axes, of the planes through the camera that hold all it sees on their inner
+    side: the picture's own plane, left, right, top and bottom."""
+    x0, y0, x1, y1 = tables.ideal_box
+    camera = np.array([[0, 0, -1], [1, 0, x0], [-1, 0, -x1], [0, -1, y0], [0, 1, -y1]], np.float64)
+    camera /= np.linalg.norm(camera, axis=1)[:, None]
+    return camera @ view.camera_from_world[:3, :3]
 
 
 def _axes(agents: Agents) -> F64:
@@ -164,10 +169,10 @@ def skin(agents: Agents, crowd: Crowd, plan: SunPlan, assets: Assets, eye: Eye, 
     draws.rig = upload(rig, wp.int32, device)
     draws.first_matrix = upload((np.cumsum(joints) - joints).astype(np.int32), wp.int32, device)
     # frame by frame in memory: of the frames beside this one only what is in the picture is ever touched
-    draws.matrix = empty_floats((3, int(joints.sum())), mat34, device)
-    draws.rel = empty_floats((total,), wp.vec3, device)
-    draws.pixel = empty_floats((total,), wp.vec3, device)
-    draws.sunward = empty_floats((total,), wp.vec3, device)
+    draws.matrix = empty((3, int(joints.sum())), mat34, device)
+    draws.rel = empty((total,), wp.vec3, device)
+    draws.pixel = empty((total,), wp.vec3, device)
+    draws.sunward = empty((total,), wp.vec3, device)
     motion = _motion(agents, crowd, assets, index, device)
     seen = crowd.seen[index]
     seen_d, casts_d = (upload(who.astype(np.int32), wp.int32, device) for who in (seen, casts[index]))

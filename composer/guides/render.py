@@ -16,8 +16,8 @@ from composer.guides import kernel_catch, kernel_pose, kernel_raster, kernel_res
 from composer.guides.assets import Assets, assets_of
 from composer.guides.bands import Inputs, draw_bands
 from composer.guides.canvas import Canvas
-from composer.guides.device import Pool, empty_floats, eye_of, load_kernels, upload
-from composer.guides.frame import Crowd, Slots, check_agents, look, plant, skin
+from composer.guides.device import Pool, empty, eye_of, load_kernels, upload
+from composer.guides.frame import Crowd, Slots, check_agents, look, picture_sides, plant, skin
 from composer.guides.kernel_catch import Feet, ground_kernel, ground_point_kernel
 from composer.guides.kernel_pose import joint_kernel
 from composer.guides.kernel_resolve import Blockers
@@ -125,7 +125,7 @@ def _ground(
     if ground_depth_m is None:
         return shadow, contact
     shadow_d, contact_d = upload(shadow, wp.float32, device), upload(contact, wp.float32, device)
-    point = empty_floats((h, w), wp.vec3, device)
+    point = empty((h, w), wp.vec3, device)
     tap = upload(filter_taps(), wp.vec4, device)
 
     def points(rows: tuple[int, int]) -> None:
@@ -197,7 +197,13 @@ def render_guides(
         with_place = np.isfinite(crowd.middle).all(1)
         middle = np.where(with_place[:, None], crowd.middle, 1e9)
         plan = plan_sun(
-            light.sun_direction, focal, view.position_m, middle, crowd.radius, receivers[: len(receivers) * lit]
+            light.sun_direction,
+            focal,
+            view.position_m,
+            middle,
+            crowd.radius,
+            receivers[: len(receivers) * lit],
+            picture_sides(view, tables[1]),
         )
         stages.mark("cull")
         slots = skin(agents, crowd, plan, assets, eyes[1], pool, device)
