@@ -14,6 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 import composer
 from composer.comp.layer import Frame
 from composer.deliver.deep import deep_name, write_deep
@@ -174,7 +176,7 @@ def _write(job: Job, frame: Frame, key: str, watch: Stopwatch) -> FrameRecord:
         parts=parts,
         left_out=[p for p in slate.parts if not any(w.startswith(p) for w in parts)],
         untouched_sha256=frame.untouched_sha256,
-        soldiers_visible=len(set(frame.guides.samples.agent_id.tolist())),
+        soldiers_visible=len(np.unique(frame.guides.samples.agent_id)),
         seed=shot.crowd.seed,
         code_version=composer.__version__,
         notes=frame.notes,
