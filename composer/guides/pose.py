@@ -111,14 +111,15 @@ def _draw(canvas: NDArray[np.uint8], sticks: _Sticks) -> None:
     import cv2
 
     dim = [tuple(int(0.6 * v) for v in colour) for colour in COLOURS]
-    limbs = [np.flatnonzero(row).tolist() for row in sticks.limb]
-    discs = [np.flatnonzero(row).tolist() for row in sticks.disc]
     centre, radius = sticks.centre.tolist(), sticks.radius.tolist()
-    for i, ring in enumerate(sticks.ring):
-        for k in limbs[i]:
-            cv2.fillConvexPoly(canvas, ring[k], dim[k], cv2.LINE_AA, 4)
-        for k in discs[i]:
-            cv2.circle(canvas, centre[i][k], radius[i], COLOURS[k], -1, cv2.LINE_AA, 4)
+    for i, (limbs, discs) in enumerate(zip(sticks.limb.tolist(), sticks.disc.tolist(), strict=True)):
+        ring = sticks.ring[i]
+        for k, drawn in enumerate(limbs):
+            if drawn:
+                cv2.fillConvexPoly(canvas, ring[k], dim[k], cv2.LINE_AA, 4)
+        for k, drawn in enumerate(discs):
+            if drawn:
+                cv2.circle(canvas, centre[i][k], radius[i], COLOURS[k], -1, cv2.LINE_AA, 4)
 
 
 def pose_picture(passes: GuidePasses, size_px: tuple[int, int], *, min_height_px: float = MIN_HEIGHT_PX) -> F32:
