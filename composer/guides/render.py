@@ -16,7 +16,7 @@ from composer.guides import kernel_catch, kernel_pose, kernel_raster, kernel_res
 from composer.guides.assets import Assets, assets_of
 from composer.guides.bands import Inputs, draw_bands
 from composer.guides.canvas import Canvas
-from composer.guides.device import Pool, empty, eye_of, load_kernels, upload
+from composer.guides.device import Pool, empty, eye_of, load_kernels, upload, zeros
 from composer.guides.frame import Crowd, Slots, check_agents, look, picture_sides, plant, skin
 from composer.guides.kernel_catch import Feet, ground_kernel, ground_point_kernel
 from composer.guides.kernel_pose import joint_kernel
@@ -121,10 +121,9 @@ def _ground(
 ) -> tuple[F32, F32]:  # fmt: skip
     """shadow and contact, float32 [H, W] each."""
     w, h = size_px
-    shadow, contact = np.zeros((h, w), np.float32), np.zeros((h, w), np.float32)
+    shadow, contact = zeros((h, w), wp.float32, device), zeros((h, w), wp.float32, device)
     if ground_depth_m is None:
-        return shadow, contact
-    shadow_d, contact_d = upload(shadow, wp.float32, device), upload(contact, wp.float32, device)
+        return shadow.numpy(), contact.numpy()
     point = empty((h, w), wp.vec3, device)
     tap = upload(filter_taps(), wp.vec4, device)
 
@@ -136,13 +135,13 @@ def _ground(
         wp.launch(
             ground_kernel, dim=(rows[1] - rows[0], w), device=device,
             inputs=[sun, feet, point, blockers.ground, blockers.alpha, blockers.depth, tap, full, rows[0],
-                    shadow_d, contact_d],
+                    shadow, contact],
         )  # fmt: skip
 
     strips = pool.split(h, 24)
     pool.run(points, strips)
     pool.run(fill, strips)
-    return (shadow, contact) if device == "cpu" else (shadow_d.numpy(), contact_d.numpy())
+    return shadow.numpy(), contact.numpy()
 
 
 def _joints(assets: Assets, slots: Slots, eye: Eye, device: str) -> tuple[F32, F32]:

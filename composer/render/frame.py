@@ -74,7 +74,7 @@ def render_frame(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -
     views = tuple(stage.camera.view(n) for n in numbers)
     agents = scene.people.layout.at(numbers)
     watch.lap("layout")
-    ground_m = ground_depth(stage.ground, views[1])
+    ground_m = ground_depth(stage.ground, views[1], device=scene.device)
     holdouts = guide_holdouts(inputs.holdouts)
     watch.lap("ground")
     light_set = not set(LIGHT_SET).isdisjoint(stage.shot.delivery.wanted)
