@@ -19,6 +19,7 @@ from composer.camera.camera import View
 from composer.comp.layer import Frame
 from composer.crowd.names import Names
 from composer.deliver import attributes, cryptomatte
+from composer.guides.control import control_depth
 from composer.io.exr import ExrPart, write_exr
 from composer.io.exr_attributes import Chromaticities
 from composer.io.timecode import Timecode
@@ -151,14 +152,6 @@ def _control(frame: Frame, covered: NDArray[np.bool_], slate: Slate) -> list[Exr
     value = control_depth(frame.guides.depth_m, near_m, far_m)
     parts = _cropped("control_depth", covered, lambda box: {"Y": value[box]}, slate, inside=False)
     return [replace(part, attributes=tags) for part in parts]
-
-
-def control_depth(depth_m: NDArray[np.float32], near_m: float, far_m: float) -> NDArray[np.float32]:
-    """(1/z - 1/far) / (1/near - 1/far), float32 within 0..1: 1 at `near_m` and nearer, 0 at `far_m`, beyond and where
-    nobody is (inf)."""
-    with np.errstate(divide="ignore"):
-        inverse = 1.0 / depth_m
-    return ((inverse - np.float32(1 / far_m)) * np.float32(1 / (1 / near_m - 1 / far_m))).clip(0, 1).astype(np.float32)
 
 
 def _crypto(layer: str, frame: Frame, slate: Slate, names: Names) -> list[ExrPart]:
