@@ -1,0 +1,97 @@
+"""What a bundle of each family must hold, and which classes its config files may name: nothing else is ever opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+#: Every part that a family may have, by the folder that diffusers gives it.
+COMPONENTS = (
+    "unet",
+    "transformer",
+    "transformer_2",
+    "vae",
+    "text_encoder",
+    "text_encoder_2",
+    "tokenizer",
+    "tokenizer_2",
+    "scheduler",
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """classes: component to the classes that its config may name. needs: components that must be there. controls: classes of
+    its ControlNets, empty where it takes none. pipelines: beginning of the class in model_index.json."""
+
+    classes: Mapping[str, tuple[str, ...]]
+    needs: tuple[str, ...]
+    controls: tuple[str, ...]
+    pipelines: tuple[str, ...]
+
+
+_SCHEDULERS = tuple(
+    f"{name}Scheduler"
+    for name in (
+        "DDIM", "DDPM", "PNDM", "LCM", "TCD", "EulerDiscrete", "EulerAncestralDiscrete", "HeunDiscrete", "LMSDiscrete",
+        "DPMSolverMultistep", "DPMSolverSinglestep", "UniPCMultistep", "DEISMultistep", "KDPM2Discrete",
+    )
+)  # fmt: skip
+_CLIP = ("CLIPTokenizer", "CLIPTokenizerFast")
+_FLOW = ("FlowMatchEulerDiscreteScheduler", "UniPCMultistepScheduler", "DPMSolverMultistepScheduler")
+_QWEN = ("Qwen2Tokenizer", "Qwen2TokenizerFast")
+_T5 = ("T5Tokenizer", "T5TokenizerFast")
+
+KINDS: Mapping[str, Kind] = {
+    "sd15": Kind(
+        {
+            "unet": ("UNet2DConditionModel",),
+            "vae": ("AutoencoderKL",),
+            "text_encoder": ("CLIPTextModel",),
+            "tokenizer": _CLIP,
+            "scheduler": _SCHEDULERS,
+        },
+        ("unet", "vae", "text_encoder", "tokenizer", "scheduler"),
+        ("ControlNetModel",),
+        ("StableDiffusionPipeline", "StableDiffusionInpaint", "StableDiffusionControlNet"),
+    ),
+    "sdxl": Kind(
+        {
+            "unet": ("UNet2DConditionModel",),
+            "vae": ("AutoencoderKL",),
+            "text_encoder": ("CLIPTextModel",),
+            "text_encoder_2": ("CLIPTextModelWithProjection",),
+            "tokenizer": _CLIP,
+            "tokenizer_2": _CLIP,
+            "scheduler": _SCHEDULERS,
+        },
+        ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler"),
+        ("ControlNetModel", "ControlNetUnionModel"),
+        ("StableDiffusionXL",),
+    ),
+    "qwen-image": Kind(
+        {
+            "transformer": ("QwenImageTransformer2DModel",),
+            "vae": ("AutoencoderKLQwenImage",),
+            "text_encoder": ("Qwen2_5_VLForConditionalGeneration",),
+            "tokenizer": _QWEN,
+            "scheduler": _FLOW,
+        },
+        ("transformer", "vae", "text_encoder", "tokenizer", "scheduler"),
+        ("QwenImageControlNetModel",),
+        ("QwenImage",),
+    ),
+    "wan-vace": Kind(
+        {
+            "transformer": ("WanVACETransformer3DModel",),
+            "transformer_2": ("WanVACETransformer3DModel",),
+            "vae": ("AutoencoderKLWan",),
+            "text_encoder": ("UMT5EncoderModel",),
+            "tokenizer": _T5,
+            "scheduler": _FLOW,
+        },
+        ("transformer", "vae", "text_encoder", "tokenizer", "scheduler"),
+        (),
+        ("WanVACE",),
+    ),
+}
