@@ -101,4 +101,3 @@ def paint_mask(reach: Reach, grow_px: int) -> F32:
     `grow_px`; nothing where something stands before the crowd."""
     fall = max(grow_px / 2, 1.0)
     return (((grow_px + 1 - reach.outside_px) / fall).clip(0, 1) * reach.open).astype(np.float32)
-

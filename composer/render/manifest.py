@@ -19,7 +19,8 @@ class FrameRecord:
     """One delivered frame.
 
     key: digest of everything that the frame depends on. files: path relative to the delivery to SHA-256.
-    seconds: by stage. left_out: EXR parts that would have held nothing.
+    seconds: by stage. left_out: EXR parts that would have held nothing. paint: as in
+    `PaintRecord`, None where nothing was painted.
     """
 
     frame: int
@@ -34,6 +35,7 @@ class FrameRecord:
     notes: Sequence[str]
     seconds: Mapping[str, float]
     peak_memory_mib: int
+    paint: Mapping[str, object] | None = None
 
 
 def record_path(delivery: Path, frame: int) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from composer.inference.bundle import Bundle
 from composer.inference.conditions import Brief, change_of, request_of
 from composer.inference.record import PaintRecord
 from composer.inference.request import NoiseSource, Painting, PaintRequest
+from composer.render.brush import Steps
 from composer.render.look import Look, Scene, look_at, read_inputs
 from composer.render.windows import Windows
 
@@ -27,12 +28,7 @@ KEPT = 2
 class Brush(Protocol):
     """What paints requests: the tile engine over a bundle's adapter."""
 
-    @property
-    def window(self) -> int:
-        """Frames that are painted together; 1 for a picture model."""
-        ...
-
-    def paint(self, request: PaintRequest) -> Painting: ...
+    def paint(self, request: PaintRequest, told: Steps | None = None) -> Painting: ...
 
 
 #: Noise for the looks of a request, from a seed.
@@ -41,8 +37,8 @@ NoiseOf = Callable[[Scene, Sequence[Look], int], NoiseSource]
 
 @dataclass(frozen=True)
 class Plan:
-    """What the pictures depend on beside the scene. window: frames that the model paints together. references: digests of
-    the pictures in `brief`."""
+    """What the pictures depend on beside the scene. window: how many frames the model paints together, 1
+    for picture models. references: digests of the pictures in `brief`."""
 
     bundle: Bundle
     brief: Brief
@@ -57,6 +53,11 @@ class Plan:
     def windows(self) -> Windows:
         return Windows(self.frames, self.window)
 
+    def reads(self, number: int) -> tuple[int, ...]:
+        """The frames whose plate and crowd are read to paint one: its windows' and its own."""
+        together = {n for part in self.windows.of(number) for n in self.windows.frames_from(part.start)}
+        return tuple(sorted(together | {number}))
+
     def key(self) -> tuple[object, ...]:
         """Everything above as values that can be digested."""
         brief = self.brief
@@ -64,6 +65,28 @@ class Plan:
             self.bundle.sha256, self.bundle.family, brief.direction, brief.range, brief.near_far_m, brief.steps,
             float(brief.guidance), brief.grow_px, self.references, self.seed, self.noise, self.edge_px, self.window,
         )  # fmt: skip
+
+    def told(self) -> dict[str, object]:
+        """The same for the head of the manifest."""
+        bundle, brief, direction = self.bundle, self.brief, self.brief.direction
+        return {
+            "bundle": bundle.name,
+            "family": bundle.family,
+            "sha256": bundle.sha256,
+            "licence": {"id": bundle.licence.id, "name": bundle.licence.name, "commercial": bundle.licence.commercial},
+            "trained_on": bundle.trained_on,
+            "steps": brief.steps,
+            "guidance": float(brief.guidance),
+            "strength": direction.shot_strength,
+            "seed": self.seed,
+            "noise": self.noise,
+            "texts": [asdict(t) for t in direction.texts],
+            "references_sha256": list(self.references),
+            "control_range_m": list(brief.near_far_m),
+            "edge_px": self.edge_px,
+            "grow_px": brief.grow_px,
+            "window": self.window,
+        }
 
     def record(self) -> PaintRecord:
         bundle, brief = self.bundle, self.brief
@@ -84,11 +107,12 @@ class Painted:
 @dataclass
 class Painter:
     """plan: what to paint. open_brush: loads the networks, at the first frame that needs them. noise_of: where the noise
-    comes from."""
+    comes from. told: of each step of a picture, where somebody listens."""
 
     plan: Plan
     open_brush: Callable[[], Brush]
     noise_of: NoiseOf
+    told: Steps | None = None
     _painted: OrderedDict[int, Painting] = field(default_factory=OrderedDict, repr=False)
 
     @cached_property
@@ -128,10 +152,9 @@ class Painter:
             painting = self._window(scene, look, part.start)
             mine = np.float32(part.weight) * painting.rgb[part.index].astype(np.float32)
             total = mine if total is None else total + mine
-            record = told(record, painting)
+            record = reported(record, painting)
         assert total is not None
-        together = sorted({n for part in parts for n in self.plan.windows.frames_from(part.start)})
-        return total, replace(record, frames=tuple(together))
+        return total, replace(record, frames=self.plan.reads(look.number))
 
     def _window(self, scene: Scene, look: Look, start: int) -> Painting:
         if start in self._painted:
@@ -142,7 +165,7 @@ class Painter:
         request = request_of(
             [k.sight(brief.grow_px) for k in looks], brief, self.noise_of(scene, looks, self.plan.seed)
         )  # fmt: skip
-        painting = self.brush.paint(request)
+        painting = self.brush.paint(request, self.told)
         if len(numbers) > 1:
             painting = replace(painting, rgb=painting.rgb.astype(np.float16))
             self._painted[start] = painting
@@ -151,7 +174,7 @@ class Painter:
         return painting
 
 
-def told(record: PaintRecord, painting: Painting) -> PaintRecord:
+def reported(record: PaintRecord, painting: Painting) -> PaintRecord:
     """The record with what the engine says of a painting added to it."""
     seconds = dict(record.seconds)
     for stage, value in painting.seconds.items():

@@ -148,7 +148,7 @@ def range_of(stage: Stage) -> ModelRange:
     """The model range of a shot: from the plate's middle frame, whichever frames are rendered."""
     exposure, frames = stage.shot.paint.exposure, stage.plate.frames
     middle = stage.plate.read_working(frames[len(frames) // 2])
-    return ModelRange.of_plate(middle, None if exposure == "auto" else exposure)
+    return ModelRange.of_plate(middle, None if exposure == "auto" else 2.0**exposure)
 
 
 def _references(shot: ShotFile, model_range: ModelRange) -> tuple[tuple[F32, ...], tuple[str, ...]]:
