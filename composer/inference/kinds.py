@@ -95,3 +95,23 @@ KINDS: Mapping[str, Kind] = {
         ("WanVACE",),
     ),
 }
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What a new bundle of a family is written with until somebody knows better. native_px: (height, width). steps: for
+    preview, draft, final. conditions: besides those of its ControlNets."""
+
+    native_px: tuple[int, int]
+    steps: tuple[int, int, int]
+    guidance: float
+    conditions: tuple[str, ...]
+
+
+_PAINTED = ("mask", "plate", "guide")
+USUAL: Mapping[str, Usual] = {
+    "sd15": Usual((512, 512), (6, 16, 30), 7.0, (*_PAINTED, "text")),
+    "sdxl": Usual((1024, 1024), (6, 16, 30), 5.0, (*_PAINTED, "text")),
+    "qwen-image": Usual((1328, 1328), (6, 16, 40), 4.0, (*_PAINTED, "text")),
+    "wan-vace": Usual((480, 832), (6, 16, 40), 5.0, ("depth", "pose", *_PAINTED, "references", "text")),
+}

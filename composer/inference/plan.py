@@ -7,6 +7,7 @@ time for video models. A tile where a text has no say, or where nothing is paint
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ class TilePlan:
             due = [n for n, job in enumerate(self.jobs) if job.text == text and job.first_step <= step]
             parts = -(-len(due) // most)
             edges = [due[0] + len(due) * k // parts for k in range(parts + 1)] if due else []
-            out += [range(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+            out += [range(a, b) for a, b in pairwise(edges)]
         return out
 
 

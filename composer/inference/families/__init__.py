@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from composer.errors import InputError, Where
+from composer.inference.kinds import KINDS
 
 if TYPE_CHECKING:
     import torch
@@ -20,17 +21,15 @@ if TYPE_CHECKING:
 class Family:
     """What a family is made of.
 
-    takes: the most that a bundle of it can take, out of CONDITIONS. components: those that each bundle must have.
-    maybe: those that it may have. controls: conditions that its control networks may stand under. options: the plain
-    settings that bundle.yaml may change, with what they are otherwise. module: where `open_family` lies.
+    takes: the most that a bundle of it can take, out of CONDITIONS. controls: conditions that its control networks may
+    stand under. options: the plain settings that bundle.yaml may change, with what they are otherwise. module: where
+    `open_family` lies. Its parts and their classes stand in `kinds.KINDS`.
     """
 
     takes: frozenset[str]
-    components: tuple[str, ...]
     controls: tuple[str, ...]
     module: str
-    maybe: tuple[str, ...] = ()
-    options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    options: Mapping[str, str | int | float | bool]
 
 
 _PICTURE = frozenset({"depth", "pose", "normal", "mask", "guide", "text"})
@@ -40,8 +39,6 @@ _HERE = "composer.inference.families"
 FAMILIES: Mapping[str, Family] = {
     "sd15": Family(
         takes=_PICTURE | {"plate"},
-        components=("unet", "scheduler"),
-        maybe=("vae", "text_encoder", "tokenizer"),
         controls=("depth", "pose", "normal"),
         module=f"{_HERE}.sd15",
         # masked_picture: what an inpainting UNet sees beside the noise: the plate with a hole, or the whole guide.
@@ -50,22 +47,18 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "sdxl": Family(
         takes=_PICTURE | {"plate"},
-        components=("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler"),
         controls=("depth", "pose", "normal", "plate"),
         module=f"{_HERE}.sdxl",
         options={**_SCALES, "plate_scale": 1.0, "zero_empty_negative": True},
     ),
     "qwen-image": Family(
         takes=_PICTURE,
-        components=("transformer", "vae", "text_encoder", "tokenizer", "scheduler"),
         controls=("depth", "pose", "normal"),
         module=f"{_HERE}.qwen_image",
         options={**_SCALES, "text_tokens": 1024},
     ),
     "wan-vace": Family(
         takes=frozenset({"depth", "pose", "id", "mask", "plate", "guide", "references", "text"}),
-        components=("transformer", "vae", "text_encoder", "tokenizer", "scheduler"),
-        maybe=("transformer_2",),
         controls=(),
         module=f"{_HERE}.wan_vace",
         # pose_from_px: figures at least so tall are shown to the model as pose, smaller ones as depth.
@@ -84,18 +77,18 @@ def check_shape(bundle: Bundle) -> Family:
         raise InputError(
             "unknown model family", where=Where(at, field="family"), expected=", ".join(FAMILIES), got=bundle.family
         )
-    for part in family.components:
+    for part in KINDS[bundle.family].needs:
         if part not in bundle.components:
             raise InputError(f"{bundle.family} needs this component", where=Where(at, field=f"components.{part}"))
-    known = {"components": {*family.components, *family.maybe}, "controls": set(family.controls)}
-    known["options"] = set(family.options)
-    for where, names in known.items():
-        for name in getattr(bundle, where):
-            if name not in names:
+    for group, given, known in (
+        ("controls", bundle.controls, family.controls), ("options", bundle.options, tuple(family.options)),
+    ):  # fmt: skip
+        for name in given:
+            if name not in known:
                 raise InputError(
                     f"{bundle.family} does not know this",
-                    where=Where(at, field=f"{where}.{name}"),
-                    expected=", ".join(sorted(names)) or "nothing",
+                    where=Where(at, field=f"{group}.{name}"),
+                    expected=", ".join(sorted(known)) or "nothing",
                 )
     return family
 
