@@ -61,7 +61,8 @@ def bind(painted: F32, sight: Sight, change: Change, edge_px: int, model_range: 
     coverage = sight.guides.coverage[cut]
     plate, behind = (np.nan_to_num(p[cut], nan=0.0, posinf=0.0, neginf=0.0) for p in (sight.plate, sight.behind))
     sure = drawn_upon(own, plate)
-    near = crowd_colour(own - behind, coverage, sure)
+    deep = np.maximum(_ramp(reach.inside_px, edge_px, edge_px + 2.0), 0.003)  # where no edge can have moved to
+    near = crowd_colour(own - behind, coverage, sure * deep)
     alpha = coverage
     if edge_px:
         alpha = refined_alpha(own, plate, near, coverage, sight.soft[cut], reach, edge_px)

@@ -52,7 +52,8 @@ class Job:
 
 @dataclass(frozen=True)
 class JobResult:
-    """seconds: wall time of the job; soldiers: how many were laid out; peak_memory_mib: of this process."""
+    """seconds: wall time of the job; soldiers: how many were laid out; peak_memory_mib: of this process. painted: with
+    what, None where nothing is."""
 
     delivery: Path
     rendered: tuple[int, ...]
@@ -63,6 +64,7 @@ class JobResult:
     notes: tuple[str, ...]
     manifest: Path
     proxy: Path | None
+    painted: str | None = None
 
 
 def prepare_job(shot: ShotFile, out: Path, quality: Quality, **options: object) -> Job:
@@ -152,6 +154,7 @@ def run_job(job: Job, progress: Progress | None = None) -> JobResult:
         notes_of(job),
         manifest,
         proxy,
+        _painted_with(job),
     )
 
 
@@ -224,6 +227,13 @@ def _write(job: Job, frame: Frame, key: str, watch: Stopwatch) -> FrameRecord:
     )
     write_record(job.delivery, record)
     return record
+
+
+def _painted_with(job: Job) -> str | None:
+    if job.scene.painter is None:
+        return None
+    plan = job.scene.painter.plan
+    return f"{plan.bundle.name} ({plan.bundle.licence.id}), {plan.brief.steps} steps"
 
 
 def _proxy(job: Job) -> Path | None:

@@ -144,6 +144,6 @@ def test_a_bright_sky_does_not_shine_through_the_edge() -> None:
     got = bound(sights.over(small, sky), sight).guides
     edge = (got.coverage > 0.05) & (got.coverage < 0.95)
     own = got.beauty[edge] / got.coverage[edge][:, None]
-    assert np.median(own) < 1.0 and np.quantile(own, 0.9) < 3.0
-    unpremultiplied = (sights.over(small, sky) - (1 - sight.guides.coverage[..., None]) * sky)[edge]
-    assert np.median(unpremultiplied / got.coverage[edge][:, None]) > 2 * np.median(own)
+    naive = (sights.over(small, sky) - (1 - sight.guides.coverage[..., None]) * sky)[edge]
+    naive /= np.maximum(sight.guides.coverage[edge], 1e-3)[:, None]
+    assert np.median(own) < 3.0 < 20.0 < np.median(naive)
