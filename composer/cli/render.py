@@ -87,9 +87,9 @@ def _versions(results: list[JobResult]) -> str:
 
 
 def _reroll(args: argparse.Namespace) -> Result:
+    from composer.render.approved import RerollAsk, prepare_reroll
     from composer.render.device import choose_device
     from composer.render.job import run_job
-    from composer.render.reroll import RerollAsk, prepare_reroll
     from composer.shot.frames import frames_of
     from composer.shot.load import load_shot
 
@@ -101,7 +101,7 @@ def _reroll(args: argparse.Namespace) -> Result:
         frames=frames_of(args.frames) if args.frames else None,
         count=crowd_count(args.count),
         device=choose_device(args.device),
-        ask=paint_ask(args),
+        paint=paint_ask(args),
     )
     result = run_job(job, ProgressBar(silent=args.json))
     return Result(_text(result), _data(result))

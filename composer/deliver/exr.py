@@ -63,8 +63,17 @@ class Slate:
 
 def write_frame(path: Path, frame: Frame, view: View, slate: Slate, names: Names) -> tuple[str, ...]:
     """Write `frame` to `path` at once or not at all; returns the names of the parts that hold something."""
+    return write_parts(path, parts_of(frame, slate, names), frame, view, slate)
+
+
+def parts_of(frame: Frame, slate: Slate, names: Names) -> list[ExrPart]:
+    """The parts that hold something, in the file's order."""
+    return [p for name in slate.parts for p in _parts(name, frame, slate, names)]
+
+
+def write_parts(path: Path, parts: Sequence[ExrPart], frame: Frame, view: View, slate: Slate) -> tuple[str, ...]:
+    """Write parts under the header of `frame`; as `write_frame`."""
     height, width = frame.composite.shape[:2]
-    parts = [p for name in slate.parts for p in _parts(name, frame, slate, names)]
     header = header_of(frame, view, slate)
     for part in parts:
         if part.name.startswith("crypto"):

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import composer
 from composer.comp.layer import Frame
-from composer.deliver.deep import deep_name, write_deep
-from composer.deliver.exr import Slate, write_frame
+from composer.deliver.deep import deep_name, write_deep, write_deep_image
+from composer.deliver.exr import Slate, write_frame, write_parts
 from composer.deliver.proxy import write_proxy
 from composer.errors import InputError, Where
 from composer.io.files import sha256_file
@@ -30,6 +30,7 @@ from composer.render.manifest import FrameRecord, is_done, write_manifest, write
 from composer.render.painters import PaintAsk, open_painters
 from composer.render.people import people_on
 from composer.render.quality import Quality
+from composer.render.reroll import Reroll, Rerolled, reroll_frame
 from composer.shot.schema import ShotFile
 from composer.shot.stage import prepare
 
@@ -40,7 +41,8 @@ Progress = Callable[[int, int, int, str], None]
 @dataclass(frozen=True)
 class Job:
     """A render that is ready to go. `frames` is the subset asked for; `delivery` is OUT/<shot>/<version>;
-    `control_range_m` near and far of `control_depth`, where that is wanted."""
+    `control_range_m` near and far of `control_depth`, where that is wanted. `reroll`: whom to paint anew in an approved
+    version, where that is all."""
 
     scene: Scene
     frames: tuple[int, ...]
@@ -48,6 +50,7 @@ class Job:
     quality: Quality
     notes: tuple[str, ...]
     control_range_m: tuple[float, float] | None = None
+    reroll: Reroll | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def prepare_jobs(
             "the plate has no such frames",
             where=Where(field="--frames"),
             expected=f"{first}-{last}",
-            got=_ranges(absent),
+            got=ranges(absent),
         )
     people = people_on(stage, count, out / shot.shot / shot.version / "cache")
     painters = open_painters(stage, people, quality, ask or PaintAsk(), device, told)
@@ -131,6 +134,9 @@ def run_job(job: Job, progress: Progress | None = None) -> JobResult:
     slate = slate_of(job)
     known: dict[int, str] = {}
     keys = {n: frame_key(job.scene, slate, n, known) for n in job.frames}
+    if job.reroll:
+        keys = {n: job.reroll.key(key, n) for n, key in keys.items()}
+        job.reroll.begin(job.delivery)
     skipped = tuple(n for n in job.frames if is_done(job.delivery, n, keys[n]))
     wanted = tuple(n for n in job.frames if n not in set(skipped))
     total, done = len(job.frames), 0
@@ -173,10 +179,10 @@ def _render_all(
                 watch = Stopwatch({"read": inputs.seconds})
                 if painter := job.scene.painter:
                     painter.told = _steps(progress, len(job.frames) - len(numbers) + i, len(job.frames), number)
-                frame = render_frame(job.scene, inputs, watch)
+                made = _make(job, inputs, watch)
                 if behind:
                     yield behind.result()
-                behind = writer.submit(_write, job, frame, keys[number], watch)
+                behind = writer.submit(_write, job, made, keys[number], watch)
             if behind:
                 yield behind.result()
         finally:
@@ -191,11 +197,17 @@ def _steps(progress: Progress | None, done: int, total: int, number: int) -> Cal
     return lambda step, steps: progress(done, total, number, f"painting {step}/{steps}")
 
 
-def _write(job: Job, frame: Frame, key: str, watch: Stopwatch) -> FrameRecord:
+def _make(job: Job, inputs: Inputs, watch: Stopwatch) -> Frame | Rerolled:
+    if job.reroll is None:
+        return render_frame(job.scene, inputs, watch)
+    return reroll_frame(job.scene, inputs, job.reroll, slate_of(job), watch)
+
+
+def _write(job: Job, made: Frame | Rerolled, key: str, watch: Stopwatch) -> FrameRecord:
     """Write one frame's files and then, when all are there, its record."""
     begin = time.perf_counter()
     stage, slate = job.scene.stage, slate_of(job)
-    shot = stage.shot
+    shot, frame = stage.shot, made.frame if isinstance(made, Rerolled) else made
     name = f"exr/{shot.shot}_{shot.version}.{frame.number:04d}.exr"
     path = job.delivery / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -203,11 +215,17 @@ def _write(job: Job, frame: Frame, key: str, watch: Stopwatch) -> FrameRecord:
         offset = frame.number - stage.plate.frames[0]
         slate = replace(slate, timecode=add_frames(slate.timecode, offset, slate.frame_rate))
     view = stage.camera.view(frame.number)
-    parts = write_frame(path, frame, view, slate, job.scene.people.names)
+    if isinstance(made, Rerolled):
+        parts = write_parts(path, made.parts, frame, view, slate)
+    else:
+        parts = write_frame(path, frame, view, slate, job.scene.people.names)
     files = {name: sha256_file(path)}
     if slate.deep:
         deep = deep_name(shot.shot, shot.version, frame.number)
-        write_deep(job.delivery / deep, frame, view, slate)
+        if isinstance(made, Rerolled) and made.deep is not None:
+            write_deep_image(job.delivery / deep, made.deep, frame, view, slate)
+        else:
+            write_deep(job.delivery / deep, frame, view, slate)
         files[deep] = sha256_file(job.delivery / deep)
     seconds = {**watch.seconds, "write": time.perf_counter() - begin}
     record = FrameRecord(
@@ -277,6 +295,7 @@ def _painter_tags(job: Job) -> dict[str, str]:
         "bundle_sha256": plan.bundle.sha256,
         "bundle_licence": licence.id,
         "paint_seed": str(plan.seed),
+        **({"reroll_parent": job.reroll.approved.name, "reroll_seed": str(job.reroll.seed)} if job.reroll else {}),
     }
 
 
@@ -307,11 +326,12 @@ def _head(job: Job) -> dict[str, object]:
         "frame_rate": str(slate.frame_rate),
         "code_sha256": code_digest(),
         "paint": None if job.scene.painter is None else job.scene.painter.plan.told(),
+        "reroll": None if job.reroll is None else job.reroll.told(),
         "notes": list(notes_of(job)),
     }
 
 
-def _ranges(numbers: Sequence[int]) -> str:
+def ranges(numbers: Sequence[int]) -> str:
     """`1, 2, 3, 7` as `1-3, 7`."""
     spans: list[list[int]] = []
     for n in numbers:

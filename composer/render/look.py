@@ -11,7 +11,7 @@ import numpy as np
 
 from composer.camera.camera import View
 from composer.comp.composite import Composite, composite, laid_over
-from composer.comp.layer import F32, F64
+from composer.comp.layer import F32, F64, Frame
 from composer.comp.shadow import shadow_alpha
 from composer.crowd.agents import Agents
 from composer.crowd.people import People
@@ -21,6 +21,7 @@ from composer.guides.pose import pose_picture
 from composer.guides.render import render_guides
 from composer.inference.conditions import Sight
 from composer.inference.reach import reach_of
+from composer.inference.record import PaintRecord
 from composer.shot.holdout import HoldoutFrame
 from composer.shot.schema import LIGHT_SET
 from composer.shot.stage import Stage
@@ -108,15 +109,29 @@ class Look:
         filled = laid_over(self.plate, crowd, alpha, dark, *rest)
         empty = laid_over(self.plate, np.zeros_like(crowd), np.zeros_like(alpha), dark, *rest)
         return Sight(
-            self.number, self._working(empty), self._working(filled), self._working(filled - crowd), guides, self.pose,
+            self.number, self.working(empty), self.working(filled), self.working(filled - crowd), guides, self.pose,
             self.matte, reach_of(guides, self.holdouts, self.ground_m, grow_px),
         )  # fmt: skip
 
     def _delivered(self, rgb: F32) -> F32:
         return _through(rgb, self.delivery_from_working)
 
-    def _working(self, rgb: F32) -> F32:
+    def working(self, rgb: F32) -> F32:
+        """From the delivery space to ACEScg."""
         return _through(rgb, np.linalg.inv(self.delivery_from_working))
+
+
+def finish(look: Look, guides: GuidePasses, paint: PaintRecord | None, watch: Stopwatch) -> Frame:
+    """The crowd, as `guides` have it, laid into the plate."""
+    result = look.composite(guides)
+    watch.lap("composite")
+    notes = result.notes
+    if guides.dropped:
+        notes += (f"{guides.dropped} samples were dropped: more agents met in one pixel than there is room for",)
+    return Frame(
+        look.number, result.rgb, result.layers, result.touched, result.untouched_sha256, guides, look.pose, notes,
+        look.delivery_from_working, paint,
+    )  # fmt: skip
 
 
 def _through(rgb: F32, matrix: F64) -> F32:

@@ -62,10 +62,11 @@ def is_done(delivery: Path, frame: int, key: str) -> bool:
     record = read_record(delivery, frame)
     if record is None or record.key != key:
         return False
-    return all(_same(delivery / name, digest) for name, digest in record.files.items())
+    return all(same(delivery / name, digest) for name, digest in record.files.items())
 
 
-def _same(path: Path, digest: str) -> bool:
+def same(path: Path, digest: str) -> bool:
+    """Whether a file is there with this SHA-256."""
     return path.is_file() and sha256_file(path) == digest
 
 
