@@ -100,4 +100,4 @@ def paint_mask(reach: Reach, grow_px: int) -> F32:
     """float32 [h, w] of the reach's box: 1 on the crowd and close around it, falling to 0 over the outer half of
     `grow_px`; nothing where something stands before the crowd."""
     fall = max(grow_px / 2, 1.0)
-    return (((grow_px + 1 - reach.outside_px) / fall).clip(0, 1) * reach.open).astype(np.float32)
+    return (((grow_px - reach.outside_px) / fall).clip(0, 1) * reach.open).astype(np.float32)
