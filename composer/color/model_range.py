@@ -13,6 +13,9 @@ the guide's, where the guide is brighter (`decode`).
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +36,8 @@ _MOST = 65504.0
 _NIGHT = 4.0
 #: Exposures that a plate may ask for: 2^-12 to 2^12.
 _MOST_EXPOSURE = 4096.0
+#: Pixels that are worked on at a time.
+_BAND = 1 << 15
 
 # ACEScg (AP1, ACES white) to linear Rec. 709 (D65), adapted by Bradford: SMPTE RP 177 from the published chromaticities, the
 # matrix of OpenColorIO's ACES configs.
@@ -65,8 +70,7 @@ class ModelRange:
     def encode(self, rgb_acescg: F32) -> F32:
         """float32 [..., 3], scene-linear ACEScg, to float32 [..., 3] between 0 and 1. NaN becomes black, infinity the brightest
         half float."""
-        clean = np.nan_to_num(rgb_acescg, nan=0.0, posinf=_MOST, neginf=-_MOST).astype(np.float64)
-        return curve(clean @ (self.exposure * _REC709_FROM_AP1).T).astype(np.float32)
+        return _in_bands(lambda rgb: curve(self._exposed(rgb)), rgb_acescg)
 
     def decode(self, model_rgb: F32, guide_acescg: F32 | None = None) -> F32:
         """Back again: float32 [..., 3] between 0 and 1 (what lies outside is clipped) to scene-linear ACEScg.
@@ -74,11 +78,21 @@ class ModelRange:
         guide_acescg: float32 [..., 3], what was painted over; give it for every picture that a model made. Without it this is
         `encode` turned round, and a code value of 0 or 1 is as far out as half floats go. With it, what the model says is
         bright is as bright as the guide, if that is brighter; by itself a model reaches from 0 to 4.7 stops over mid grey."""
-        light = inverse(np.nan_to_num(np.asarray(model_rgb, np.float64), nan=0.0))
-        if guide_acescg is not None:
-            clean = np.nan_to_num(guide_acescg, nan=0.0, posinf=_MOST, neginf=-_MOST).astype(np.float64)
-            light = _within_reach(light, clean @ (self.exposure * _REC709_FROM_AP1).T)
-        return np.clip(light @ (_AP1_FROM_REC709 / self.exposure).T, -_MOST, _MOST).astype(np.float32)
+        if guide_acescg is None:
+            return _in_bands(lambda model: self._unexposed(_from_model(model)), model_rgb)
+        return _in_bands(
+            lambda model, guide: self._unexposed(_within_reach(_from_model(model), self._exposed(guide))),
+            model_rgb,
+            guide_acescg,
+        )
+
+    def _exposed(self, rgb_acescg: F32) -> F64:
+        """To exposed linear Rec. 709."""
+        clean = np.nan_to_num(rgb_acescg, nan=0.0, posinf=_MOST, neginf=-_MOST).astype(np.float64)
+        return clean @ (self.exposure * _REC709_FROM_AP1).T
+
+    def _unexposed(self, light: F64) -> F64:
+        return np.clip(light @ (_AP1_FROM_REC709 / self.exposure).T, -_MOST, _MOST)
 
 
 def plate_exposure(plate_acescg: F32) -> float:
@@ -130,6 +144,10 @@ _ROOM = 1 - _srgb(_KNEE)[0]
 _WIDTH = _ROOM * _FALL / _srgb(_KNEE)[1]
 
 
+def _from_model(model_rgb: F32) -> F64:
+    return inverse(np.nan_to_num(model_rgb, nan=0.0).astype(np.float64))
+
+
 def _within_reach(light: F64, guide: F64) -> F64:
     """A model's light [..., 3], exposed Rec. 709, bounded by what a model can say and by the guide, and lifted to the guide.
 
@@ -151,3 +169,20 @@ def _smooth(share: F64) -> F64:
     """0 to 1 with flat ends."""
     t = np.clip(share, 0.0, 1.0)
     return t * t * (3 - 2 * t)
+
+
+def _in_bands(work: Callable[..., F64], *pictures: F32) -> F32:
+    """`work` on [n, 3] at a time, several at once: bands stay in the cache, and numpy frees Python's lock."""
+    flat = [np.asarray(picture).reshape(-1, 3) for picture in pictures]
+    out = np.empty(flat[0].shape, np.float32)
+
+    def band(start: int) -> None:
+        out[start : start + _BAND] = work(*(picture[start : start + _BAND] for picture in flat))
+
+    starts = range(0, len(out), _BAND)
+    if len(starts) < 2:
+        list(map(band, starts))
+    else:
+        with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="range") as pool:
+            list(pool.map(band, starts))
+    return out.reshape(np.shape(pictures[0]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +85,7 @@ def add_bundle(told: Told, progress: Progress | None = None) -> Added:
         told, name, family, native_px(folder, family), taken, controls, None if told.copy else _paths(taken, target)
     )
     card = card_text(told, name, family)
+    _check_text(text, target)
     if inside and not told.copy:
         _write_into(target, text, card)
     else:
@@ -199,6 +201,22 @@ def _paths(taken: Mapping[str, Taken], target: Path) -> dict[str, str]:
     }
 
 
+def _check_text(text: str, target: Path) -> None:
+    """What was told may still be wrong (a name with blanks, half a revision): said before anything is written."""
+    with tempfile.TemporaryDirectory(prefix="muster-") as folder:
+        file = Path(folder) / FILE_NAME
+        file.write_text(text, encoding="utf-8")
+        try:
+            load_bundle(file)
+        except InputErrors as error:
+            raise InputErrors(
+                InputError(
+                    e.what, where=Where(file=target, field=e.where.field), expected=e.expected, got=e.got, hint=e.hint
+                )
+                for e in error.errors
+            ) from None
+
+
 def _write_into(target: Path, text: str, card: str) -> None:
     """Beside weights that lie in the bundle's folder already."""
     if not (target / CARD_NAME).exists():
@@ -216,7 +234,6 @@ def _write_new(target: Path, text: str, card: str, copied: Mapping[str, Taken]) 
         making.mkdir()
         (making / CARD_NAME).write_text(card, encoding="utf-8")
         (making / FILE_NAME).write_text(text, encoding="utf-8")
-        load_bundle(making)
         for name, source in copied.items():
             for inside in source.files:
                 place = making / "weights" / name / inside

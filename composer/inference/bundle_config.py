@@ -39,7 +39,7 @@ def check_text(path: Path) -> None:
         return
     data = _read(path, TEXT_LIMITS.get(path.suffix, TEXT_LIMITS[".md"]))
     if path.suffix == ".model":
-        if data[:1] != b"\n":  # field 1 of SentencePiece's ModelProto: its pieces
+        if not _is_sentencepiece(data):
             raise InputError("not a SentencePiece model", where=where)
         return
     try:
@@ -105,6 +105,31 @@ def _read(path: Path, limit: int) -> bytes:
     if len(data) > limit:
         raise InputError("too large for its kind", where=Where(file=path), expected=f"at most {limit} bytes")
     return data
+
+
+def _is_sentencepiece(data: bytes) -> bool:
+    """True where a file reads as SentencePiece's ModelProto (protocol buffers): pieces first, only messages, to the end."""
+    at, size = 0, len(data)
+    while at < size:
+        field, at = _varint(data, at)
+        length, at = _varint(data, at)
+        if field < 0 or length < 0 or field & 7 != 2 or not 1 <= field >> 3 <= 1000 or at + length > size:
+            return False
+        at += length
+    return data[:1] == b"\n"
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """(value, place behind it); value -1 where there is none."""
+    value = 0
+    for shift in range(0, 35, 7):
+        if at >= len(data):
+            break
+        byte, at = data[at], at + 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+    return -1, at
 
 
 def _keys(value: object) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
+
 from composer.io.files import sha256_bytes
 
 #: What a tiny bundle may be made of, and the tile it was made for.
@@ -30,7 +31,9 @@ def tiny_bundle(folder: Path, family: str, seed: int = 0, options: Mapping[str, 
 
 def _yaml(folder: Path, family: str, controls: Mapping[str, str], options: Mapping[str, object]) -> str:
     base = folder / "weights" / "base"
-    hashes = {p.relative_to(base).as_posix(): sha256_bytes(p.read_bytes()) for p in sorted(base.rglob("*")) if p.is_file()}
+    hashes = {
+        p.relative_to(base).as_posix(): sha256_bytes(p.read_bytes()) for p in sorted(base.rglob("*")) if p.is_file()
+    }
     video = family.startswith("wan-vace")
     # what the checker and an artist read; the control networks stand in folders of their own
     conditions = ["depth", "pose", *(c for c in controls if c not in ("depth", "pose", "plate"))]
@@ -97,7 +100,11 @@ def _sd15(folder: Path, channels: int = 4) -> dict[str, str]:
         "norm_num_groups": 8, "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
     }  # fmt: skip
     unet = UNet2DConditionModel(
-        in_channels=channels, out_channels=4, sample_size=8, up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"), **shared
+        in_channels=channels,
+        out_channels=4,
+        sample_size=8,
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        **shared,
     )
     _save(unet, folder / "unet")
     for name in ("depth", "pose"):
@@ -146,7 +153,12 @@ def _spread(count: int) -> dict[str, list[float]]:
 
 def _video_vae(folder: Path, kind: type) -> None:
     vae = kind(
-        base_dim=4, z_dim=4, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True], **_spread(4)
+        base_dim=4,
+        z_dim=4,
+        dim_mult=[1, 1, 1, 1],
+        num_res_blocks=1,
+        temperal_downsample=[False, True, True],
+        **_spread(4),
     )
     _save(vae, folder / "vae")
 
@@ -184,7 +196,7 @@ def _qwen_text(folder: Path) -> None:
     tokenizer.save_pretrained(folder / "tokenizer")
     config = Qwen2_5_VLConfig(
         text_config={
-            "vocab_size": 160, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
+            "vocab_size": 160, "bos_token_id": 0, "eos_token_id": 0, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
             "num_attention_heads": 2, "num_key_value_heads": 1,
             "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 1e4},
         },

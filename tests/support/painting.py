@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from composer.inference.adapter import Adapter, Prepared, TileBatch
-from composer.inference.request import F32, PaintRequest, Prompt
 from torch import Tensor
 from torch.nn.functional import max_pool2d
+
+from composer.inference.adapter import Adapter, Prepared, TileBatch
+from composer.inference.request import F32, PaintRequest, Prompt
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ def noise_of(request: PaintRequest, adapter: Adapter) -> Tensor:
     space = adapter.space
     size = (request.size[0] // space.factor, request.size[1] // space.factor)
     frames = range(1 + (len(request.frames) - 1) // space.time_factor)
-    parts = [request.noise.latents(request.frames[0] + i, space.channels, size, space.factor, "initial") for i in frames]
+    parts = [
+        request.noise.latents(request.frames[0] + i, space.channels, size, space.factor, "initial") for i in frames
+    ]
     return torch.from_numpy(np.stack(parts, 1))
 
 
@@ -75,7 +78,9 @@ def sample(
     is known outside the mask."""
     prepared, schedule = adapter.prepare(request), adapter.schedule(request.steps)
     mask = max_pool2d(torch.from_numpy(request.mask), adapter.space.factor)
-    mask = torch.cat([mask[:1], mask[1:].unflatten(0, (-1, adapter.space.time_factor)).amax(1)]) if len(mask) > 1 else mask
+    mask = (
+        torch.cat([mask[:1], mask[1:].unflatten(0, (-1, adapter.space.time_factor)).amax(1)]) if len(mask) > 1 else mask
+    )
     known, before = prepared.known, torch.zeros_like(prepared.known)
     x = float(schedule.sigma[first]) * noise + (0 if from_noise else float(schedule.signal[first])) * known
     for i in range(first, len(schedule)):

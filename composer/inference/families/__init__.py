@@ -101,4 +101,6 @@ def open_adapter(bundle: Bundle, device: str | torch.device = "cpu", dtype: str 
     float32: eight bits of mantissa would band a sky. InputError where a part is missing or of another class.
     """
     family = check_shape(bundle)
-    return import_module(family.module).open_family(bundle, device, dtype)
+    adapter: Adapter = import_module(family.module).open_family(bundle, device, dtype)
+    adapter.schedule(1)  # a sampler that cannot be run is told now, not after the guides are made
+    return adapter

@@ -15,6 +15,7 @@ from composer.inference.families.loading import option, read_config
 from composer.inference.families.pictures import check_size, dropped, picture, texts_of
 from composer.inference.families.texts import TextBank
 from composer.inference.request import CONDITIONS, PaintRequest
+from composer.inference.schedule import schedule_of, substitution
 
 if TYPE_CHECKING:
     from composer.inference.bundle import Bundle
@@ -44,14 +45,17 @@ class FamilyAdapter:
         return read_config(self.bundle.components["scheduler"], "scheduler_config.json")
 
     def schedule(self, steps: int) -> Schedule:
-        from composer.inference.schedule import schedule_of
+        try:
+            return self._schedule(self.scheduler_config(), steps)
+        except InputError as error:
+            at = Where(self.bundle.components["scheduler"] / "scheduler_config.json")
+            raise InputError(error.what, where=at, expected=error.expected, got=error.got, hint=error.hint) from error
 
-        return schedule_of(self.scheduler_config(), steps)
+    def _schedule(self, config: Mapping[str, object], steps: int) -> Schedule:
+        return schedule_of(config, steps)
 
     def notes(self) -> tuple[str, ...]:
         """What is run in place of what the bundle names, for the record."""
-        from composer.inference.schedule import substitution
-
         note = substitution(self.scheduler_config())
         return (note,) if note else ()
 

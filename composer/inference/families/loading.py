@@ -120,10 +120,15 @@ def _is_2d(network: torch.nn.Module) -> bool:
     return torch.nn.Conv2d in kinds and torch.nn.Conv3d not in kinds
 
 
+def check_tokenizer(folder: Path) -> None:
+    """InputError where there is no tokenizer."""
+    if not any(folder.glob("*.json")) and not any(folder.glob("*.model")):
+        raise InputError("a model component has no tokenizer files", where=Where(folder))
+
+
 def load_tokenizer(folder: Path, kind: type) -> object:
     """A tokenizer of one class. InputError."""
-    if not folder.is_dir():
-        raise InputError("a model component is missing", where=Where(folder))
+    check_tokenizer(folder)
     try:
         return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)  # type: ignore[attr-defined]
     except Exception as error:

@@ -3,10 +3,11 @@ one union ControlNet, run once for each condition. Conditions are shown to it as
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKLQwenImage, QwenImageControlNetModel, QwenImageTransformer2DModel
 from diffusers.models.controlnets.controlnet_qwenimage import QwenImageMultiControlNetModel
@@ -30,9 +31,10 @@ from composer.inference.families.common import (
     scale_of,
     unfit,
 )
-from composer.inference.families.loading import check_class, load, load_tokenizer, option, pick_dtype
+from composer.inference.families.loading import check_class, check_tokenizer, load, load_tokenizer, option, pick_dtype
 from composer.inference.families.texts import Encoded, Encoder, TextBank
 from composer.inference.request import PaintRequest
+from composer.inference.schedule import schedule_of
 
 if TYPE_CHECKING:
     from composer.inference.bundle import Bundle
@@ -63,18 +65,15 @@ class QwenImage(FamilyAdapter):
         self.takes = listens(bundle, "text")
         self.space = LatentSpace(codec.channels, codec.factor, native(bundle, codec.factor, PATCH), PATCH)
 
-    def schedule(self, steps: int) -> Schedule:
+    def _schedule(self, config: Mapping[str, object], steps: int) -> Schedule:
         """The pipeline's own levels, shifted for the tokens of the model's own tile: its noise is that of a tile, however
         large the picture is."""
-        import numpy as np
-
-        from composer.inference.schedule import schedule_of
-
         height, width = self.space.native
-        config = self.scheduler_config()
-        return schedule_of(
-            config, steps, mu=size_shift(config, height * width // PATCH**2), sigmas=np.linspace(1.0, 1 / steps, steps)
-        )
+        if steps == 1:
+            # stretched to end at the terminal level, the one level there is would be lost
+            config = {**config, "shift_terminal": None}
+        levels = np.linspace(1.0, 1 / steps, steps)
+        return schedule_of(config, steps, mu=size_shift(config, height * width // PATCH**2), sigmas=levels)
 
     def canvases(self, request: PaintRequest) -> dict[str, Canvas]:
         shown = {n: as_rgb(control_picture(request, n, self.device)[None]) for n in self.controls}
@@ -121,14 +120,11 @@ def unpack(tokens: Tensor, height: int, width: int) -> Tensor:
     return cells.permute(0, 3, 1, 4, 2, 5).flatten(4).flatten(2, 3)[:, :, None]
 
 
-def size_shift(config: object, tokens: int) -> float:
+def size_shift(config: Mapping[str, object], tokens: int) -> float:
     """mu: larger pictures want more noise (Esser et al. 2024), a straight line in the number of tokens."""
-    numbers = {"base_image_seq_len": 256.0, "max_image_seq_len": 4096.0, "base_shift": 0.5, "max_shift": 1.15}
-    numbers |= {k: float(config[k]) for k in numbers if config.get(k) is not None}  # type: ignore[attr-defined,index]
-    slope = (numbers["max_shift"] - numbers["base_shift"]) / (
-        numbers["max_image_seq_len"] - numbers["base_image_seq_len"]
-    )
-    return numbers["base_shift"] + slope * (tokens - numbers["base_image_seq_len"])
+    usual = {"base_image_seq_len": 256, "max_image_seq_len": 4096, "base_shift": 0.5, "max_shift": 1.15}
+    low, high, least, most = (float(str(config.get(name, value))) for name, value in usual.items())
+    return least + (most - least) / (high - low) * (tokens - low)
 
 
 def open_family(bundle: Bundle, device: str | torch.device, dtype: str | torch.dtype | None) -> QwenImage:
@@ -136,6 +132,7 @@ def open_family(bundle: Bundle, device: str | torch.device, dtype: str | torch.d
     numbers = pick_dtype(where, dtype)
     parts = bundle.components
     check_class(parts["text_encoder"], Qwen2_5_VLForConditionalGeneration.__name__)
+    check_tokenizer(parts["tokenizer"])
     folders = sorted(set(controls_of(bundle).values()))
     if len(folders) > 1:
         raise unfit(

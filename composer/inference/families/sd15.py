@@ -32,7 +32,7 @@ from composer.inference.families.common import (
     scale_of,
     unfit,
 )
-from composer.inference.families.loading import check_class, load, option, pick_dtype
+from composer.inference.families.loading import check_class, check_tokenizer, load, option, pick_dtype
 from composer.inference.families.pictures import any_in, painted, picture
 from composer.inference.families.texts import Encoded, Encoder, TextBank
 from composer.inference.request import PaintRequest
@@ -63,7 +63,7 @@ class SD15(FamilyAdapter):
     ) -> None:  # fmt: skip
         super().__init__(bundle, device, dtype, codec, texts)
         self.unet, self.controls = unet, controls
-        self.controlnet = MultiControlNetModel(nets)
+        self.controlnet = MultiControlNetModel(nets).eval()
         latent_channels = codec.channels  # type: ignore[attr-defined]
         self.inpaints = unet.config.in_channels == 2 * latent_channels + 1
         if not self.inpaints and unet.config.in_channels != latent_channels:
@@ -144,6 +144,7 @@ def _text_opener(bundle: Bundle, device: torch.device, dtype: torch.dtype) -> Ca
         check_class(parts["text_encoder"], CLIPTextModel.__name__)
         if "tokenizer" not in parts:
             raise unfit(bundle, "components.tokenizer", "a text encoder needs its tokenizer", "a folder", "none")
+        check_tokenizer(parts["tokenizer"])
 
         def open_clip() -> Encoder:
             clip = ClipText(parts["text_encoder"], parts["tokenizer"], CLIPTextModel, device, dtype)

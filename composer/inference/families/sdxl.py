@@ -26,7 +26,7 @@ from composer.inference.families.common import (
     scale_of,
     unfit,
 )
-from composer.inference.families.loading import check_class, load, option, pick_dtype
+from composer.inference.families.loading import check_class, check_tokenizer, load, option, pick_dtype
 from composer.inference.families.pictures import origin_of, painted, picture, place_canvas
 from composer.inference.families.texts import Encoded, Encoder, TextBank, blank
 from composer.inference.request import PaintRequest
@@ -103,7 +103,7 @@ class SDXL(FamilyAdapter):
         return self.texts.guide(out)[:, :, None]
 
     def _time_ids(self, batch: TileBatch) -> Tensor:
-        """float [B, 6]: the whole picture's height and width, the tile's top and left, the tile's height and width, px."""
+        """float32 [B, 6], since half precision would round places in a large picture: the whole picture's height and width, the tile's top and left, the tile's height and width, px."""
         factor = self.space.factor
         tile = batch.latents.shape[-2:]
         origin = origin_of(batch.canvases["place"]) * factor
@@ -111,7 +111,7 @@ class SDXL(FamilyAdapter):
             torch.stack([torch.full_like(origin[:, 0], float(side * factor)) for side in size], 1)
             for size in (batch.size, tile)
         )
-        return torch.cat([whole, origin, target], 1).to(self.dtype)
+        return torch.cat([whole, origin, target], 1)
 
 
 def open_family(bundle: Bundle, device: str | torch.device, dtype: str | torch.dtype | None) -> SDXL:
@@ -121,6 +121,8 @@ def open_family(bundle: Bundle, device: str | torch.device, dtype: str | torch.d
     zeros = bool(option(bundle, "zero_empty_negative"))
     check_class(parts["text_encoder"], CLIPTextModel.__name__)
     check_class(parts["text_encoder_2"], CLIPTextModelWithProjection.__name__)
+    check_tokenizer(parts["tokenizer"])
+    check_tokenizer(parts["tokenizer_2"])
 
     def open_clips() -> Encoder:
         first = ClipText(parts["text_encoder"], parts["tokenizer"], CLIPTextModel, where, numbers)

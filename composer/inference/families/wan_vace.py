@@ -23,7 +23,15 @@ from transformers import T5Tokenizer, UMT5EncoderModel
 from composer.inference.adapter import Canvas, LatentSpace, TileBatch
 from composer.inference.families.codecs import VideoCodec
 from composer.inference.families.common import FamilyAdapter, native, one_device, unfit
-from composer.inference.families.loading import check_class, load, load_tokenizer, number, option, pick_dtype
+from composer.inference.families.loading import (
+    check_class,
+    check_tokenizer,
+    load,
+    load_tokenizer,
+    number,
+    option,
+    pick_dtype,
+)
 from composer.inference.families.mixed import mixed_control
 from composer.inference.families.pictures import painted, picture
 from composer.inference.families.texts import Encoded, Encoder, TextBank
@@ -182,6 +190,7 @@ def open_family(bundle: Bundle, device: str | torch.device, dtype: str | torch.d
     numbers = pick_dtype(where, dtype)
     parts = bundle.components
     check_class(parts["text_encoder"], UMT5EncoderModel.__name__)
+    check_tokenizer(parts["tokenizer"])
     names = [name for name in ("transformer", "transformer_2") if name in parts]
     networks = tuple(load(parts[name], WanVACETransformer3DModel, where, numbers) for name in names)
     codec = VideoCodec(load(parts["vae"], AutoencoderKLWan, where, torch.float32))

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.bundles import tiny_bundle
+
 from composer.inference.adapter import Adapter
 from composer.inference.bundle import load_bundle
 from composer.inference.families import open_adapter
-from support.bundles import tiny_bundle
 
 
 @pytest.fixture(scope="session")

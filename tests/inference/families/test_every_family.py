@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from support.bundles import VARIANTS
+from support.painting import batch_of, noise_of, paint_plain, request_of, sample
+
 from composer.inference.adapter import Adapter
 from composer.inference.families import FAMILIES
 from composer.inference.request import CONDITIONS, PaintRequest, Prompt
-from support.bundles import VARIANTS
-from support.painting import batch_of, noise_of, paint_plain, request_of, sample
 
 AdapterOf = Callable[[str], Adapter]
 
@@ -91,7 +92,10 @@ def test_a_batch_is_its_tiles_one_by_one(adapter: Adapter) -> None:
         origin = np.array([(0, s.start) for s in which])
         return adapter.denoise(
             replace(
-                one, latents=torch.stack([noise[..., s] for s in which]), canvases=canvases, origin=origin,
+                one,
+                latents=torch.stack([noise[..., s] for s in which]),
+                canvases=canvases,
+                origin=origin,
                 timestep=torch.full((len(which),), 700.0),
             )  # fmt: skip
         )
@@ -133,8 +137,8 @@ def test_pictures_come_back_about_as_they_went(adapter: Adapter) -> None:
     latents = codec.encode(video)
     count = 1 + (adapter.space.frames - 1) // adapter.space.time_factor
     assert latents.shape == (1, adapter.space.channels, count, 8, 8)
-    raw = codec.vae.encode((video[:, :, 0] if video.ndim - 1 == 4 and adapter.space.frames == 1 and
-                            adapter.family.startswith("sd") else video) * 2 - 1).latent_dist.mode()  # fmt: skip
+    one = adapter.space.frames == 1 and adapter.family.startswith("sd")  # a codec of single pictures
+    raw = codec.vae.encode((video[:, :, 0] if one else video) * 2 - 1).latent_dist.mode()
     again = codec.vae.decode(raw).sample / 2 + 0.5
     assert torch.allclose(codec.decode(latents).reshape(again.shape), again, atol=1e-5)
     assert set(codec.modules()) == {"encoder", "decoder"}
