@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from composer.inference.engine import Engine
     from composer.render.look import Look, Scene
 
-#: Points of the surface in a pixel that noise is averaged over: 64 in a latent of 8 x 8 pixels.
-SURFACE_SAMPLES = 1
+#: How many points of the surface a pixel can have.
+PATTERNS = (1, 4, 8, 16)
 
 #: Told of each step of a picture: done so far, all.
 Steps = Callable[[int, int], None]
@@ -25,11 +25,11 @@ Steps = Callable[[int, int], None]
 
 @dataclass
 class EngineBrush:
-    """engine: with its networks loaded. window: frames that are painted together. told: of each step, where somebody
+    """engine: with its networks loaded. factor: pixels a latent. told: of each step, where somebody
     listens."""
 
     engine: Engine
-    window: int
+    factor: int
     told: Steps | None = None
 
     def paint(self, request: PaintRequest, told: Steps | None = None) -> Painting:
@@ -62,30 +62,36 @@ def open_brush(bundle: Bundle, device: str) -> EngineBrush:
         if brush.told is not None:
             brush.told(done, steps)
 
-    brush = EngineBrush(Engine(adapter, EngineOptions(progress=progress)), adapter.space.frames)
+    brush = EngineBrush(Engine(adapter, EngineOptions(progress=progress)), adapter.space.factor)
     return brush
 
 
-def noise_of(kind: str) -> Callable[[Scene, Sequence[Look], int], NoiseSource]:
+def noise_of(kind: str) -> Callable[[Scene, Sequence[Look], int, int], NoiseSource]:
     """`world`: a function of the place on body, ground or sky, so that texture stays on what it is painted on. `screen`:
     of the pixel, for comparison."""
     return _screen_noise if kind == "screen" else _world_noise
 
 
-def _screen_noise(scene: Scene, looks: Sequence[Look], seed: int) -> NoiseSource:
+def _screen_noise(scene: Scene, looks: Sequence[Look], seed: int, factor: int) -> NoiseSource:
     from composer.inference.noise import ScreenNoise
 
-    return ScreenNoise(seed)
+    return ScreenNoise(seed, scene.device)
 
 
-def _world_noise(scene: Scene, looks: Sequence[Look], seed: int) -> NoiseSource:
-    from composer.guides.surface import surface_pass
+def _world_noise(scene: Scene, looks: Sequence[Look], seed: int, factor: int) -> NoiseSource:
+    from composer.guides.surface import Surface, surface_pass
     from composer.inference.noise import WorldNoise
 
-    surfaces = {
-        k.number: surface_pass(
-            k.agents, scene.people.cast, k.views, k.ground_m, samples=SURFACE_SAMPLES, device=scene.device
-        )
-        for k in looks
-    }  # fmt: skip
-    return WorldNoise(surfaces, seed)
+    by_number = {look.number: look for look in looks}
+
+    def surface_of(number: int) -> Surface:
+        look = by_number[number]
+        cast, samples = scene.people.cast, surface_samples(factor)
+        return surface_pass(look.agents, cast, look.views, look.ground_m, samples, scene.device)
+
+    return WorldNoise(surface_of, seed, scene.device)
+
+
+def surface_samples(factor: int) -> int:
+    """Points of the surface in a pixel, so that a latent of `factor` x `factor` pixels has 64 or nearly so."""
+    return next((n for n in PATTERNS if n * factor * factor >= 64), PATTERNS[-1])

@@ -26,13 +26,15 @@ KEPT = 2
 
 
 class Brush(Protocol):
-    """What paints requests: the tile engine over a bundle's adapter."""
+    """What paints requests: the tile engine over a bundle's adapter. factor: pixels a latent."""
+
+    factor: int
 
     def paint(self, request: PaintRequest, told: Steps | None = None) -> Painting: ...
 
 
-#: Noise for the looks of a request, from a seed.
-NoiseOf = Callable[[Scene, Sequence[Look], int], NoiseSource]
+#: Noise for the looks of a request, from a seed, for latents of so many pixels.
+NoiseOf = Callable[[Scene, Sequence[Look], int, int], NoiseSource]
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ class Painter:
         looks = [look if n == look.number else look_at(scene, read_inputs(scene.stage, n)) for n in numbers]
         brief = self.plan.brief
         request = request_of(
-            [k.sight(brief.grow_px) for k in looks], brief, self.noise_of(scene, looks, self.plan.seed)
+            [k.sight(brief.grow_px) for k in looks], brief, self.noise_of(scene, looks, self.plan.seed, self.brush.factor)
         )  # fmt: skip
         painting = self.brush.paint(request, self.told)
         if len(numbers) > 1:

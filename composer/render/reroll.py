@@ -138,7 +138,7 @@ def _painted_anew(
 
 def _request(scene: Scene, look: Look, sight: Sight, brief: Brief, change: Change, seed: int):  # type: ignore[no-untyped-def]
     assert scene.painter is not None
-    noise = scene.painter.noise_of(scene, [look], seed)
+    noise = scene.painter.noise_of(scene, [look], seed, scene.painter.brush.factor)
     request = request_of([sight], brief, noise)
     return replace(request, mask=change.mask[None])
 
