@@ -23,10 +23,12 @@ from composer.deliver.proxy import write_proxy
 from composer.errors import InputError, Where
 from composer.io.files import sha256_file
 from composer.io.timecode import add_frames
+from composer.render.anchors import Store
 from composer.render.control import control_range
 from composer.render.depends import code_digest, frame_key
 from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
 from composer.render.manifest import FrameRecord, is_done, write_manifest, write_record
+from composer.render.paint import Painter
 from composer.render.painters import PaintAsk, open_painters
 from composer.render.people import people_on
 from composer.render.quality import Quality
@@ -117,10 +119,19 @@ def prepare_jobs(
     for painter in painters:
         name = shot.version if len(painters) == 1 else _version_with(shot.version, painter.plan.bundle.name)
         staged = replace(stage, shot=shot.model_copy(update={"version": name}))
+        delivery = out / shot.shot / name
+        painter = replace(painter, store=Store(delivery / ".muster" / "anchors"))
         painted = replace(scene, stage=staged, painter=painter)
         more = (*notes, *painter.plan.brief.direction.notes)
-        jobs.append(Job(painted, chosen, out / shot.shot / name, quality, more, near_far))
+        if shot.paint.anchors and painter.plan.window > 1:
+            more += (f"{painter.plan.bundle.name} paints windows of frames: the anchors are not used",)
+        jobs.append(Job(painted, _in_order(painter, chosen), delivery, quality, more, near_far))
     return tuple(jobs)
+
+
+def _in_order(painter: Painter, frames: tuple[int, ...]) -> tuple[int, ...]:
+    """Anchors first, then those that wait for them."""
+    return painter.plan.anchors.first(frames)
 
 
 def _version_with(version: str, bundle: str) -> str:

@@ -21,6 +21,7 @@ from composer.inference.library import find_bundle
 from composer.inference.policy import Policy
 from composer.io.files import sha256_file
 from composer.io.image import read_image
+from composer.render.anchors import Anchors, anchors_of
 from composer.render.brush import noise_of, open_brush, window_of
 from composer.render.control import control_range
 from composer.render.paint import Painter, Plan
@@ -75,6 +76,7 @@ def open_painters(
                     shot.paint.guidance or bundle.guidance, shot.paint.grow_px, pictures,
                 ),
                 shot.paint.seed, shot.paint.noise, shot.paint.edge_px, stage.plate.frames, window_of(bundle), digests,
+                _anchors(shot, stage, bundle),
             ),
             lambda bundle=bundle: open_brush(bundle, device),
             noise_of(shot.paint.noise),
@@ -98,6 +100,12 @@ def _refuse_idle(ask: PaintAsk, quality: Quality, names: Sequence[str]) -> None:
         raise InputError(
             "no bundle to paint with", where=Where(field=flag), expected="--bundle NAME, or paint.bundle", hint=hint
         )
+
+
+def _anchors(shot: ShotFile, stage: Stage, bundle: Bundle) -> Anchors:
+    """Those that the shot asks for; a video model paints whole windows and has none."""
+    anchors = anchors_of(shot, stage.plate.frames)
+    return anchors if window_of(bundle) == 1 else Anchors((), stage.plate.frames)
 
 
 def _strength(shot: ShotFile, ask: PaintAsk) -> float:
