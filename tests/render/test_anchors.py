@@ -88,7 +88,7 @@ def test_a_carried_picture_moves_with_the_crowd(paint_shot: Make, with_models: P
     moved = cv2.remap(was, x + back[..., 0], y + back[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     seen = (later.strength[0] < 0.02) & (later.mask[0] > 0.9) & (later.agent_id[0] > 0)
     carried, stays = (np.abs(later.guide[0] - p).mean(-1)[seen] for p in (moved, was))
-    assert seen.sum() > 300 and np.median(carried) < 0.5 * np.median(stays)
+    assert seen.sum() > 300 and np.median(carried) < 0.7 * np.median(stays)
 
 
 def test_the_store_gives_back_what_was_put_and_forgets_what_changed(tmp_path: Path) -> None:
