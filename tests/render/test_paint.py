@@ -260,3 +260,20 @@ def test_stopping_while_painting_leaves_whole_frames(paint_shot: Make, with_mode
     assert left <= {"tiny_v001.1001.exr", "1001.json"} and "painting 1/1" in steps
     rest = run_job(brushed(job, GuideBrush()))
     assert rest.skipped == (1001,) and rest.rendered == (1002, 1003)
+
+
+def test_check_tells_all_that_is_wrong_with_painting_at_once(
+    paint_shot: Make, with_models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    block = """paint:
+  bundle: tiny-sd14
+  references: [gone.png]
+  anchors: {frames: [7]}
+  parts:
+    - {side: blue, prompt: a}
+    - {type: spearmen, prompt: b}"""
+    assert main(["check", str(paint_shot(block, frames=1))]) == 2
+    said = capsys.readouterr().err
+    for words in ("did you mean tiny-sd15?", "gone.png", "no such frame", "unknown side", "did you mean spearman?"):
+        assert words in said, words
+    assert main(["check", str(paint_shot(TINY, frames=1))]) == 0

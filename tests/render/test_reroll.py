@@ -100,7 +100,9 @@ def key_names(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 @pytest.fixture
 def thousand(paint_shot: Make) -> Path:
     shot = paint_shot(TINY, "delivery: {deep: true, light_set: true}", count=1000, frames=1)
-    text = shot.read_text().replace("[[-6, -9], [6, -9], [6, -22], [-6, -22]]", "[[-14, -9], [14, -9], [30, -70], [-30, -70]]")
+    text = shot.read_text().replace(
+        "[[-6, -9], [6, -9], [6, -22], [-6, -22]]", "[[-14, -9], [14, -9], [30, -70], [-30, -70]]"
+    )
     shot.write_text(text)
     return shot
 
@@ -248,9 +250,7 @@ def test_what_cannot_be_rerolled_is_told_and_nothing_is_written(
         prepare_reroll(load_shot(shot), out, RerollAsk(("host.00003",)))
 
 
-def test_another_bundle_than_the_approved_one_is_refused(
-    paint_shot: Make, with_models: Path, tmp_path: Path
-) -> None:
+def test_another_bundle_than_the_approved_one_is_refused(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:
     from tests.support.bundles import tiny_bundle
 
     shot, out = paint_shot(TINY, frames=1), tmp_path / "out"
