@@ -155,10 +155,14 @@ def run_job(job: Job, progress: Progress | None = None) -> JobResult:
         done += 1
         if progress:
             progress(done, total, n, "skipped")
+    said: dict[str, None] = {}
     for record in _render_all(job, wanted, keys, progress):
         done += 1
+        said |= dict.fromkeys(_said_of(record))
         if progress:
             progress(done, total, record.frame, "rendered")
+    if job.scene.painter:
+        job.scene.painter.close()
     manifest = write_manifest(job.delivery, _head(job))
     proxy = _proxy(job)
     return JobResult(
@@ -168,7 +172,7 @@ def run_job(job: Job, progress: Progress | None = None) -> JobResult:
         len(job.scene.people.layout),
         time.perf_counter() - begin,
         peak_memory_mib(),
-        notes_of(job),
+        (*notes_of(job), *said),
         manifest,
         proxy,
         _painted_with(job),
@@ -256,6 +260,15 @@ def _write(job: Job, made: Frame | Rerolled, key: str, watch: Stopwatch) -> Fram
     )
     write_record(job.delivery, record)
     return record
+
+
+def _said_of(record: FrameRecord) -> tuple[str, ...]:
+    """What a painted frame's record says that a person should hear once."""
+    if record.paint is None:
+        return ()
+    dropped, notes = (tuple(map(str, record.paint[k])) for k in ("dropped", "notes"))  # type: ignore[call-overload]
+    left_out = f"{record.paint['bundle']} does not take {', '.join(dropped)}: left out"
+    return ((left_out,) if dropped else ()) + notes
 
 
 def _painted_with(job: Job) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -128,10 +129,14 @@ class Painter:
     store: Store | None = None
     told: Steps | None = None
     _painted: OrderedDict[int, Painting] = field(default_factory=OrderedDict, repr=False)
+    _load_s: float = 0.0
 
     @cached_property
     def brush(self) -> Brush:
-        return self.open_brush()
+        begin = time.perf_counter()
+        brush = self.open_brush()
+        self._load_s = time.perf_counter() - begin
+        return brush
 
     def close(self) -> None:
         """Let go of the networks and of what was kept."""
@@ -148,6 +153,9 @@ class Painter:
         if not (change.mask * change.strength).any():
             return Painted(look.guides, replace(record, notes=("strength 0: the guide render is kept",)))
         rgb, record = self._picture(scene, look, record)
+        if self._load_s:  # of the first frame
+            record = replace(record, seconds={"load": round(self._load_s, 4), **record.seconds})
+            self._load_s = 0.0
         model_range = self.plan.brief.range
         bound = bind(model_range.decode(rgb, sight.guide), sight, change, self.plan.edge_px, model_range)
         return Painted(
