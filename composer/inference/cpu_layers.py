@@ -69,7 +69,9 @@ class BlockedFeedForward(nn.Module):
 def _gated(module: nn.Module) -> bool:
     if not isinstance(module, FeedForward) or len(module.net) != 3 or not isinstance(module.net[0], GEGLU):
         return False
-    return isinstance(module.net[2], nn.Linear) and module.net[2].bias is not None and module.net[0].proj.bias is not None
+    return (
+        isinstance(module.net[2], nn.Linear) and module.net[2].bias is not None and module.net[0].proj.bias is not None
+    )
 
 
 def pack_linears(net: nn.Module) -> None:
