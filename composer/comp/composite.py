@@ -61,9 +61,8 @@ def composite(plate: F32, crowd_rgb: F32, crowd_alpha: F32, shadow: F32, matte: 
         pool.close()
     of_plate, over = (int(n) for n in clipped.sum(0))
     if soft.any():
-        box = _bounds(soft, margin=32, within=_bounds(touched))
-        edge = [x[box].astype(np.float32, copy=False) for x in (plate, crowd_rgb, matte, crowd[..., 3], dark[..., 3])]
-        half, more = _half(_behind_actor(*edge, None if clean is None else clean[box]))
+        box, behind = _edge(soft, touched, (plate, crowd_rgb, matte, crowd[..., 3], dark[..., 3]), clean)
+        half, more = _half(behind)
         over += more[soft[box]].sum()
         np.copyto(rgb[box], half, where=soft[box][..., None])
     notes = [f"{of_plate} plate values beyond half float's range were clipped to {HALF_MAX:.0f}"] if of_plate else []
@@ -71,6 +70,33 @@ def composite(plate: F32, crowd_rgb: F32, crowd_alpha: F32, shadow: F32, matte: 
         notes.append(f"{over} composite values beyond half float's range were clipped to {HALF_MAX:.0f}")
     layers = (Layer("shadow", dark), Layer("crowd", crowd))
     return Composite(rgb, layers, touched, untouched_digest(rgb, touched), tuple(notes))
+
+
+def laid_over(
+    plate: F32, crowd_rgb: F32, crowd_alpha: F16, shadow: F16, matte: F32, clean: F32 | None
+) -> F32:  # fmt: skip
+    """The picture itself, float32 [H, W, 3]: as `composite`, not yet rounded to half. Outside of crowd and shadow it is
+    the plate."""
+    result = plate.copy()
+    touched = (crowd_alpha > 0) | (shadow > 0)
+    box = _bounds(touched)
+    a, s = crowd_alpha[box].astype(np.float32), shadow[box].astype(np.float32)
+    mixed = plate[box] * ((1.0 - a) * (1.0 - s))[..., None] + crowd_rgb[box]
+    np.copyto(result[box], mixed, where=touched[box][..., None])
+    soft = touched & (matte > 0)
+    if soft.any():
+        box, behind = _edge(soft, touched, (plate, crowd_rgb, matte, crowd_alpha, shadow), clean)
+        np.copyto(result[box], behind, where=soft[box][..., None])
+    return result
+
+
+def _edge(
+    soft: NDArray[np.bool_], touched: NDArray[np.bool_], parts: tuple[F32, F32, F32, F16, F16], clean: F32 | None
+) -> tuple[Box, F32]:  # fmt: skip
+    """The box around the touched pixels with a matte before them, and the picture there; parts: as of `_behind_actor`."""
+    box = _bounds(soft, margin=32, within=_bounds(touched))
+    own = [part[box].astype(np.float32, copy=False) for part in parts]
+    return box, _behind_actor(*own, None if clean is None else clean[box])
 
 
 def untouched_digest(rgb: F16, touched: NDArray[np.bool_]) -> str:

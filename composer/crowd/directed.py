@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.crowd.agents import I16, Agents, Cast
+from composer.crowd.behaviour.acts import Acts
 from composer.crowd.casting import Casting, clips_called
 from composer.crowd.looks import Looks, rows
 from composer.crowd.orders import NEVER, UP, Crowd, Orders, Track, between, rows_of
@@ -72,10 +73,14 @@ class Directed:
         return self.base.wanted
 
     @property
+    def acts(self) -> Acts | None:
+        return self.base.acts
+
+    @property
     def casting(self) -> Casting:
         """As laid out, with the new looks and sides."""
         out = rows(self.base.casting, np.arange(len(self.base)))
-        for key in ("cast", "side", "height_scale", "albedo", "seed"):
+        for key in ("cast", "side", "height_scale", "albedo", "seed", "look", "kit"):
             getattr(out, key)[self.orders.index] = getattr(self.looks, key)
         return replace(rows(out, self._kept), side_names=self.looks.side_names)
 
@@ -141,7 +146,7 @@ class Directed:
             side=put(agents.side, looks.side, 0),
             height_scale=put(agents.height_scale, looks.height_scale, 0),
             albedo=put(agents.albedo, looks.albedo, 0),
-            seed=put(agents.seed, looks.seed, 0),
+            seed=put(agents.seed, looks.look, 0),
         )
 
     # --- the living ---

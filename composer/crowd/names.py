@@ -3,39 +3,65 @@ and what those are called that he belongs to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from composer.crowd.agents import Cast
-from composer.crowd.figure.body import BUILDS
+from composer.crowd.arrows import Archery
 from composer.crowd.orders import Crowd
 from composer.crowd.shares import first_id
 
 
 @dataclass(frozen=True)
 class Names:
-    """By agent id: his own name, his side's, and that of his type in the cast (his kit, whatever his build)."""
+    """By agent id: his own name, his side's, and that of what he is cast as: his kit, or his type of
+    the cast file, whatever his build."""
 
     agent: Mapping[int, str]
     side: Mapping[int, str]
     cast: Mapping[int, str]
 
 
-def names_of(layout: Crowd, cast: Cast) -> Names:
+class _Called(dict[int, str]):
+    """Names by id; those of arrows are made when they are asked for."""
+
+    def __init__(self, people: Mapping[int, str], arrow: Callable[[int], str | None]) -> None:
+        super().__init__(people)
+        self._arrow = arrow
+
+    def __missing__(self, agent: int) -> str:
+        name = self._arrow(agent)
+        if name is None:
+            raise KeyError(agent)
+        return name
+
+
+def with_arrows(names: Names, archery: Archery) -> Names:
+    """The names, and those of the crowd's arrows: `arrow_host.00042.03` is the fourth that host.00042 shoots, on his
+    side, an `arrow` among the cast."""
+
+    def own(agent: int) -> str | None:
+        archer = archery.archer_of(agent)
+        return None if archer is None else f"arrow_{names.agent[archer]}.{archery.shot_of(agent):02d}"
+
+    def side(agent: int) -> str | None:
+        archer = archery.archer_of(agent)
+        return None if archer is None else names.side[archer]
+
+    def kind(agent: int) -> str | None:
+        return None if archery.archer_of(agent) is None else "arrow"
+
+    return Names(_Called(names.agent, own), _Called(names.side, side), _Called(names.cast, kind))
+
+
+def names_of(layout: Crowd) -> Names:
     """Names of everybody in `layout`."""
     ids = layout.agent_id.tolist()
-    sides, kits = layout.casting.side_names, [kit_name(f.name) for f in cast.figures]
+    sides, kinds = layout.casting.side_names, layout.casting.kinds
     return Names(
         agent_names(layout),
         {a: sides[s] for a, s in zip(ids, layout.casting.side.tolist(), strict=True)},
-        {a: kits[c] for a, c in zip(ids, layout.casting.cast.tolist(), strict=True)},
+        {a: kinds[k] for a, k in zip(ids, layout.casting.kit.tolist(), strict=True)},
     )
-
-
-def kit_name(figure: str) -> str:
-    """`spearman` for the figure `spearman_lean`; a figure's own name where it has no build."""
-    kit, _, build = figure.rpartition("_")
-    return kit if kit and build in {b.name for b in BUILDS} else figure
 
 
 def agent_names(layout: Crowd) -> dict[int, str]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
 from composer.camera.camera import View
-from composer.crowd.agents import Cast
+from composer.crowd.agents import Agents, Cast
+from composer.crowd.arrows import Archery, shoots, with_arrow
 from composer.crowd.bvh import read_bvh
 from composer.crowd.cast import default_cast
 from composer.crowd.cast_file import CastFile, load_cast
 from composer.crowd.layout import layout
-from composer.crowd.names import Names, names_of
+from composer.crowd.names import Names, names_of, with_arrows
 from composer.crowd.orders import Crowd
 from composer.crowd.overrides import Picker, direct
 from composer.crowd.regions import GroundLike
@@ -27,13 +28,19 @@ from composer.shot.schema import CrowdSpec, ShotFile
 @dataclass(frozen=True)
 class People:
     """cast: what they look like and do. layout: who stands where, overrides and all. names: of everybody. references:
-    pictures of heroes, by agent id. notes: what was assumed."""
+    pictures of heroes, by agent id. notes: what was assumed. archery: where somebody shoots."""
 
     cast: Cast
     layout: Crowd
     names: Names
     notes: tuple[str, ...]
     references: Mapping[int, Path] = field(default_factory=dict)
+    archery: Archery | None = None
+
+    def at(self, frames: Sequence[int]) -> Agents:
+        """All that is drawn at these frames: everybody, and the arrows."""
+        agents = self.layout.at(frames)
+        return agents if self.archery is None else self.archery.over(agents)
 
 
 def people_of(
@@ -54,14 +61,15 @@ def people_of(
     with located(shot, "cast"):
         crowd = shot.crowd if file is None else with_cast(shot.crowd, file)
     dressed, notes = cast_of(shot, file, crowd)
-    cast = dressed.cast
+    sides = {**(file.sides if file else {}), **shot.sides}
+    cast = with_arrow(dressed.cast) if shoots(crowd) else dressed.cast
     try:
         placed = layout(
             crowd,
             cast,
             ground,
             view_at,
-            {**(file.sides if file else {}), **shot.sides},
+            sides,
             frame_rate=frame_rate,
             first_frame=first_frame,
             count=count,
@@ -77,8 +85,13 @@ def people_of(
     pictures = {agent: dressed.references[hero] for agent, hero in heroes.items() if hero in dressed.references}
     own = shot.crowd.count if shot.crowd.count is not None else sum(r.count or 0 for r in shot.crowd.regions)
     look = pick(cast) if pick else None
-    directed = direct(shot, cast, placed, ground, pick=look, fewer=count is not None and count < own)
-    return People(cast, directed, names_of(directed, cast), (*notes, *directed.notes), pictures)
+    full = shot.model_copy(update={"crowd": crowd, "sides": sides})
+    directed = direct(full, cast, placed, ground, pick=look, fewer=count is not None and count < own)
+    names = names_of(directed)
+    archery = Archery(cast, directed, ground) if shoots(crowd) else None
+    if archery:
+        names = with_arrows(names, archery)
+    return People(cast, directed, names, (*notes, *directed.notes), pictures, archery)
 
 
 def cast_file_of(shot: ShotFile) -> CastFile | None:
@@ -97,6 +110,7 @@ def cast_of(shot: ShotFile, file: CastFile | None, crowd: CrowdSpec) -> tuple[Wa
         cast = replace(cast, clips=(*cast.clips, made.clip))
         notes += [f"clip {spec.name}: {n}" for n in made.notes]
     wanted = [kit for region in crowd.regions for kit in region.kits or ()]
+    wanted += [spec.wears[1] for spec in shot.overrides if spec.wears]
     dressed = wardrobe(cast, file, dict.fromkeys(wanted))
     return dressed, (*notes, *dressed.notes)
 
