@@ -318,10 +318,11 @@ class WorldNoise:
         a, b = 2.0 / (high - low), -(high + low) / (high - low)
         for n, c in enumerate(coefficient[1:]):
             twice = 1.0 if n == 0 else 2.0
+            shared = [rows, columns, now, before, twice * a, twice * b, 1.0 - twice, c, total, after]
 
-            def term(part: tuple[int, int], c: float = c, twice: float = twice) -> None:
-                inputs = [seen.gram, part[0], rows, columns, now, before, twice * a, twice * b, 1.0 - twice, c, total, after]
-                wp.launch(apply_kernel, dim=(part[1] - part[0], columns, groups), device=self.device, inputs=inputs)
+            def term(part: tuple[int, int], shared: list[object] = shared) -> None:
+                dim = (part[1] - part[0], columns, groups)
+                wp.launch(apply_kernel, dim=dim, device=self.device, inputs=[seen.gram, part[0], *shared])
 
             pool.run(term, pool.split(rows, 4))
             before, now, after = now, after, before

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from support import soldiers
 
 from composer.guides.surface import Surface
+from support import soldiers
 
 F32 = NDArray[np.float32]
 FRAMES, FACTOR, GRID = 16, 8, (27, 48)
