@@ -12,7 +12,7 @@ from composer.crowd.agents import Cast
 from composer.crowd.bvh import read_bvh
 from composer.crowd.cast import default_cast
 from composer.crowd.cast_file import CastFile, load_cast
-from composer.crowd.layout import layout
+from composer.crowd.layout import Short, layout
 from composer.crowd.names import Names, names_of
 from composer.crowd.orders import Crowd
 from composer.crowd.overrides import Picker, direct
@@ -27,13 +27,14 @@ from composer.shot.schema import CrowdSpec, ShotFile
 @dataclass(frozen=True)
 class People:
     """cast: what they look like and do. layout: who stands where, overrides and all. names: of everybody. references:
-    pictures of heroes, by agent id. notes: what was assumed."""
+    pictures of heroes, by agent id. notes: what was assumed. short: regions that are too small, where that is let through."""
 
     cast: Cast
     layout: Crowd
     names: Names
     notes: tuple[str, ...]
     references: Mapping[int, Path] = field(default_factory=dict)
+    short: tuple[Short, ...] = ()
 
 
 def people_of(
@@ -46,10 +47,11 @@ def people_of(
     pick: Callable[[Cast], Picker] | None = None,
     last_frame: int | None = None,
     cache: Path | None = None,
+    fit: bool = False,
 ) -> People:
     """Lay the shot's crowd out, and put its overrides on it. count: in place of the shot's own. pick: makes what asks the
     id pass, for overrides by pixel. last_frame, cache: for regions with cues, how far they are simulated in one go, and the
-    folder that keeps that. Raises InputError at the line of `shot.yaml`."""
+    folder that keeps that. fit: of too many, those are there who fit. Raises InputError at the line of `shot.yaml`."""
     file = cast_file_of(shot)
     with located(shot, "cast"):
         crowd = shot.crowd if file is None else with_cast(shot.crowd, file)
@@ -69,6 +71,7 @@ def people_of(
             folder=shot.folder,
             last_frame=last_frame,
             cache=cache,
+            fit=fit,
         )
     except InputErrors as errors:
         raise InputErrors([_at_its_line(e, shot) for e in errors.errors if isinstance(e, InputError)]) from errors
@@ -80,7 +83,7 @@ def people_of(
     look = pick(cast) if pick else None
     full = shot.model_copy(update={"crowd": crowd, "sides": sides})
     directed = direct(full, cast, placed, ground, pick=look, fewer=count is not None and count < own)
-    return People(cast, directed, names_of(directed), (*notes, *directed.notes), pictures)
+    return People(cast, directed, names_of(directed), (*notes, *directed.notes), pictures, placed.short)
 
 
 def cast_file_of(shot: ShotFile) -> CastFile | None:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from composer.crowd.agents import Cast
 from composer.crowd.cast import KITS
+from composer.crowd.casting import kits_of
 from composer.crowd.figure.outfit import OUTFITS
-from composer.crowd.names import kit_name
 from composer.crowd.people import People
 from composer.errors import InputError, InputErrors, MusterError
 from composer.shot.schema import ShotFile
@@ -101,8 +101,8 @@ def check_direction(shot: ShotFile, people: People) -> None:
 
 
 def types_of(cast: Cast) -> set[str]:
-    """What people can be in a cast: kits built in, those of a cast file, and what its figures are called."""
-    return {*KITS, *OUTFITS, *(k.name for k in cast.kits), *(kit_name(f.name) for f in cast.figures)}
+    """What people can be in a cast: kits and kinds built in, and those of a cast file."""
+    return {*KITS, *OUTFITS, *(name for kit in kits_of(cast).values() for name in (kit.name, kit.kind) if name)}
 
 
 def _unknown(shot: ShotFile, index: int, key: str, name: str, known: Sequence[str]) -> InputError:
