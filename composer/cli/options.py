@@ -40,11 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rates", type=Path, metavar="FILE", help="in place of configs/rates.yaml")
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="writes DIR/<shot>/options")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
+    parser.add_argument("--bundle", metavar="NAME", help="a model bundle to paint draft and final with")
+    parser.add_argument("--steps", metavar="N", help="steps of the sampler, in place of the bundle's own")
+    parser.add_argument("--strength", metavar="S", help="how far the model may go, 0 to 1, in place of the shot's own")
 
 
 def run(args: argparse.Namespace) -> Result:
     begin = time.perf_counter()
-    from composer.cli.render import shot_file
+    from composer.cli.render import paint_ask, shot_file
     from composer.errors import InputError, Where
     from composer.render.device import choose_device
     from composer.render.forecast import load_rates
@@ -66,6 +69,7 @@ def run(args: argparse.Namespace) -> Result:
         args.frames,
         args.width,
         choose_device(args.device),
+        paint_ask(args),
     )
     plan = prepare_options(shot, ask, begin)
 

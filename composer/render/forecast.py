@@ -20,6 +20,7 @@ from ruamel.yaml.error import YAMLError
 
 from composer.errors import InputError, Where
 from composer.io.content import find_content
+from composer.render.tiling import Tiles
 
 F64 = NDArray[np.float64]
 
@@ -44,7 +45,7 @@ class Load:
 class Measure:
     """Frames that were rendered and timed. seconds: wall time a frame of a running job, writing included; spread: its
     standard deviation over the frames. fixed_s: what the job took beside its frames. peak_mib: of the process. paint_s:
-    the part of `seconds` in which a model painted."""
+    the part of `seconds` in which a model painted; tiles: how it was cut."""
 
     load: Load
     seconds: float
@@ -53,6 +54,16 @@ class Measure:
     peak_mib: int
     frames: int
     paint_s: float = 0.0
+    tiles: Tiles | None = None
+
+    @classmethod
+    def read(cls, told: Mapping[str, object]) -> Measure:
+        """Out of `asdict`. Raises TypeError or KeyError."""
+        parts = dict(told)
+        tiles = parts["tiles"]
+        parts["load"] = Load(**parts["load"])  # type: ignore[arg-type]
+        parts["tiles"] = Tiles(**{**tiles, "native": tuple(tiles["native"])}) if isinstance(tiles, dict) else None
+        return cls(**parts)  # type: ignore[arg-type]
 
 
 #: The terms of the model: what each is called, and how much of it a frame has.
@@ -73,6 +84,12 @@ PAINT_TERMS: dict[str, Callable[[Load], float]] = {
 _LEAST_FOR_ERROR = 4
 
 
+def weights_of(loads: Sequence[Load]) -> F64:
+    """float64 [N]: how much each measure says about the largest picture among them."""
+    size = np.array([at.megapixels for at in loads], np.float64)
+    return np.sqrt(size / size.max())
+
+
 @dataclass(frozen=True)
 class Sum:
     """Costs by term, none negative."""
@@ -82,16 +99,17 @@ class Sum:
 
     @classmethod
     def fit(cls, terms: Mapping[str, Callable[[Load], float]], loads: Sequence[Load], values: Sequence[float]) -> Sum:
-        """To values above 0, on relative errors."""
+        """To values above 0, on relative errors; larger pictures weigh more, for forecasts are of the largest."""
         from scipy.optimize import nnls
 
         if not loads:
             return cls({}, terms)
         rows = np.array([[term(at) for term in terms.values()] for at in loads], np.float64)
-        scale = 1.0 / np.maximum(np.asarray(values, np.float64), 1e-6)
+        weight = weights_of(loads)
+        scale = weight / np.maximum(np.asarray(values, np.float64), 1e-6)
         size = np.abs(rows * scale[:, None]).max(axis=0)
         size[size == 0] = 1.0
-        found, _ = nnls(rows * scale[:, None] / size, np.ones(len(values)))
+        found, _ = nnls(rows * scale[:, None] / size, weight)
         return cls(dict(zip(terms, (found / size).tolist(), strict=True)), terms)
 
     def at(self, load: Load) -> float:
@@ -100,8 +118,8 @@ class Sum:
 
 @dataclass(frozen=True)
 class CostModel:
-    """seconds, paint_s, peak_mib: of a frame. error: relative, root mean square of the measures left out one by one; None
-    with too few measures. measures: what it was fitted to."""
+    """seconds, paint_s, peak_mib: of a frame. error: relative, root mean square of the measures left out one by one, larger
+    pictures weighing more; None with too few measures. measures: what it was fitted to."""
 
     seconds: Sum
     paint_s: Sum
@@ -117,7 +135,8 @@ class CostModel:
             for i, one in enumerate(measures):
                 others = _Fit.of([*measures[:i], *measures[i + 1 :]])
                 left_out.append(others.at(one.load) / one.seconds - 1)
-        error = math.sqrt(sum(e * e for e in left_out) / len(left_out)) if left_out else None
+        weight = weights_of([m.load for m in measures])
+        error = float(np.sqrt(np.average(np.square(left_out), weights=weight**2))) if left_out else None
         fit = _Fit.of(measures)
         memory = Sum.fit(TERMS, [m.load for m in measures], [float(m.peak_mib) for m in measures])
         return cls(fit.seconds, fit.paint_s, memory, error, tuple(measures))
@@ -140,7 +159,8 @@ class _Fit:
     @classmethod
     def of(cls, measures: Sequence[Measure]) -> _Fit:
         painted = [m for m in measures if m.load.painted]
-        plain = Sum.fit(TERMS, [m.load for m in measures], [max(m.seconds - m.paint_s, 1e-6) for m in measures])
+        alone = [m for m in measures if not m.load.painted] or measures  # painted frames are few, and not overlapped
+        plain = Sum.fit(TERMS, [m.load for m in alone], [max(m.seconds - m.paint_s, 1e-6) for m in alone])
         paint = Sum.fit(PAINT_TERMS, [m.load for m in painted], [max(m.paint_s, 1e-6) for m in painted])
         return cls(plain, paint)
 

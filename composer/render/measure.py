@@ -21,6 +21,7 @@ from composer.render.forecast import Load, Measure
 from composer.render.job import Job, run_job, slate_of
 from composer.render.look import look_at, read_inputs
 from composer.render.manifest import FrameRecord, read_record
+from composer.render.tiling import Tiles
 from composer.shot.reduced import reduced
 from composer.shot.stage import Stage
 
@@ -98,27 +99,27 @@ def measure(job: Job, covered: float, key_s: float) -> Measure:
         records = [r for n in job.frames if (r := read_record(delivery, n))]
         proxy_s = _proxy_s(job, delivery, end - marks[-1], len(marks)) if result.proxy else 0.0
     steady = [b - a for a, b in pairwise(marks[:-1])]
+    loading_s = max(_loading_s(r) for r in records)
     if not steady:  # too short to overlap: the work itself
-        steady = [sum(r.seconds.values()) for r in records]
+        steady = [sum(r.seconds.values()) - _loading_s(r) for r in records]
     frame_s = statistics.fmean(steady) + key_s + proxy_s
-    height, width = scene.stage.plate.size_px[::-1]
-    load = Load(
-        len(scene.people.layout), width * height / 1e6, scene.samples, covered,
-        statistics.fmean(tile_steps(r) for r in records),
-    )  # fmt: skip
-    return Measure(
-        load, frame_s, statistics.pstdev(steady), max(0.0, end - begin - len(marks) * frame_s), peak, len(marks),
-        statistics.fmean(r.seconds.get("paint", 0.0) for r in records) if load.painted else 0.0,
-    )  # fmt: skip
+    width, height = scene.stage.plate.size_px
+    painted = [r for r in records if r.seconds.get("paint") and r.paint]
+    tiles, tile_steps = None, 0.0
+    if scene.painter is not None and painted:
+        native = scene.painter.plan.bundle.native_px
+        tiles = Tiles.of(painted[0].paint, width, native)
+        tile_steps = tiles.tile_steps((width, height), scene.painter.plan.brief.steps) if tiles else 0.0
+    paint_s = statistics.fmean(r.seconds["paint"] - _loading_s(r) for r in painted) if tiles else 0.0
+    load = Load(len(scene.people.layout), width * height / 1e6, scene.samples, covered, tile_steps)
+    fixed_s = max(0.0, end - begin - len(marks) * frame_s, loading_s)
+    return Measure(load, frame_s, statistics.pstdev(steady), fixed_s, peak, len(marks), paint_s, tiles)
 
 
-def tile_steps(record: FrameRecord) -> float:
-    """Tiles of a painted frame times the steps that they are run for."""
-    paint = record.paint or {}
-    tiles, steps = paint.get("tiles"), paint.get("steps", 0)
-    if not isinstance(tiles, dict) or not isinstance(steps, int) or not tiles:
-        return 0.0
-    return float(int(tiles["jobs"]) * max(steps - int(tiles["start_step"]), 0))
+def _loading_s(record: FrameRecord) -> float:
+    """What it took to load a model's networks, in the first frame that it painted."""
+    seconds = (record.paint or {}).get("seconds")
+    return float(seconds.get("load", 0.0)) if isinstance(seconds, dict) else 0.0
 
 
 def _proxy_s(job: Job, delivery: Path, all_s: float, count: int) -> float:

@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from PIL import Image
@@ -23,14 +23,18 @@ from composer.crowd.people import People
 from composer.deliver.proxy import display_picture
 from composer.errors import InputError, Where
 from composer.io.files import atomic_write
+from composer.render.anchors import Anchors
 from composer.render.control import control_range
-from composer.render.forecast import CostModel, Forecast, Load, Measure, Rates, forecast
+from composer.render.forecast import CostModel, Forecast, Measure, Rates, forecast
 from composer.render.job import Job, JobResult, Progress, run_job, slate_of
 from composer.render.look import Scene
 from composer.render.manifest import record_path
 from composer.render.measure import FRAMES, Machine, covered_share, measure, measure_key, spread_over
+from composer.render.paint import Painter
+from composer.render.painters import PaintAsk, open_painters
 from composer.render.people import people_on
 from composer.render.quality import Quality, load_quality
+from composer.render.tiling import Tiles
 from composer.review import options_words as words
 from composer.review.option_axes import Option, notes_of, shot_of
 from composer.review.options_sheet import write_sheets
@@ -55,6 +59,7 @@ class Ask:
     frames: str = "still"
     width_px: int = 960
     device: str = "cpu"
+    paint: PaintAsk = field(default_factory=PaintAsk)
 
 
 @dataclass(frozen=True)
@@ -136,15 +141,20 @@ def prepare_options(shot: ShotFile, ask: Ask, begin: float | None = None) -> Pla
             light, _ = light_of(changed, stage.plate, stage.camera, stage.ground)
         stages[option.variant] = replace(stage, shot=changed, light=light)
         first[option] = _laid_out(stages[option.variant], option, ask.out)
+        for quality in (ask.quality, *(load_quality(name) for name in TIERS)):
+            _painter(ask, stages[option.variant], first[option][0], quality)
+    if ask.paint.given and not (ask.paint.bundles or shot.paint.bundle):
+        raise InputError("no bundle to paint with", where=Where(field=ask.paint.given), expected="--bundle NAME")
     return Plan(ask, stage, frames, stages, first, prepare_s)
 
 
 def frames_asked(text: str, plate: Sequence[int]) -> tuple[int, ...]:
-    """`still`: the middle one. A number: as many, spread over the shot. `1001-1010x3`: these. Raises InputError."""
-    expected = f"still, 1 to {len(plate)}, or a range in {plate[0]}-{plate[-1]}"
+    """`still`: the middle one. A number: as many, spread over the shot, or above that the frame of this number.
+    `1001-1010x3`: these. Raises InputError."""
+    expected = f"still, 1 to {len(plate)}, or frames in {plate[0]}-{plate[-1]}"
     if text == "still":
         return spread_over(plate, 1)
-    if text.isdecimal():
+    if text.isdecimal() and not (int(text) > len(plate) and int(text) in plate):
         if not 1 <= int(text) <= len(plate):
             raise InputError("not so many frames", where=Where(field="--frames"), expected=expected, got=text)
         return spread_over(plate, int(text))
@@ -169,7 +179,6 @@ def run_options(plan: Plan, told: Callable[[Shown], None] | None = None, progres
 
     def tell(so_far: Options, shown: Shown) -> None:
         write_index(so_far)
-        write_sheets(so_far)
         if told:
             told(shown)
 
@@ -181,8 +190,11 @@ def run_options(plan: Plan, told: Callable[[Shown], None] | None = None, progres
             option, job.delivery, len(people.layout), people.short, _display(job, rendered), rendered.proxy,
             rendered.rendered, plan.prepare_s + people_s, people.notes,
         )  # fmt: skip
-        tell(replace(result, shown=(*result.shown, shown)), shown)
-        cost = costs.of(replace(job, frames=spread_over(plan.stage.plate.frames, FRAMES)), plan.stages[option.variant])
+        seen = replace(result, shown=(*result.shown, shown))
+        tell(seen, shown)
+        write_sheets(seen, pdf=False)
+        timed = spread_over(plan.stage.plate.frames, 1 if job.scene.painter else FRAMES)
+        cost = costs.of(replace(job, frames=timed), plan.stages[option.variant])
         shown = replace(shown, start_s=shown.start_s + cost.fixed_s, measure=cost)
         result = replace(result, shown=(*result.shown, shown))
         jobs.append(job)
@@ -200,9 +212,10 @@ class Costs:
         self.path, self.machine = path, machine
         self.used: list[Measure] = []
         self._known: dict[str, Measure] = {}
+        self._covered: dict[int, tuple[float, People]] = {}
         try:
             read = json.loads(path.read_text())
-            self._known = {k: Measure(**{**m, "load": Load(**m["load"])}) for k, m in read.items()}
+            self._known = {k: Measure.read(m) for k, m in read.items()}
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             pass  # none, or of another version: measured anew
 
@@ -210,7 +223,10 @@ class Costs:
         """What a job costs a frame. stage: the job's, at the plate's own size."""
         key, key_s = measure_key(job, self.machine)
         if key not in self._known:
-            self._known[key] = measure(job, covered_share(job, stage), key_s)
+            people = job.scene.people
+            if id(people) not in self._covered:  # the people are kept so that the id stays theirs
+                self._covered[id(people)] = (covered_share(job, stage), people)
+            self._known[key] = measure(job, self._covered[id(people)][0], key_s)
             with atomic_write(self.path) as temporary:
                 temporary.write_text(json.dumps({k: asdict(m) for k, m in self._known.items()}, indent=1))
         if self._known[key] not in self.used:
@@ -225,11 +241,30 @@ def _laid_out(stage: Stage, option: Option, out: Path) -> tuple[People, float]:
     return people_on(stage, option.count, cache, fit=True), time.perf_counter() - begin
 
 
-def _job(plan: Plan, option: Option, people: People, quality: Quality, delivery: Path, *, full: bool = False) -> Job:
-    """full: at the plate's own size."""
+def _painter(ask: Ask, stage: Stage, people: People, quality: Quality) -> Painter | None:
+    """What paints an option, where its quality is painted and a bundle is named: the first of several. Anchors are not
+    used: a forecast holds for frames that are painted by themselves."""
+    if not quality.paints or not (ask.paint.bundles or stage.shot.paint.bundle):
+        return None
+    painter = open_painters(stage, people, quality, ask.paint, ask.device)[0]
+    return replace(painter, plan=replace(painter.plan, anchors=Anchors((), stage.plate.frames)))
+
+
+def _job(
+    plan: Plan,
+    option: Option,
+    people: People,
+    quality: Quality,
+    delivery: Path,
+    *,
+    full: bool = False,
+    painted: bool = True,
+) -> Job:
+    """full: at the plate's own size. painted: where the quality is."""
     stage = plan.stages[option.variant]
     stage = stage if full else reduced(stage, plan.ask.width_px)
-    scene = Scene(stage, people, quality.samples, plan.ask.device)
+    painter = _painter(plan.ask, stage, people, quality) if painted else None
+    scene = Scene(stage, people, quality.samples, plan.ask.device, painter)
     near_far = control_range(stage, people) if "control_depth" in stage.shot.delivery.wanted else None
     return Job(scene, plan.frames, delivery, quality, (*stage.notes, *people.notes), near_far)
 
@@ -262,33 +297,39 @@ def _display(job: Job, result: JobResult) -> dict[int, Path]:
 
 def _forecast(plan: Plan, result: Options, jobs: Sequence[Job], costs: Costs) -> Options:
     """Measure the fewest and the most at the plate's own size, and forecast everybody from all measures."""
-    ask, tiers = plan.ask, [load_quality(name) for name in TIERS]
+    ask, tiers, plate = plan.ask, [load_quality(name) for name in TIERS], plan.stage.plate
     order = sorted(range(len(jobs)), key=lambda i: result.shown[i].soldiers)
+    tiles: dict[int, Tiles | None] = {}
+    plans: dict[str, int] = {}
     for i in dict.fromkeys((order[0], order[-1])):
         option, people = result.shown[i].option, jobs[i].scene.people
         for quality in tiers:
-            for full in (True, False):
-                job = _job(plan, option, people, quality, plan.folder, full=full)
-                job = replace(job, frames=spread_over(plan.stage.plate.frames, FRAMES))
-                costs.of(job, plan.stages[option.variant])
+            for full in (True, False) if i == order[-1] else (True,):
+                job = _job(plan, option, people, quality, plan.folder, full=full, painted=False)
+                costs.of(replace(job, frames=spread_over(plate.frames, FRAMES)), plan.stages[option.variant])
+            job = _job(plan, option, people, quality, plan.folder)
+            if (painter := job.scene.painter) is None:
+                continue
+            if painter.plan.window > 1:
+                why = f"{painter.plan.bundle.name} paints windows of frames: forecasts are of the guide render alone"
+                result = replace(result, notes=tuple(dict.fromkeys((*result.notes, why))))
+                continue
+            plans[quality.name] = painter.plan.brief.steps
+            middle = replace(job, frames=spread_over(plate.frames, 1))
+            tiles[i] = costs.of(middle, plan.stages[option.variant]).tiles
     model = CostModel.fit(costs.used)
-    width, height = result.full_px
     hour = ask.rates.hour(ask.device, result.machine.cores)
-    done = tuple(
-        replace(
-            s,
-            forecasts=tuple(
-                forecast(
-                    model, replace(s.measure.load, megapixels=width * height / 1e6, samples=q.samples), q.name,
-                    len(plan.stage.plate.frames), s.start_s, ask.rates, hour,
-                )
-                for q in tiers
-            ),
-        )
-        for s in result.shown
-        if s.measure is not None
-    )  # fmt: skip
-    return replace(result, shown=done, model=model)
+
+    def of(i: int, shown: Shown, quality: Quality) -> Forecast:
+        assert shown.measure is not None
+        cut = tiles.get(i, tiles.get(order[-1]))  # those between the fewest and the most: cut as the most
+        steps = cut.tile_steps(plate.size_px, plans[quality.name]) if cut and quality.name in plans else 0.0
+        megapixels = plate.size_px[0] * plate.size_px[1] / 1e6
+        load = replace(shown.measure.load, megapixels=megapixels, samples=quality.samples, tile_steps=steps)
+        return forecast(model, load, quality.name, len(plate.frames), shown.start_s, ask.rates, hour)
+
+    done = [replace(s, forecasts=tuple(of(i, s, q) for q in tiers)) for i, s in enumerate(result.shown)]
+    return replace(result, shown=tuple(done), model=model)
 
 
 def write_index(result: Options) -> Path:

@@ -24,10 +24,12 @@ WARN = (240, 160, 80)
 _MARGIN = 3 * GAP
 
 
-def write_sheets(result: Options, width_px: int = 1980) -> None:
+def write_sheets(result: Options, width_px: int = 1980, pdf: bool = True) -> None:
     """`sheet.png` and `sheet.pdf`, whole or not at all."""
     sheet = sheet_of(result, width_px)
     write_sheet(result.sheet, sheet)
+    if not pdf:
+        return
     target = result.sheet.with_suffix(".pdf")
     with atomic_write(target) as temporary:
         # One page, as wide as A3 lies

@@ -31,10 +31,9 @@ def limit_line(asked: int, there: int, short: Sequence[Short]) -> str:
         return "all of them fit"
     holds, wanted = sum(s.holds for s in short), sum(s.wanted for s in short)
     text = f"the regions hold {there:,} of {asked:,}"
-    if len(short) > 1:
-        text = f"{text}; {len(short)} of them are full ({holds:,} of {wanted:,})"
-    else:
-        text = f"{text}; {short[0].region} is full ({holds:,} of {wanted:,})"
+    if wanted < asked:  # others have room
+        who = short[0].region if len(short) == 1 else f"{len(short)} of them"
+        text += f": {who} can hold {holds:,} of their {wanted:,}"
     return f"{text}; {_would_do(short)}"
 
 
@@ -47,7 +46,7 @@ def _would_do(short: Sequence[Short]) -> str:
             f"spacing {across:g} x {deep:g} m would hold them (now {worst.spacing_m[0]:g} x {worst.spacing_m[1]:g} m)"
         )
     more = sum(s.wanted for s in short) / max(sum(s.holds for s in short), 1)
-    return f"nobody can stand that near: they need {more:.1f} times the ground"
+    return f"no spacing would hold them: they need {more:.1f} times the ground"
 
 
 def assumptions(machine: Machine, rates: Rates, load: float | None, size_px: tuple[int, int]) -> tuple[str, ...]:
