@@ -64,7 +64,7 @@ def _cell(shown: Shown, result: Options, width: int) -> U8:
     parts = [_fit(_read(shown.pictures[middle]), width)]
     if len(frames) > 1:
         parts.append(_strip([_read(shown.pictures[n]) for n in _some(frames)], width))
-    text = max(13, width // 46)
+    text = max(13, width // 50)
     pen = _Lines(width, text)
     pen.add(shown.option.title if shown.soldiers == shown.option.count else _title_of(shown), INK, 1.35)
     pen.add(shown.limit, WARN if shown.short else FAINT)
