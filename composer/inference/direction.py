@@ -9,9 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from composer.crowd.agents import Cast
 from composer.crowd.cast import KITS
-from composer.crowd.casting import kits_of
 from composer.crowd.figure.outfit import OUTFITS
 from composer.crowd.people import People
 from composer.errors import InputError, InputErrors, MusterError
@@ -32,8 +30,8 @@ class Text:
 @dataclass(frozen=True)
 class Direction:
     """texts: the first is the shot's own, for whatever is no soldier of another. agent_id: uint32 [N], ascending.
-    text: int64 [N], index into `texts`. strength: float32 [N]. shot_strength: for everything else. notes: parts that
-    nobody fits."""
+    text: int64 [N + 1], index into `texts`; strength: float32 [N + 1]; the last row is for what is no soldier, as arrows
+    are. shot_strength: for everything else. notes: parts that nobody fits."""
 
     texts: tuple[Text, ...]
     agent_id: NDArray[np.uint32]
@@ -43,8 +41,10 @@ class Direction:
     notes: tuple[str, ...] = ()
 
     def rows(self, agent_id: NDArray[np.uint32]) -> NDArray[np.int64]:
-        """Where each of these ids, all known, stands in the arrays; any shape."""
-        return np.searchsorted(self.agent_id, agent_id)
+        """Where each of these ids stands in the arrays; any shape."""
+        at = np.searchsorted(self.agent_id, agent_id)
+        known = np.append(self.agent_id, 0)[at] == agent_id  # 0 is nobody's
+        return np.where(known, at, len(self.agent_id))
 
 
 def direction_of(spec: PaintSpec, people: People, strength: float) -> Direction:
@@ -71,7 +71,8 @@ def direction_of(spec: PaintSpec, people: People, strength: float) -> Direction:
     index = {text: i for i, text in enumerate(texts)}
     order = np.argsort(ids, kind="stable")
     text = np.array([index[p] for p in pairs], np.int64)
-    return Direction(texts, ids[order], text[order], strengths[order], strength, tuple(notes))
+    own_row = (np.append(text[order], 0), np.append(strengths[order], np.float32(strength)))
+    return Direction(texts, ids[order], *own_row, strength, tuple(notes))
 
 
 def _fits(part: PaintPartSpec, people: People) -> NDArray[np.bool_]:
@@ -89,7 +90,7 @@ def check_direction(shot: ShotFile, people: People) -> None:
     known = {
         "region": [r.name for r in shot.crowd.regions],
         "side": sorted({*people.layout.casting.side_names, *people.names.side.values(), *shot.sides}),
-        "type": sorted(types_of(people.cast)),
+        "type": sorted(types_of(people)),
     }
     errors: list[MusterError] = []
     for i, part in enumerate(shot.paint.parts):
@@ -100,9 +101,9 @@ def check_direction(shot: ShotFile, people: People) -> None:
         raise InputErrors(errors)
 
 
-def types_of(cast: Cast) -> set[str]:
-    """What people can be in a cast: kits and kinds built in, and those of a cast file."""
-    return {*KITS, *OUTFITS, *(name for kit in kits_of(cast).values() for name in (kit.name, kit.kind) if name)}
+def types_of(people: People) -> set[str]:
+    """What people can be: kits built in, and types of the cast file."""
+    return {*KITS, *OUTFITS, *people.layout.casting.kinds}
 
 
 def _unknown(shot: ShotFile, index: int, key: str, name: str, known: Sequence[str]) -> InputError:
