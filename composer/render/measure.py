@@ -102,7 +102,7 @@ def measure(job: Job, covered: float, key_s: float) -> Measure:
     loading_s = max(_loading_s(r) for r in records)
     if not steady:  # too short to overlap: the work itself
         steady = [sum(r.seconds.values()) - _loading_s(r) for r in records]
-    frame_s = statistics.fmean(steady) + key_s + proxy_s
+    frame_s = statistics.median(steady) + key_s + proxy_s  # the median: other programs interrupt now and then
     width, height = scene.stage.plate.size_px
     painted = [r for r in records if r.seconds.get("paint") and r.paint]
     tiles, tile_steps = None, 0.0
@@ -112,7 +112,9 @@ def measure(job: Job, covered: float, key_s: float) -> Measure:
         tile_steps = tiles.tile_steps((width, height), scene.painter.plan.brief.steps) if tiles else 0.0
     paint_s = statistics.fmean(r.seconds["paint"] - _loading_s(r) for r in painted) if tiles else 0.0
     load = Load(len(scene.people.layout), width * height / 1e6, scene.samples, covered, tile_steps)
-    fixed_s = max(0.0, end - begin - len(marks) * frame_s, loading_s)
+    before_s = marks[0] - begin - (2 if len(marks) > 1 else 1) * frame_s  # the first is told when the second is made
+    fixed_s = max(0.0, before_s) + max(0.0, end - marks[-1] - len(marks) * proxy_s)
+    fixed_s = max(fixed_s, loading_s)
     return Measure(load, frame_s, statistics.pstdev(steady), fixed_s, peak, len(marks), paint_s, tiles)
 
 
