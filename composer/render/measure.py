@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import shutil
 import statistics
 import tempfile
 import time
@@ -81,10 +82,13 @@ def measure_key(job: Job, machine: Machine) -> tuple[str, float]:
     return sha256_bytes("\n".join([*keys, str(machine)]).encode()), took
 
 
-def measure(job: Job, covered: float, key_s: float) -> Measure:
-    """Run a job into a folder of its own that is gone afterwards. covered, key_s: as found above."""
-    with tempfile.TemporaryDirectory(prefix="muster-measure-") as folder:
-        delivery = Path(folder) / "version"
+def measure(job: Job, covered: float, key_s: float, folder: Path) -> Measure:
+    """Run a job into a folder of its own below `folder`, which is on the disk of the delivery, and take it away again.
+    covered, key_s: as found above."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clear_stale(folder)
+    with tempfile.TemporaryDirectory(prefix=f".measure-{os.getpid()}-", dir=folder) as own:
+        delivery = Path(own) / "version"
         scene = job.scene
         if scene.painter is not None:
             scene = replace(scene, painter=replace(scene.painter, store=Store(delivery / ".muster" / "anchors")))
@@ -116,6 +120,14 @@ def measure(job: Job, covered: float, key_s: float) -> Measure:
     fixed_s = max(0.0, before_s) + max(0.0, end - marks[-1] - len(marks) * proxy_s)
     fixed_s = max(fixed_s, loading_s)
     return Measure(load, frame_s, statistics.pstdev(steady), fixed_s, peak, len(marks), paint_s, tiles)
+
+
+def clear_stale(folder: Path) -> None:
+    """Take away what measures of dead processes left behind."""
+    for old in folder.glob(".measure-*-*"):
+        pid = old.name.split("-")[1]
+        if pid.isdecimal() and Path("/proc/self").exists() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _loading_s(record: FrameRecord) -> float:

@@ -195,7 +195,9 @@ def run_options(plan: Plan, told: Callable[[Shown], None] | None = None, progres
         write_sheets(seen, pdf=False)
         timed = spread_over(plan.stage.plate.frames, 1 if job.scene.painter else FRAMES)
         cost = costs.of(replace(job, frames=timed), plan.stages[option.variant])
-        shown = replace(shown, start_s=shown.start_s + cost.fixed_s, measure=cost)
+        # what the pictures took beside their frames: kernels loaded, cues simulated
+        began_s = max(0.0, rendered.seconds - len(rendered.rendered) * cost.seconds) if rendered.rendered else 0.0
+        shown = replace(shown, start_s=shown.start_s + max(began_s, cost.fixed_s), measure=cost)
         result = replace(result, shown=(*result.shown, shown))
         jobs.append(job)
         tell(result, shown)
@@ -226,7 +228,7 @@ class Costs:
             people = job.scene.people
             if id(people) not in self._covered:  # the people are kept so that the id stays theirs
                 self._covered[id(people)] = (covered_share(job, stage), people)
-            self._known[key] = measure(job, self._covered[id(people)][0], key_s)
+            self._known[key] = measure(job, self._covered[id(people)][0], key_s, self.path.parent)
             with atomic_write(self.path) as temporary:
                 temporary.write_text(json.dumps({k: asdict(m) for k, m in self._known.items()}, indent=1))
         if self._known[key] not in self.used:

@@ -24,8 +24,15 @@ WARN = (240, 160, 80)
 _MARGIN = 3 * GAP
 
 
-def write_sheets(result: Options, width_px: int = 1980, pdf: bool = True) -> None:
-    """`sheet.png` and `sheet.pdf`, whole or not at all."""
+#: A sheet is at least as wide as its words need, and at most as wide as a screen.
+_NARROWEST, _WIDEST = 960, 1980
+
+
+def write_sheets(result: Options, pdf: bool = True) -> None:
+    """`sheet.png` and `sheet.pdf`, whole or not at all. Pictures are not made larger than they are."""
+    columns = _columns(len(result.shown))
+    width_px = columns * (result.size_px[0] + 2 * GAP) + 2 * _MARGIN
+    width_px = min(max(width_px, _NARROWEST), _WIDEST)
     sheet = sheet_of(result, width_px)
     write_sheet(result.sheet, sheet)
     if not pdf:
@@ -39,7 +46,7 @@ def write_sheets(result: Options, width_px: int = 1980, pdf: bool = True) -> Non
 def sheet_of(result: Options, width_px: int) -> U8:
     """uint8 [h, w, 3]: as many options beside each other as there is room for."""
     count = len(result.shown)
-    columns = 1 if count == 1 else min(4, max(2, math.ceil(math.sqrt(count))))
+    columns = _columns(count)
     cell = (width_px - 2 * _MARGIN - (columns - 1) * 2 * GAP) // columns
     cells = [_cell(shown, result, cell) for shown in result.shown]
     head, foot = _head(result, width_px), _foot(result, width_px)
@@ -55,6 +62,10 @@ def sheet_of(result: Options, width_px: int) -> U8:
         y += height
     page[y:] = foot
     return page
+
+
+def _columns(count: int) -> int:
+    return 1 if count == 1 else min(4, max(2, math.ceil(math.sqrt(count))))
 
 
 def _cell(shown: Shown, result: Options, width: int) -> U8:
