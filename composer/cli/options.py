@@ -77,7 +77,11 @@ def run(args: argparse.Namespace) -> Result:
         if not args.json:
             print(_line(shown), file=sys.stderr, flush=True)
 
-    done = run_options(plan, told)
+    def say(what: str) -> None:
+        if not args.json:
+            print(what, file=sys.stderr, flush=True)
+
+    done = run_options(plan, told, say)
     return Result(_text(done), {"folder": str(done.folder), **index_of(done)})
 
 

@@ -26,7 +26,7 @@ from composer.io.files import atomic_write
 from composer.render.anchors import Anchors
 from composer.render.control import control_range
 from composer.render.forecast import CostModel, Forecast, Measure, Rates, forecast
-from composer.render.job import Job, JobResult, Progress, run_job, slate_of
+from composer.render.job import Job, JobResult, run_job, slate_of
 from composer.render.look import Scene
 from composer.render.manifest import record_path
 from composer.render.measure import FRAMES, Machine, covered_share, measure, measure_key, spread_over
@@ -164,9 +164,11 @@ def frames_asked(text: str, plate: Sequence[int]) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def run_options(plan: Plan, told: Callable[[Shown], None] | None = None, progress: Progress | None = None) -> Options:
-    """Render, measure, forecast. told: each option as its pictures are there, and again as it is measured. progress: of each
-    option's frames."""
+def run_options(
+    plan: Plan, told: Callable[[Shown], None] | None = None, say: Callable[[str], None] | None = None
+) -> Options:
+    """Render, measure, forecast. told: each option as its pictures are there, and again as it is measured. say: what is
+    measured for the forecasts."""
     ask, machine = plan.ask, Machine.this(plan.ask.device)
     costs = Costs(plan.folder / "costs.json", machine)
     size = reduced(plan.stage, ask.width_px).plate.size_px
@@ -185,7 +187,7 @@ def run_options(plan: Plan, told: Callable[[Shown], None] | None = None, progres
     for option in ask.options:
         people, people_s = plan.first.get(option) or _laid_out(plan.stages[option.variant], option, ask.out)
         job = _job(plan, option, people, ask.quality, plan.folder / option.name)
-        rendered = _pictures(job, progress)
+        rendered = _pictures(job)
         shown = Shown(
             option, job.delivery, len(people.layout), people.short, _display(job, rendered), rendered.proxy,
             rendered.rendered, plan.prepare_s + people_s, people.notes,
@@ -201,7 +203,7 @@ def run_options(plan: Plan, told: Callable[[Shown], None] | None = None, progres
         result = replace(result, shown=(*result.shown, shown))
         jobs.append(job)
         tell(result, shown)
-    result = _forecast(plan, result, jobs, costs)
+    result = _forecast(plan, result, jobs, costs, say or (lambda what: None))
     write_index(result)
     write_sheets(result)
     return result
@@ -271,7 +273,7 @@ def _job(
     return Job(scene, plan.frames, delivery, quality, (*stage.notes, *people.notes), near_far)
 
 
-def _pictures(job: Job, progress: Progress | None) -> JobResult:
+def _pictures(job: Job) -> JobResult:
     """Render an option; frames of an earlier ask for others go, so that all options hold the same ones."""
     wanted = set(job.frames)
     for path in (*(job.delivery / "exr").glob("*.*.exr"), *(job.delivery / "pictures").glob("*.*.png")):
@@ -281,7 +283,7 @@ def _pictures(job: Job, progress: Progress | None) -> JobResult:
     for record in (job.delivery / ".muster" / "frames").glob("*.json"):
         if record.stem.isdecimal() and int(record.stem) not in wanted:
             record.unlink()
-    return run_job(job, progress)
+    return run_job(job)
 
 
 def _display(job: Job, result: JobResult) -> dict[int, Path]:
@@ -297,7 +299,9 @@ def _display(job: Job, result: JobResult) -> dict[int, Path]:
     return made
 
 
-def _forecast(plan: Plan, result: Options, jobs: Sequence[Job], costs: Costs) -> Options:
+def _forecast(
+    plan: Plan, result: Options, jobs: Sequence[Job], costs: Costs, say: Callable[[str], None]
+) -> Options:  # fmt: skip
     """Measure the fewest and the most at the plate's own size, and forecast everybody from all measures."""
     ask, tiers, plate = plan.ask, [load_quality(name) for name in TIERS], plan.stage.plate
     order = sorted(range(len(jobs)), key=lambda i: result.shown[i].soldiers)
@@ -306,6 +310,7 @@ def _forecast(plan: Plan, result: Options, jobs: Sequence[Job], costs: Costs) ->
     for i in dict.fromkeys((order[0], order[-1])):
         option, people = result.shown[i].option, jobs[i].scene.people
         for quality in tiers:
+            say(f"measuring {result.shown[i].soldiers:,} soldiers for {quality.name}")
             for full in (True, False) if i == order[-1] else (True,):
                 job = _job(plan, option, people, quality, plan.folder, full=full, painted=False)
                 costs.of(replace(job, frames=spread_over(plate.frames, FRAMES)), plan.stages[option.variant])
