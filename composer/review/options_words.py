@@ -33,7 +33,7 @@ def limit_line(asked: int, there: int, short: Sequence[Short]) -> str:
     text = f"the regions hold {there:,} of {asked:,}"
     if wanted < asked:  # others have room
         who = short[0].region if len(short) == 1 else f"{len(short)} of them"
-        text += f": {who} can hold {holds:,} of their {wanted:,}"
+        text += f": {who} can hold {holds:,} of {wanted:,}"
     return f"{text}; {_would_do(short)}"
 
 
