@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from diffusers import ControlNetModel, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -20,22 +20,25 @@ GUIDANCE = 5.0
 
 @dataclass(frozen=True)
 class Size:
-    """Of the network: SDXL's own are channels (320, 640, 1280), depth (1, 2, 10), text 2048, pooled 1280, time 256."""
+    """Of the network. depth: transformer blocks, heads: of attention, both by level; text, pooled, time: vectors' lengths."""
 
     channels: tuple[int, ...]
     depth: tuple[int, ...]
+    heads: tuple[int, ...]
     text: int
     pooled: int
     time: int
 
 
-TINY = Size((32, 64, 128), (1, 2, 10), 64, 32, 8)
-SMALL = Size((64, 128, 256), (1, 2, 10), 256, 128, 32)
-SDXL = Size((320, 640, 1280), (1, 2, 10), 2048, 1280, 256)
+#: The widths and depths that diffusers tests its own SDXL pipelines with, but heads of 64 channels as SDXL has them; one
+#: between; SDXL's own.
+TINY = Size((32, 64), (1, 2), (1, 1), 64, 32, 8)
+SMALL = Size((64, 128, 256), (1, 2, 4), (1, 2, 4), 256, 128, 32)
+SDXL = Size((320, 640, 1280), (1, 2, 10), (5, 10, 20), 2048, 1280, 256)
 
 
 def build(size: Size, device: str = "cpu", dtype: torch.dtype = torch.float32) -> tuple[nn.Module, nn.Module]:
-    """(UNet, ControlNet): heads of 64 channels as in SDXL, attention from the second level on."""
+    """(UNet, ControlNet), attention from the second level on as in SDXL."""
     torch.manual_seed(0)
     levels = len(size.channels)
     with torch.device(device):
@@ -46,7 +49,7 @@ def build(size: Size, device: str = "cpu", dtype: torch.dtype = torch.float32) -
             down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (levels - 1),
             up_block_types=("CrossAttnUpBlock2D",) * (levels - 1) + ("UpBlock2D",),
             transformer_layers_per_block=size.depth,
-            attention_head_dim=tuple(max(1, c // 64) for c in size.channels),
+            attention_head_dim=size.heads,
             cross_attention_dim=size.text,
             use_linear_projection=True,
             addition_embed_type="text_time",
@@ -105,19 +108,47 @@ class NoCodec:
         return nn.functional.interpolate(latents[:, :3, 0], scale_factor=8.0)[:, :, None]
 
 
+class Vae:
+    """SDXL's autoencoder with random weights (width: of its first level, 128 in SDXL) as a codec."""
+
+    factor = 8
+
+    def __init__(self, width: int, device: str = "cpu", dtype: torch.dtype = torch.float32) -> None:
+        torch.manual_seed(2)
+        widths = (width, 2 * width, 4 * width, 4 * width)
+        self.vae = AutoencoderKL(
+            block_out_channels=widths, down_block_types=("DownEncoderBlock2D",) * 4, layers_per_block=2,
+            up_block_types=("UpDecoderBlock2D",) * 4, latent_channels=4, norm_num_groups=min(32, width // 2),
+            sample_size=1024,
+        )  # fmt: skip
+        self.vae.to(device, dtype).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self._dtype = dtype
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {"encoder": self.vae.encoder, "decoder": self.vae.decoder}
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        return self.vae.encode(pictures[:, :, 0].to(self._dtype)).latent_dist.mean.float()[:, :, None]
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return self.vae.decode(latents[:, :, 0].to(self._dtype)).sample.float()[:, :, None]
+
+
 class Ours:
     """The adapter: networks channels-last, the ControlNet's picture embedded once, a text's keys once a batch."""
 
     family, takes = "benchmark", frozenset(CONDITIONS)
 
-    def __init__(self, unet: nn.Module, control: nn.Module, told: Texts, native: int = 64) -> None:
+    def __init__(
+        self, unet: nn.Module, control: nn.Module, told: Texts, native: int = 64, codec: Codec | None = None
+    ) -> None:
         self.unet, self.control, self.told = settle(unet), settle(control), told
         share_texts(self.unet)
         share_texts(self.control)
         self._embed = PictureEmbedding(self.control)
         self.device, self.dtype = told.states.device, told.states.dtype
         self.space = LatentSpace(4, 8, (native, native), 4)
-        self._codec = NoCodec()
+        self._codec = codec or NoCodec()
 
     def schedule(self, steps: int) -> Schedule:
         return euler(steps)
