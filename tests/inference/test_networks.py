@@ -79,6 +79,15 @@ def test_attention(n: int, m: int) -> None:
 
 
 @packed
+def test_attention_in_half_precision() -> None:
+    q, k, v = (torch.randn(1, 2, 130, 16).bfloat16() for _ in range(3))
+    expected = F.scaled_dot_product_attention(q.double(), k.double(), v.double())
+    found = attention(q, k, v)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.double(), expected, atol=4e-3, rtol=1e-2)
+
+
+@packed
 def test_packed_layers() -> None:
     linear = nn.Linear(48, 80)
     x: Tensor = torch.randn(2, 700, 48)
