@@ -22,7 +22,10 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests leave nothing in the user's cache."""
+    """Tests leave nothing in the user's cache, nor among his certificates."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MUSTER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("MUSTER_DATA", str(tmp_path_factory.mktemp("data")))
+        for name in ("MUSTER_SIGN_CERT", "MUSTER_SIGN_KEY"):
+            patch.delenv(name, raising=False)
         yield

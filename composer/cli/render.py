@@ -42,10 +42,14 @@ def add_render_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
     parser.add_argument("--bundle", metavar="NAME[,NAME]", help="model bundles to paint with, names or folders")
     parser.add_argument("--steps", metavar="N", help="steps of the sampler, in place of the bundle's own")
-    parser.add_argument(
-        "--sign", nargs="*", type=Path, metavar="PEM", help="sign what is delivered (C2PA): CERT KEY, or the configured ones"
-    )
+    add_sign(parser)
     parser.add_argument("--strength", metavar="S", help="how far the model may go, 0 to 1, in place of the shot's own")
+
+
+def add_sign(parser: argparse.ArgumentParser) -> None:
+    """`--sign`, which `sheet` has too."""
+    words = "sign what is delivered (C2PA) with CERT and KEY, or with those that are configured"
+    parser.add_argument("--sign", nargs="*", type=Path, metavar="PEM", help=words)
 
 
 def run(args: argparse.Namespace) -> Result:

@@ -151,7 +151,7 @@ def definition(title: str, mime: str, claim: Claim) -> dict[str, object]:
         "action": "c2pa.created",
         "digitalSourceType": PAINTED if used else GUIDES,
         "softwareAgent": {"name": "Muster", "version": claim.muster},
-        "description": "A generated crowd in a live-action plate" if used else "A rendered crowd in a live-action plate",
+        "description": f"A {'generated' if used else 'rendered'} crowd in a live-action plate",
     }
     if used:
         action["parameters"] = {"ingredientIds": [u["label"] for u in used]}

@@ -12,7 +12,7 @@ from composer.io.lock import held
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.x509 import CertificateBuilder, Name
+    from cryptography.x509 import CertificateBuilder, KeyUsage, Name
 
 ORGANISATION = "Muster local test"
 NAME = "TEST CERTIFICATE"
@@ -23,7 +23,8 @@ def local_certificate() -> Path:
     """A PEM file with key, certificate and the authority's certificate, in MUSTER_DATA or the user's data folder; made
     where there is none, or none that is still valid for a day."""
     given = os.environ.get("MUSTER_DATA")
-    data = Path(given) if given else Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "muster"
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    data = Path(given) if given else Path(home) / "muster"
     file = data / "test-certificate.pem"
     with held(data / ".lock"):
         if not _is_good(file):
@@ -82,11 +83,9 @@ def _base(
     return builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(above.public_key()), False)
 
 
-def _usage(authority: bool):  # type: ignore[no-untyped-def]
+def _usage(authority: bool) -> KeyUsage:
     from cryptography import x509
 
-    none = dict.fromkeys(
-        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only"),
-        False,
-    )
+    others = "content_commitment key_encipherment data_encipherment key_agreement encipher_only decipher_only"
+    none = dict.fromkeys(others.split(), False)
     return x509.KeyUsage(digital_signature=not authority, key_cert_sign=authority, crl_sign=authority, **none)

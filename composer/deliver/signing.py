@@ -1,8 +1,9 @@
 """With what a delivery is signed: the studio's own certificate, or a local one for tests.
 
-Looked up in this order: the files given, MUSTER_SIGN_CERT and MUSTER_SIGN_KEY, `configs/signing.yaml`, the local test certificate.
-All that can be wrong with them is found before anything is rendered. Source: C2PA Technical Specification 2.2, "X.509
-Certificates".
+Looked up in this order: the files given, MUSTER_SIGN_CERT and MUSTER_SIGN_KEY, `configs/signing.yaml`, the local test
+certificate. All that can be wrong with them is found before anything is rendered.
+
+Source: C2PA Technical Specification 2.2, "X.509 Certificates".
 """
 
 from __future__ import annotations

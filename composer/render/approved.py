@@ -75,7 +75,8 @@ def prepare_reroll(
         paint.strength if paint.strength is not None else float(str(head.paint["strength"])),
     )
     jobs = prepare_jobs(
-        shot, out, load_quality(head.quality), frames=tuple(records), count=count or head.soldiers, device=device, ask=told, sign=sign
+        shot, out, load_quality(head.quality), frames=tuple(records), count=count or head.soldiers, device=device,
+        ask=told, sign=sign,
     )  # fmt: skip
     job = next((j for j in jobs if _sha256(j) == head.paint["sha256"]), None)
     if job is None:

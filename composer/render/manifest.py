@@ -15,6 +15,8 @@ from pathlib import Path
 from composer.io.files import atomic_write, sha256_file, whole_files
 from composer.io.lock import held
 
+_UNREADABLE = (OSError, ValueError, TypeError, AttributeError)
+
 
 @dataclass(frozen=True)
 class FrameRecord:
@@ -54,9 +56,25 @@ def write_record(delivery: Path, record: FrameRecord) -> None:
 def read_record(delivery: Path, frame: int) -> FrameRecord | None:
     """The record of a frame, or None where there is none that can be read."""
     try:
-        return FrameRecord(**json.loads(record_path(delivery, frame).read_text()))
-    except (OSError, ValueError, TypeError):
+        return record_of(json.loads(record_path(delivery, frame).read_text()))
+    except _UNREADABLE:
         return None
+
+
+def record_of(told: dict[str, object]) -> FrameRecord:
+    """A record out of JSON. Raises TypeError where it is none."""
+    record = FrameRecord(**told)  # type: ignore[arg-type]
+    texts = (
+        record.key,
+        record.untouched_sha256,
+        *record.parts,
+        *record.left_out,
+        *record.files,
+        *record.files.values(),
+    )
+    if type(record.frame) is not int or not all(isinstance(t, str) for t in texts):
+        raise TypeError("not a frame's record")
+    return record
 
 
 def is_done(delivery: Path, frame: int, key: str) -> bool:
@@ -77,8 +95,8 @@ def all_records(delivery: Path) -> tuple[tuple[FrameRecord, ...], tuple[str, ...
     records, unreadable = [], []
     for path in whole_files(delivery / ".muster" / "frames", "*.json"):
         try:
-            records.append(FrameRecord(**json.loads(path.read_text())))
-        except (OSError, ValueError, TypeError):
+            records.append(record_of(json.loads(path.read_text())))
+        except _UNREADABLE:
             unreadable.append(path.name)
     return tuple(sorted(records, key=lambda r: r.frame)), tuple(unreadable)
 

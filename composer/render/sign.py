@@ -15,8 +15,9 @@ from pathlib import Path
 import composer
 from composer.deliver.claims import Claim, Model, embed, sidecar_of, try_out, write_sidecar
 from composer.deliver.signing import Signing, open_signing
+from composer.errors import InputError, Where
 from composer.io.files import atomic_write, sha256_file, whole_files
-from composer.render.manifest import FrameRecord, all_records, read_record, same
+from composer.render.manifest import FrameRecord, all_records, read_record, record_path, same
 from composer.shot.schema import ShotFile
 
 
@@ -42,9 +43,9 @@ class Signature:
     test: bool
 
 
-def signing_for(shot: ShotFile, ask: SignAsk | None) -> Signing | None:
+def signing_for(shot: ShotFile | None, ask: SignAsk | None) -> Signing | None:
     """What a delivery of this shot is signed with; None where nobody asked. Raises InputError."""
-    if ask is None and not shot.delivery.sign:
+    if ask is None and not (shot and shot.delivery.sign):
         return None
     files = None if ask is None or ask.certificate is None or ask.key is None else (ask.certificate, ask.key)
     signing = open_signing(files)
@@ -98,6 +99,24 @@ def claim_of(records: Sequence[FrameRecord], shot: tuple[str, str], more: dict[s
     return Claim(*shot, frames, composer.__version__, tuple(models.values()), more)
 
 
+def sign_sheet(delivery: Path, sheet: Path, frame: int, shot: tuple[str, str], signing: Signing) -> None:
+    """Put what a frame says into its contact sheet. Raises InputError where the frame has no record."""
+    record = read_record(delivery, frame)
+    if record is None:
+        where = Where(file=record_path(delivery, frame), frame=frame)
+        raise InputError("no record to sign from", where=where, hint="render the frame again")
+    embed(sheet, claim_of([record], shot, {"what": "contact sheet"}), signing)
+
+
+def signature_of(told: dict[str, object]) -> Signature:
+    """Out of JSON. Raises TypeError where it is none."""
+    signature = Signature(**told)  # type: ignore[arg-type]
+    texts = (signature.file, signature.sha256, signature.sidecar or "", signature.sidecar_sha256 or "")
+    if not all(isinstance(t, str) for t in texts):
+        raise TypeError("not a signature")
+    return signature
+
+
 def _signed(
     delivery: Path, name: str, record: FrameRecord, shot: tuple[str, str], signing: Signing
 ) -> Signature:  # fmt: skip
@@ -129,7 +148,7 @@ def _note_file(delivery: Path, number: int) -> Path:
 
 def _read(path: Path) -> tuple[Signature, ...]:
     try:
-        return tuple(Signature(**note) for note in json.loads(path.read_text()))
+        return tuple(signature_of(note) for note in json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
         return ()
 
