@@ -75,7 +75,9 @@ def test_frames_have_sidecars_and_the_proxy_holds_its_own(render: Callable[..., 
             assert store["validation_state"] == "Valid"
             told = _assertions(store)
             assert told["org.muster.delivery"]["frames"] == str(number)
-            assert told["org.muster.delivery"]["untouched_sha256"] == read_record(result.delivery, number).untouched_sha256
+            assert (
+                told["org.muster.delivery"]["untouched_sha256"] == read_record(result.delivery, number).untouched_sha256
+            )
     store = _store(result.proxy, "video/mp4")
     assert store["validation_state"] == "Valid"
     told = _assertions(store)
