@@ -22,11 +22,12 @@ from composer.deliver.claims import Claim, Model, check, embed  # noqa: E402
 from composer.deliver.signing import open_signing  # noqa: E402
 from composer.errors import InputError  # noqa: E402
 from composer.render.job import JobResult, prepare_job, prepare_jobs, run_job  # noqa: E402
-from composer.render.manifest import read_record, write_record  # noqa: E402
+from composer.render.manifest import read_record  # noqa: E402
 from composer.render.quality import load_quality  # noqa: E402
-from composer.render.sign import SignAsk, sign_frames  # noqa: E402
+from composer.render.sign import SignAsk  # noqa: E402
 from composer.render.verify import verify_delivery  # noqa: E402
 from composer.shot.load import load_shot  # noqa: E402
+from tests.support.brushes import GuideBrush  # noqa: E402
 
 MakeShot = Callable[..., Path]
 
@@ -91,22 +92,36 @@ def test_frames_have_sidecars_and_the_proxy_holds_its_own(render: Callable[..., 
     assert verify_delivery(result.delivery).findings == ()
 
 
-def test_a_painted_frame_says_which_model_painted_it(render: Callable[..., JobResult]) -> None:
-    """The record is what a painter would have left."""
-    result = render()
-    delivery, record = result.delivery, read_record(result.delivery, 1001)
-    paint = {"bundle": "tiny-sd15", "sha256": "ab" * 32, "licence": "apache-2.0"}
-    write_record(delivery, replace(record, paint=paint))
-    sign_frames(delivery, [1001], ("tiny", "v001"), open_signing())
+def test_a_painted_frame_says_which_model_painted_it(paint_shot: MakeShot, with_models: Path, tmp_path: Path) -> None:
+    shot = paint_shot("paint: {bundle: tiny-sd15}", "delivery: {sign: true}", frames=1)
+    job = prepare_job(load_shot(shot), tmp_path / "out", load_quality("draft"))
+    assert job.scene.painter is not None
+    painter = replace(job.scene.painter, open_brush=GuideBrush)
+    delivery = run_job(replace(job, scene=replace(job.scene, painter=painter))).delivery
+    bundle = job.scene.painter.plan.bundle
     exr = delivery / "exr" / "tiny_v001.1001.exr"
-    store = _store(exr, "image/x-exr", exr.with_suffix(".c2pa"))
-    told = _assertions(store)
-    action = told["c2pa.actions.v2"]["actions"][0]
-    assert action["digitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia")
-    model = {"name": "tiny-sd15", "sha256": "ab" * 32, "licence": "apache-2.0"}
-    assert told["org.muster.delivery"]["models"] == [model]
-    ingredient = store["manifests"][store["active_manifest"]]["ingredients"][0]
-    assert ingredient["title"] == "tiny-sd15" and "ab" * 32 in ingredient["instance_id"]
+    for path, mime, beside in (
+        (exr, "image/x-exr", exr.with_suffix(".c2pa")),
+        (delivery / "proxy" / "tiny_v001.mp4", "video/mp4", None),
+    ):
+        store = _store(path, mime, beside)
+        told = _assertions(store)
+        action = told["c2pa.actions.v2"]["actions"][0]
+        assert action["digitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia")
+        model = {"name": "tiny-sd15", "sha256": bundle.sha256, "licence": "Apache-2.0"}
+        assert told["org.muster.delivery"]["models"] == [model]
+        ingredient = store["manifests"][store["active_manifest"]]["ingredients"][0]
+        assert ingredient["title"] == "tiny-sd15" and bundle.sha256 in ingredient["instance_id"]
+    assert verify_delivery(delivery).findings == ()
+
+
+def test_a_delivery_can_be_signed_later(render: Callable[..., JobResult]) -> None:
+    before = render()
+    files = {p.name: p.read_bytes() for p in (before.delivery / "exr").iterdir()}
+    after = render(sign=SignAsk())
+    assert after.rendered == () and after.signed is not None
+    assert {p.name: p.read_bytes() for p in (after.delivery / "exr").glob("*.exr")} == files
+    assert len(list(after.delivery.rglob("*.c2pa"))) == 2 and verify_delivery(after.delivery).findings == ()
 
 
 def test_every_touched_byte_breaks_the_signature(render: Callable[..., JobResult]) -> None:
