@@ -25,14 +25,17 @@ from composer.camera.camera import View
 from composer.crowd.agents import Agents, Cast
 from composer.crowd.cast import albedo_for, default_cast
 from composer.guides.assets import assets_of
+from composer.guides.bands import fill_visibility
 from composer.guides.device import Pool, eye_of, upload
 from composer.guides.frame import Crowd, Slots, look, skin
 from composer.guides.lens_table import lens_tables
 from composer.guides.passes import Light
 from composer.guides.pattern import sample_places
-from composer.guides.render import fill_visibility, render_guides
+from composer.guides.render import render_guides
+from composer.guides.sun import SunPlan
 
 SIZE = (1920, 1080)
+NO_SUN = SunPlan(np.eye(3), ())
 LIGHT = Light((0.55, 0.47, 0.69), (3.0, 2.6, 2.1), (0.55, 0.7, 1.0), (0.22, 0.18, 0.13))
 
 
@@ -93,7 +96,7 @@ def depth_and_id(agents: Agents, cast: Cast, view: View, samples: int, band_rows
     eye = eye_of(view, tables, view.position_m, "cpu")
     crowd = look(agents, assets, view, tables)
     pool = Pool("cpu", None)
-    slots = skin(agents, crowd, np.zeros(0, np.int64), assets, eye, pool, "cpu")
+    slots = skin(agents, crowd, NO_SUN, assets, eye, pool, "cpu")
     offset = upload(sample_places(samples), wp.vec2i, "cpu")
     w, h = view.size_px
     depth, names = np.empty((h, w, samples), np.float32), np.empty((h, w, samples), np.uint32)

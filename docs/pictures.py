@@ -2,7 +2,8 @@
 
 python docs/pictures.py             # the demo's frame and sheet
 python docs/pictures.py charge      # the charge: charge.mp4 and a frame of it, charge.jpg (about 5 minutes on two cores)
-python docs/pictures.py charge --out out    # the same; frames that lie in out/ already are not rendered again
+python docs/pictures.py options     # 100, 1,000 and 10,000 soldiers of one shot, one under the other
+python docs/pictures.py charge --out out    # the same as charge; frames that lie in out/ already are not rendered again
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ from composer.io.movie_write import write_movie
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "docs" / "pictures"
 CHARGE = ROOT / "scenes" / "valley" / "charge.yaml"
+OPTIONS = ROOT / "scenes" / "valley" / "options.yaml"
 FRAME = 1012
 #: Of the movie: its width, how coarsely it is coded (H.264 CRF), and the frame that is shown as a picture.
 MOVIE_PX, MOVIE_CRF, STILL = 1920, 23, 1016
+#: Of the options: how many soldiers, the width, and the part of each picture that is shown, in shares of its height.
+COUNTS, OPTIONS_PX, STRIP = (100, 1_000, 10_000), 1280, (0.26, 0.86)
 
 
 def shown(exr: Path, width_px: int) -> NDArray[np.uint8]:
@@ -67,9 +71,21 @@ def charge(out: str, frames: str | None = None, pictures: Path = HERE) -> None:
     Image.fromarray(shown(still, min(MOVIE_PX, 1600))).save(pictures / "charge.jpg", quality=86)
 
 
+def options(out: str) -> None:
+    """The same shot with each number of soldiers."""
+    strips = []
+    for count in COUNTS:
+        folder = str(Path(out) / str(count))
+        more = ("--frames", str(FRAME), "--count", str(count), "--out", folder, "--quality", "final")
+        picture = shown(next(Path(str(run("render", str(OPTIONS), *more)["delivery"])).glob("exr/*.exr")), OPTIONS_PX)
+        top, bottom = (round(share * len(picture)) for share in STRIP)
+        strips += [picture[top:bottom], np.full((6, OPTIONS_PX, 3), 255, np.uint8)]
+    Image.fromarray(np.concatenate(strips[:-1])).save(HERE / "options.jpg", quality=86)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", default="demo", choices=("demo", "charge"))
+    parser.add_argument("what", nargs="?", default="demo", choices=("demo", "charge", "options"))
     parser.add_argument("--out", help="where frames are rendered to (default: a folder that is deleted again)")
     parser.add_argument("--frames", metavar="1001-1048", help="of the charge: only these")
     args = parser.parse_args()
@@ -78,6 +94,8 @@ def main() -> None:
         out = args.out or scratch
         if args.what == "demo":
             demo(out)
+        elif args.what == "options":
+            options(out)
         else:
             charge(out, args.frames)
     print(json.dumps({p.name: p.stat().st_size for p in sorted(HERE.iterdir())}))

@@ -10,11 +10,11 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-from composer.crowd.agents import Cast, Clip, Figure
+from composer.crowd.agents import Cast, Clip, Figure, Mesh
 from composer.crowd.motion.feet import ANKLE_M
 from composer.crowd.motions import played
 from composer.errors import InputError
-from composer.guides.kernel_raster import Motion
+from composer.guides.kernel_pose import Motion
 from composer.guides.kernel_view import Meshes
 
 MAX_TRIANGLES = 4096
@@ -99,6 +99,20 @@ def _tall(figure: Figure) -> float:
     return max(1.0, float(np.ptp(figure.lods[0].position_m, axis=0).max()) / 1.8)
 
 
+def _places(mesh: Mesh) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The vertices that move apart from each other: one vertex of each place, in the mesh's own order, and the place of
+    every vertex. Vertices that differ in nothing but their normal share one, so that it is skinned once."""
+    row = np.zeros((len(mesh.position_m), 6), np.float32)
+    row[:, :3], row[:, 3] = mesh.position_m, mesh.weight
+    row[:, 4] = mesh.joint[:, 0]
+    row[:, 5] = np.where(mesh.weight < 1, mesh.joint[:, 1], mesh.joint[:, 0])
+    _, first, place = np.unique(row, axis=0, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    order = np.argsort(first)
+    rank[order] = np.arange(len(first))
+    return first[order], rank[place.reshape(-1)]
+
+
 def _soles(cast: Cast, hooves: NDArray[np.int32]) -> NDArray[np.float32]:
     """float32 [rigs, 4, 3]: the middle of each hoof's sole at bind pose, as high over the ground as a man's ankle."""
     out = np.zeros((*hooves.shape, 3), np.float32)
@@ -123,14 +137,19 @@ def _pack(cast: Cast, device: str) -> Assets:
     def up(data: NDArray, dtype: object) -> wp.array:  # type: ignore[type-arg]
         return wp.array(np.ascontiguousarray(data), dtype=dtype, device=device)
 
-    vertices = [len(m.position_m) for m in flat]
+    placed = [_places(m) for m in flat]
+    vertices = [len(first) for first, _ in placed]
+    corners = _starts([len(m.normal) for m in flat])
     triangles = [len(m.triangle) for m in flat]
     meshes = Meshes()
-    meshes.position = up(np.concatenate([m.position_m for m in flat]).astype(np.float32), wp.vec3)
+    both = list(zip(flat, placed, strict=True))
+    meshes.position = up(np.concatenate([m.position_m[k] for m, (k, _) in both]).astype(np.float32), wp.vec3)
+    meshes.joint = up(np.concatenate([m.joint[k] for m, (k, _) in both]).astype(np.int32), wp.vec2i)
+    meshes.weight = up(np.concatenate([m.weight[k] for m, (k, _) in both]).astype(np.float32), wp.float32)
     meshes.normal = up(np.concatenate([m.normal for m in flat]).astype(np.float32), wp.vec3)
-    meshes.joint = up(np.concatenate([m.joint for m in flat]).astype(np.int32), wp.vec2i)
-    meshes.weight = up(np.concatenate([m.weight for m in flat]).astype(np.float32), wp.float32)
-    meshes.tri = up(np.concatenate([m.triangle for m in flat]).astype(np.int32), wp.vec3i)
+    meshes.tri = up(np.concatenate([place[m.triangle] for m, (_, place) in both]).astype(np.int32), wp.vec3i)
+    numbered = [m.triangle + first for m, first in zip(flat, corners, strict=True)]
+    meshes.tri_normal = up(np.concatenate(numbered).astype(np.int32), wp.vec3i)
     meshes.material = up(np.concatenate([m.material for m in flat]).astype(np.int32), wp.int32)
     meshes.first_vertex, meshes.vertices = up(_starts(vertices), wp.int32), up(np.array(vertices, np.int32), wp.int32)
     meshes.first_tri, meshes.tris = up(_starts(triangles), wp.int32), up(np.array(triangles, np.int32), wp.int32)

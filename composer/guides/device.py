@@ -45,12 +45,20 @@ def upload(data: NDArray, dtype: object, device: str) -> wp.array:  # type: igno
     return wp.array(np.ascontiguousarray(data), dtype=dtype, device=device, copy=device != "cpu")
 
 
-def empty_floats(shape: tuple[int, ...], dtype: type, device: str) -> wp.array:
-    """A large array of float vectors or matrices for kernels, uninitialised; on the CPU in numpy's memory, which asks for
-    large pages."""
+def empty(shape: tuple[int, ...], dtype: type, device: str) -> wp.array:
+    """A large array for kernels, uninitialised; on the CPU in numpy's memory, which asks for large pages."""
     if device != "cpu":
         return wp.empty(shape, dtype=dtype, device=device)
-    return upload(np.empty((*shape, *dtype._shape_), np.float32), dtype, device)  # type: ignore[attr-defined]
+    tail, scalar = getattr(dtype, "_shape_", ()), getattr(dtype, "_wp_scalar_type_", dtype)
+    return upload(np.empty((*shape, *tail), wp.dtype_to_numpy(scalar)), dtype, device)
+
+
+def zeros(shape: tuple[int, ...], dtype: type, device: str) -> wp.array:
+    """The same, all zero."""
+    if device != "cpu":
+        return wp.zeros(shape, dtype=dtype, device=device)
+    tail, scalar = getattr(dtype, "_shape_", ()), getattr(dtype, "_wp_scalar_type_", dtype)
+    return upload(np.zeros((*shape, *tail), wp.dtype_to_numpy(scalar)), dtype, device)
 
 
 def lanes(device: str) -> int:

@@ -12,11 +12,12 @@ from composer.camera.camera import View
 from composer.crowd.agents import Agents, Cast
 from composer.errors import InputError
 from composer.guides.assets import MIDDLE_M, Assets
-from composer.guides.device import Pool, empty_floats, lanes, upload
+from composer.guides.device import Pool, empty, lanes, upload
 from composer.guides.kernel_catch import Feet, crowding_kernel
-from composer.guides.kernel_raster import Motion, pose_kernel, skin_kernel
+from composer.guides.kernel_pose import Motion, pose_kernel, skin_kernel
 from composer.guides.kernel_view import Draws, Eye, mat34
 from composer.guides.lens_table import LensTables
+from composer.guides.sun import SunPlan
 
 F64 = NDArray[np.float64]
 MOST_SLOTS = 1 << 20
@@ -51,7 +52,6 @@ class Slots:
     seen: NDArray[np.bool_]
     draws: Draws
     motion: Motion
-    most_joints: int
     box: NDArray[np.int32]
 
 
@@ -99,16 +99,21 @@ def look(agents: Agents, assets: Assets, view: View, tables: LensTables) -> Crow
     if agents.clip_from is not None:
         radius = np.maximum(radius, assets.radius_m[agents.cast, agents.clip_from[1]])
     radius = scale * radius * 1.02 + 0.05
-    cam = middle @ view.camera_from_world[:3, :3].T
-    x, y, z = cam[:, 0], -cam[:, 1], -cam[:, 2]
-    x0, y0, x1, y1 = tables.ideal_box
     reach = radius + SKIRT_M
-    seen = z > -reach
-    for over, slope in ((x - x0 * z, x0), (x1 * z - x, x1), (y - y0 * z, y0), (y1 * z - y, y1)):
-        seen &= over > -reach * np.hypot(1.0, slope)
-    seen &= np.isfinite(middle).all(1)
+    seen = np.isfinite(middle).all(1)
+    for side in picture_sides(view, tables):
+        seen &= middle @ side > -reach
     distance = np.maximum(np.linalg.norm(middle, axis=1), 0.1)
     return Crowd(order, place, axis, middle, radius, view.focal_px[1] * FIGURE_M * scale / distance, seen)
+
+
+def picture_sides(view: View, tables: LensTables) -> F64:
+    """float64 [5, 3]: unit normals, world axes, of the planes through the camera that hold all it sees on their inner
+    side: the picture's own plane, left, right, top and bottom."""
+    x0, y0, x1, y1 = tables.ideal_box
+    camera = np.array([[0, 0, -1], [1, 0, x0], [-1, 0, -x1], [0, -1, y0], [0, 1, -y1]], np.float64)
+    camera /= np.linalg.norm(camera, axis=1)[:, None]
+    return camera @ view.camera_from_world[:3, :3]
 
 
 def _axes(agents: Agents) -> F64:
@@ -143,12 +148,12 @@ def _motion(agents: Agents, crowd: Crowd, assets: Assets, index: NDArray[np.int6
     return motion
 
 
-def skin(
-    agents: Agents, crowd: Crowd, casters: NDArray[np.int64], assets: Assets, eye: Eye, pool: Pool, device: str
-) -> Slots:
+def skin(agents: Agents, crowd: Crowd, plan: SunPlan, assets: Assets, eye: Eye, pool: Pool, device: str) -> Slots:
     """Pose and skin everyone who is seen or casts a shadow that may be."""
-    wanted = crowd.seen.copy()
-    wanted[casters] = True
+    casts = np.zeros(len(agents), bool)
+    for level in plan.levels:
+        casts[level.agents] = True
+    wanted = crowd.seen | casts
     index = crowd.order[wanted[crowd.order]]
     n = len(index)
     if n > MOST_SLOTS:
@@ -161,39 +166,41 @@ def skin(
     draws.first_vertex = upload((np.cumsum(counts) - counts).astype(np.int32), wp.int32, device)
     rig = assets.rig_of[agents.cast[index]]
     joints = assets.joints_of[rig].astype(np.int64)
-    most = int(joints.max()) if n else 0
     draws.rig = upload(rig, wp.int32, device)
     draws.first_matrix = upload((np.cumsum(joints) - joints).astype(np.int32), wp.int32, device)
     # frame by frame in memory: of the frames beside this one only what is in the picture is ever touched
-    draws.matrix = empty_floats((3, int(joints.sum())), mat34, device)
-    draws.rel = empty_floats((total,), wp.vec3, device)
-    draws.pixel = empty_floats((total,), wp.vec3, device)
+    draws.matrix = empty((3, int(joints.sum())), mat34, device)
+    draws.rel = empty((total,), wp.vec3, device)
+    draws.pixel = empty((total,), wp.vec3, device)
+    draws.sunward = empty((total,), wp.vec3, device)
     motion = _motion(agents, crowd, assets, index, device)
     seen = crowd.seen[index]
-    seen_d = upload(seen.astype(np.int32), wp.int32, device)
+    seen_d, casts_d = (upload(who.astype(np.int32), wp.int32, device) for who in (seen, casts[index]))
+    axes = [wp.vec3(*(float(v) for v in row)) for row in plan.axes]
     box = upload(np.tile(np.array([2**30, 2**30, -(2**30), -(2**30), 0, 2**30], np.int32), (n, 1)), wp.int32, device)
     everyone = upload(np.arange(n, dtype=np.int32), wp.int32, device)
 
     def work(part: tuple[int, int]) -> None:
         a, b = part
-        inputs = [motion, everyone[a:b], 1, draws.first_matrix, draws.matrix]
-        wp.launch(pose_kernel, dim=(b - a, 1, most), device=device, inputs=inputs)
         k = lanes(device)
-        inputs = [assets.meshes, draws, eye, a, k, seen_d, box]
+        inputs = [motion, everyone[a:b], 1, draws.first_matrix, min(k, 32), draws.matrix]
+        wp.launch(pose_kernel, dim=(b - a, 1, min(k, 32)), device=device, inputs=inputs)
+        inputs = [assets.meshes, draws, eye, *axes, a, k, seen_d, casts_d, box]
         wp.launch(skin_kernel, dim=(b - a, k), device=device, inputs=inputs)
 
     if n:
         pool.run(work, pool.split(n, 16))
     slot_of = np.full(len(agents), -1, dtype=np.int64)
     slot_of[index] = np.arange(n)
-    return Slots(index, slot_of, seen, draws, motion, most, box.numpy())
+    return Slots(index, slot_of, seen, draws, motion, box.numpy())
 
 
 def pose_beside(slots: Slots, who: NDArray[np.int32], device: str) -> None:
     """Pose these slots at the frames before and after, which only motion asks for."""
     if len(who):
-        inputs = [slots.motion, upload(who, wp.int32, device), 0, slots.draws.first_matrix, slots.draws.matrix]
-        wp.launch(pose_kernel, dim=(len(who), 2, slots.most_joints), device=device, inputs=inputs)
+        k = min(lanes(device), 32)
+        inputs = [slots.motion, upload(who, wp.int32, device), 0, slots.draws.first_matrix, k, slots.draws.matrix]
+        wp.launch(pose_kernel, dim=(len(who), 2, k), device=device, inputs=inputs)
 
 
 def _leaned(level: F64, axis: F64) -> F64:

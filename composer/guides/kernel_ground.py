@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warp as wp
 
-from composer.guides.kernel_raster import scan, scan_clipped
+from composer.guides.kernel_scan import scan, scan_clipped
 from composer.guides.kernel_view import OPTIONS, Eye, pixel_ray, to_camera
 
 wp.set_module_options(OPTIONS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warp as wp
 
-from composer.guides.kernel_raster import LIMIT_PX, fixed
+from composer.guides.kernel_scan import edges_of, first_pixel, last_pixel, snapped
 from composer.guides.kernel_view import OPTIONS, Draws, Meshes
 
 wp.set_module_options(OPTIONS)
@@ -66,72 +66,38 @@ def scan_depth(
     low = wp.min(a[0], wp.min(b[0], c[0])) - 0.52
     if wp.ceil(low) > wp.max(a[0], wp.max(b[0], c[0])) - 0.48:
         return
-    big = wp.max(wp.max(wp.abs(a[0]), wp.abs(a[1])), wp.max(wp.abs(b[0]), wp.abs(b[1])))
-    big = wp.max(big, wp.max(wp.abs(c[0]), wp.abs(c[1])))
-    if not (big < LIMIT_PX):
+    k = snapped(a, b, c)
+    if k.area == wp.int64(0):
         return
-    ax = fixed(a[0])
-    ay = fixed(a[1])
-    bx = fixed(b[0])
-    by = fixed(b[1])
-    cx = fixed(c[0])
-    cy = fixed(c[1])
-    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-    if area == wp.int64(0):
-        return
-    zb = b[2]
-    zc = c[2]
-    if area > wp.int64(0):
-        tx = bx
-        ty = by
-        bx = cx
-        by = cy
-        cx = tx
-        cy = ty
-        zb = c[2]
-        zc = b[2]
-        area = -area
     # texels with their middle in the triangle's box
-    eight = wp.int64(8)
-    below = wp.int64(127)
-    above = wp.int64(128)
-    y0 = wp.max(int((wp.min(ay, wp.min(by, cy)) + below) >> eight), row0)
-    y1 = wp.min(int((wp.max(ay, wp.max(by, cy)) - above) >> eight), row1 - 1)
-    x0 = wp.max(int((wp.min(ax, wp.min(bx, cx)) + below) >> eight), level.x0)
-    x1 = wp.min(int((wp.max(ax, wp.max(bx, cx)) - above) >> eight), level.x0 + level.width - 1)
+    half = wp.int64(128)
+    y0 = wp.max(first_pixel(k.ay, k.by, k.cy, half), row0)
+    y1 = wp.min(last_pixel(k.ay, k.by, k.cy, half), row1 - 1)
+    x0 = wp.max(first_pixel(k.ax, k.bx, k.cx, half), level.x0)
+    x1 = wp.min(last_pixel(k.ax, k.bx, k.cx, half), level.x0 + level.width - 1)
     if y1 < y0 or x1 < x0:
         return
-    ux = cy - by
-    uy = bx - cx
-    vx = ay - cy
-    vy = cx - ax
-    wx = by - ay
-    wy = ax - bx
-    half = wp.int64(128)
+    e = edges_of(k)
     full = wp.int64(256)
     zero = wp.int64(0)
-    u0 = ux * (half - bx) + uy * (half - by)
-    v0 = vx * (half - cx) + vy * (half - cy)
-    w0 = wx * (half - ax) + wy * (half - ay)
-    inverse_area = -1.0 / float(area)
-    iu = a[2] * inverse_area
-    iv = zb * inverse_area
-    iw = zc * inverse_area
+    iu = k.za * e.inverse_area
+    iv = k.zb * e.inverse_area
+    iw = k.zc * e.inverse_area
     y = int(y0)
     while y <= y1:
-        sx = wp.int64(x0) * full
-        sy = wp.int64(y) * full
-        u = u0 + ux * sx + uy * sy
-        v = v0 + vx * sx + vy * sy
-        w = w0 + wx * sx + wy * sy
+        sx = wp.int64(x0) * full + half
+        sy = wp.int64(y) * full + half
+        u = e.u0 + e.ux * sx + e.uy * sy
+        v = e.v0 + e.vx * sx + e.vy * sy
+        w = e.w0 + e.wx * sx + e.wy * sy
         cell = level.first + (y - level.y0) * level.width + x0 - level.x0
         x = int(x0)
         while x <= x1:
             if (u | v | w) >= zero:
                 wp.atomic_min(target, cell, float(u) * iu + float(v) * iv + float(w) * iw)
-            u += full * ux
-            v += full * vx
-            w += full * wx
+            u += full * e.ux
+            v += full * e.vx
+            w += full * e.wx
             cell += 1
             x += 1
         y += 1
@@ -140,11 +106,13 @@ def scan_depth(
 @wp.func
 def sun_place(sun: Sun, level: SunLevel, p: wp.vec3) -> wp.vec3:
     """A rel point in texels of a level, and its depth along the sun's rays in metres."""
-    return wp.vec3(
-        (wp.dot(sun.axis_u, p) - level.off_u) * level.per_m,
-        (wp.dot(sun.axis_v, p) - level.off_v) * level.per_m,
-        -wp.dot(sun.toward, p),
-    )
+    return in_texels(level, wp.vec3(wp.dot(sun.axis_u, p), wp.dot(sun.axis_v, p), -wp.dot(sun.toward, p)))
+
+
+@wp.func
+def in_texels(level: SunLevel, p: wp.vec3) -> wp.vec3:
+    """`sun_place` of a point in metres along the sun's axes (`Draws.sunward`)."""
+    return wp.vec3((p[0] - level.off_u) * level.per_m, (p[1] - level.off_v) * level.per_m, p[2])
 
 
 @wp.kernel
@@ -163,13 +131,13 @@ def sun_raster_kernel(
     t = int(lane)
     while t < count:
         v = meshes.tri[first + t]
-        a = draws.rel[base + v[0]]
-        b = draws.rel[base + v[1]]
-        c = draws.rel[base + v[2]]
-        if wp.dot(wp.cross(b - a, c - a), sun.toward) > 0.0:
+        a = draws.sunward[base + v[0]]
+        b = draws.sunward[base + v[1]]
+        c = draws.sunward[base + v[2]]
+        if (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) > 0.0:
             scan_depth(
-                sun_place(sun, level, a), sun_place(sun, level, b), sun_place(sun, level, c),
-                level.y0 + row0, level.y0 + row1, level, target,
+                in_texels(level, a), in_texels(level, b), in_texels(level, c), level.y0 + row0, level.y0 + row1, level,
+                target,
             )  # fmt: skip
         t += lanes
 

@@ -20,6 +20,8 @@ OPTIONS = {
     " -mllvm=-slp-recursion-max-depth=4 -ffp-contract=off",
 }
 
+NEAR_M = wp.constant(0.05)
+
 mat34 = wp.types.matrix(shape=(3, 4), dtype=wp.float32)
 
 
@@ -144,13 +146,15 @@ def move(m: mat34, v: wp.vec3) -> wp.vec3:
 
 @wp.struct
 class Meshes:
-    """All meshes of a cast, one after the other. tri holds vertex numbers within the mesh."""
+    """All meshes of a cast, one after the other. Vertices are places: those of a mesh that differ only in their normal are
+    one. tri holds vertex numbers within the mesh, tri_normal numbers of `normal`."""
 
     position: wp.array(dtype=wp.vec3)
-    normal: wp.array(dtype=wp.vec3)
     joint: wp.array(dtype=wp.vec2i)
     weight: wp.array(dtype=float)
+    normal: wp.array(dtype=wp.vec3)
     tri: wp.array(dtype=wp.vec3i)
+    tri_normal: wp.array(dtype=wp.vec3i)
     material: wp.array(dtype=int)
     first_vertex: wp.array(dtype=int)
     vertices: wp.array(dtype=int)
@@ -161,7 +165,8 @@ class Meshes:
 @wp.struct
 class Draws:
     """The agents at work this frame ('slots', ascending agent id). A slot's matrices, one a joint, start at
-    `first_matrix` of each of the three frames."""
+    `first_matrix` of each of the three frames. rel, pixel, sunward: of each vertex; pixel where the agent may be seen,
+    sunward (metres along the sun's axes u, v and away from it) where he casts."""
 
     mesh: wp.array(dtype=int)
     rig: wp.array(dtype=int)
@@ -170,6 +175,7 @@ class Draws:
     matrix: wp.array2d(dtype=mat34)
     rel: wp.array(dtype=wp.vec3)
     pixel: wp.array(dtype=wp.vec3)
+    sunward: wp.array(dtype=wp.vec3)
 
 
 @wp.func

@@ -9,7 +9,7 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-from composer.guides.device import Pool, lanes, upload
+from composer.guides.device import Pool, empty, lanes, upload
 from composer.guides.kernel_sun import (
     FAR,
     TILE,
@@ -30,6 +30,8 @@ STEP = 3.0
 LEVELS = 6
 MOST_TEXELS = 40_000_000
 MARGIN_M = 0.6
+#: Texels around a place that its shadow is read from: blurred tiles tell how soft it is.
+HALO = 4 * TILE
 #: Tangent of the sun's angular radius, widened a little as by thin haze.
 SPREAD = 0.0075
 LOWEST_SUN = 0.02
@@ -56,10 +58,6 @@ class SunPlan:
     axes: F64
     levels: tuple[LevelPlan, ...]
     notes: tuple[str, ...] = ()
-
-    @property
-    def casters(self) -> NDArray[np.int64]:
-        return np.unique(np.concatenate([np.zeros(0, np.int64), *(level.agents for level in self.levels)]))
 
 
 def sun_axes(direction: tuple[float, float, float]) -> F64:
@@ -89,25 +87,43 @@ def _window(
         texel_m *= 2.0
 
 
+def _step(radius: F64, toward: F64) -> F64:
+    """From each agent to where the sun's ray through his middle has long met the ground [N, 3]."""
+    return -toward * (3.0 * radius / toward[1])[:, None]
+
+
 def _throw(middle: F64, radius: F64, toward: F64) -> tuple[F64, F64]:
     """Least and greatest distance from the camera of each agent's shadow [N], twice as long as on level ground."""
-    step = -toward * (3.0 * radius / toward[1])[:, None]
+    step = _step(radius, toward)
     along = np.clip(-(middle * step).sum(1) / np.maximum((step * step).sum(1), 1e-9), 0.0, 1.0)
     nearest = np.linalg.norm(middle + step * along[:, None], axis=1)
     return nearest, np.maximum(np.linalg.norm(middle, axis=1), np.linalg.norm(middle + step, axis=1))
 
 
+def _beside(ends: tuple[F64, F64], radius: F64, sides: F64) -> F64:
+    """How far each agent's shadow stays outside the picture [N], metres; negative where it may reach into it."""
+    outside = np.full(len(radius), -np.inf)
+    for side in sides:
+        outside = np.maximum(outside, np.minimum(-(ends[0] @ side), -(ends[1] @ side)) - radius)
+    return outside
+
+
 def plan_sun(
-    direction: tuple[float, float, float], focal_px: float, origin_m: F64, middle: F64, radius: F64, receivers: F64
-) -> SunPlan:
+    direction: tuple[float, float, float], focal_px: float, origin_m: F64, middle: F64, radius: F64, receivers: F64,
+    sides: F64,
+) -> SunPlan:  # fmt: skip
     """Levels for one frame. middle [N, 3] and radius [N]: spheres around the agents, rel; receivers [R, 3]: ground
-    points and agents in the picture, rel."""
+    points and agents in the picture, rel. sides [P, 3]: as of `frame.picture_sides`."""
     axes = sun_axes(direction)
     if axes[2, 1] < LOWEST_SUN or len(middle) == 0 or len(receivers) == 0:
         return SunPlan(axes, ())
-    uv, seen_uv, origin = middle @ axes[:2].T, receivers @ axes[:2].T, axes[:2] @ origin_m
+    seen_uv, origin = receivers @ axes[:2].T, axes[:2] @ origin_m
     distance = np.linalg.norm(receivers, axis=1)
     far = float(distance.max())
+    beside = _beside((middle, middle + _step(radius, axes[2])), radius, sides)
+    who = np.flatnonzero(beside <= MARGIN_M + HALO * FINEST_M * STEP ** (LEVELS - 1))
+    middle, radius, beside = middle[who], radius[who], beside[who]
+    uv = (middle @ axes[0], middle @ axes[1])
     nearest, farthest = _throw(middle, radius, axes[2])
     levels: list[LevelPlan] = []
     notes: list[str] = []
@@ -122,16 +138,20 @@ def plan_sun(
             serves &= distance <= limit_m + 1.0
         near_m = limit_m
         box = (0, 0, 0, 0)
-        inside = np.zeros(len(middle), dtype=bool)
+        inside = np.full(len(middle), bool(serves.any()))
         wanted = texel_m
         if serves.any():
             low, high = seen_uv[serves].min(0), seen_uv[serves].max(0)
-            reach = radius[:, None] + MARGIN_M + 10.0 * texel_m
-            inside = ((uv + reach >= low) & (uv - reach <= high)).all(1)
+            reach = radius + MARGIN_M + 10.0 * texel_m
+            for at, least, most in zip(uv, low, high, strict=True):
+                inside &= (at + reach >= least) & (at - reach <= most)
+            inside &= beside <= MARGIN_M + HALO * texel_m
             inside &= (farthest + radius + 1.0 >= from_m) & ((nearest - radius - 1.0 <= limit_m) | last)
         if inside.any():
-            reach = radius[inside, None] + 0.3
-            casters = ((uv[inside] - reach).min(0), (uv[inside] + reach).max(0))
+            reach = radius[inside] + 0.3
+            casters = (
+                np.array([(at[inside] - reach).min() for at in uv]), np.array([(at[inside] + reach).max() for at in uv])
+            )  # fmt: skip
             texel_m, *box = _window(texel_m, casters, (low, high), origin)  # type: ignore[assignment]
             if texel_m != wanted:
                 notes.append(
@@ -139,7 +159,7 @@ def plan_sun(
                 )
         if box[2] == 0:
             inside[:] = False
-        levels.append(LevelPlan(texel_m, 1e9 if last else limit_m, *box, agents=np.flatnonzero(inside)))
+        levels.append(LevelPlan(texel_m, 1e9 if last else limit_m, *box, agents=who[inside]))
         if last:
             break
     return SunPlan(axes, tuple(levels), tuple(notes))
@@ -194,9 +214,8 @@ def draw_sun(
     sun.spread = SPREAD
     sun.levels = len(plan.levels)
     sun.level = wp.array(table, dtype=SunLevel, device=device)
-    sun.depth = wp.empty(max(first, 1), dtype=wp.float32, device=device)
-    sun.tile = wp.empty(max(first_tile, 1), dtype=wp.vec2, device=device)
-    raw = wp.empty(max(first_tile, 1), dtype=wp.vec2, device=device)
+    sun.depth = empty((max(first, 1),), wp.float32, device)
+    sun.tile, raw = (empty((max(first_tile, 1),), wp.vec2, device) for _ in range(2))
     strips = _strips(plan, slot_of, middle @ plan.axes[:2].T, radius, origin, pool.threads)
 
     def draw(strip: _Strip) -> None:

@@ -101,6 +101,7 @@ def _one(
             return None
         if not same(delivery / expected, note.sidecar_sha256 or ""):
             found.wrong.append((frame, expected, "touched: not the signature that the manifest lists"))
+            return None
     if not path.is_file() or (path.suffix == ".exr" and note.sidecar is None):
         return None
     told = check(path, anchors_pem)

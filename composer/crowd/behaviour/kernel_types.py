@@ -5,6 +5,9 @@ from __future__ import annotations
 import warp as wp
 
 from composer.crowd.seeds import purpose_key
+from composer.io.warp_log import quiet_warp
+
+quiet_warp()
 
 wp.set_module_options({"enable_backward": False})
 
