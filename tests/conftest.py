@@ -26,7 +26,22 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests leave nothing in the user's cache."""
+    """Tests leave nothing in the user's cache, nor among his certificates."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MUSTER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("MUSTER_DATA", str(tmp_path_factory.mktemp("data")))
+        for name in ("MUSTER_SIGN_CERT", "MUSTER_SIGN_KEY"):
+            patch.delenv(name, raising=False)
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `gpu` skip where there is no CUDA device; nothing heavy is imported where none is marked."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))

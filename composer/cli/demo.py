@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> Result:
     versions = rendered.data.get("versions")
     first = versions[0] if isinstance(versions, list) else rendered.data
     delivery = Path(str(first["delivery"]))
-    looked = sheet.run(argparse.Namespace(delivery=delivery, frame=None, out=None, width=1920))
+    looked = sheet.run(argparse.Namespace(delivery=delivery, frame=None, out=None, width=1920, sign=args.sign))
     text = "\n".join(
         [
             rendered.text,

@@ -16,6 +16,7 @@ from composer.cli.result import Result
 if TYPE_CHECKING:
     from composer.render.job import JobResult
     from composer.render.painters import PaintAsk
+    from composer.render.sign import SignAsk
 
 HELP = "render a shot: the main job"
 
@@ -41,7 +42,14 @@ def add_render_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
     parser.add_argument("--bundle", metavar="NAME[,NAME]", help="model bundles to paint with, names or folders")
     parser.add_argument("--steps", metavar="N", help="steps of the sampler, in place of the bundle's own")
+    add_sign(parser)
     parser.add_argument("--strength", metavar="S", help="how far the model may go, 0 to 1, in place of the shot's own")
+
+
+def add_sign(parser: argparse.ArgumentParser) -> None:
+    """`--sign`, which `sheet` has too."""
+    words = "sign what is delivered (C2PA) with CERT and KEY, or with those that are configured"
+    parser.add_argument("--sign", nargs="*", type=Path, metavar="PEM", help=words)
 
 
 def run(args: argparse.Namespace) -> Result:
@@ -65,6 +73,7 @@ def run(args: argparse.Namespace) -> Result:
         device=choose_device(args.device),
         ask=paint_ask(args),
         told=lambda name: bar.say(f"checking the files of {name}"),
+        sign=sign_ask(args.sign),
     )
     results = []
     for job in jobs:
@@ -102,6 +111,7 @@ def _reroll(args: argparse.Namespace) -> Result:
         count=crowd_count(args.count),
         device=choose_device(args.device),
         paint=paint_ask(args),
+        sign=sign_ask(args.sign),
     )
     result = run_job(job, ProgressBar(silent=args.json))
     return Result(_text(result), _data(result))
@@ -123,6 +133,8 @@ def _text(result: JobResult) -> str:
     )
     if result.painted:
         lines.append(f"painted with {result.painted}")
+    if result.signed:
+        lines.append(f"signed by {result.signed}")
     lines.append(f"delivery: {result.delivery}")
     return "\n".join(lines)
 
@@ -136,6 +148,7 @@ def _data(result: JobResult) -> dict[str, object]:
         "seconds": round(result.seconds, 2),
         "peak_memory_mib": result.peak_memory_mib,
         "painted": result.painted,
+        "signed": result.signed,
         "notes": result.notes,
         "manifest": str(result.manifest),
         "proxy": str(result.proxy) if result.proxy else None,
@@ -185,3 +198,16 @@ def paint_ask(args: argparse.Namespace) -> PaintAsk:
     if args.bundle is not None and not bundles:
         raise InputError("which bundle?", where=Where(field="--bundle"), expected="NAME[,NAME]", got=repr(args.bundle))
     return PaintAsk(bundles, steps, strength)
+
+
+def sign_ask(files: list[Path] | None) -> SignAsk | None:
+    """What `--sign` means: not given, by itself, or with certificate and key. Raises InputError."""
+    from composer.errors import InputError, Where
+    from composer.render.sign import SignAsk
+
+    if files is None or not files:
+        return None if files is None else SignAsk()
+    if len(files) != 2:
+        got = " ".join(map(str, files))
+        raise InputError("which files?", where=Where(field="--sign"), expected="CERT KEY, or nothing", got=got)
+    return SignAsk(files[0], files[1])

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from composer.color.spaces import ColorManager
 from composer.deliver.exr import Slate
+from composer.io.files import whole_files
 from composer.io.image import read_channels
 from composer.io.movie_write import write_movie
 from composer.io.timecode import add_frames
@@ -34,7 +35,7 @@ def write_proxy(
 
     slate.timecode is that of `first_frame`, the plate's first.
     """
-    files = sorted((delivery / "exr").glob("*.exr"))
+    files = whole_files(delivery / "exr", "*.exr")
     if not files:
         return None
 

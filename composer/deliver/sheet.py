@@ -19,7 +19,7 @@ from composer.deliver.proxy import to_display
 from composer.errors import InputError, Where
 from composer.io.exr import ExrPart, read_exr_parts
 from composer.io.exr_deep import deep_counts
-from composer.io.files import atomic_write
+from composer.io.files import atomic_write, whole_files
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -44,7 +44,7 @@ class Tile:
 
 def delivered_frames(delivery: Path) -> dict[int, Path]:
     """Frame number to EXR; InputError where the folder is no delivery."""
-    files = {int(p.stem.rsplit(".", 1)[1]): p for p in sorted((delivery / "exr").glob("*.[0-9]*.exr"))}
+    files = {int(p.stem.rsplit(".", 1)[1]): p for p in whole_files(delivery / "exr", "*.[0-9]*.exr")}
     if not files:
         raise InputError(
             "no delivered frames here",

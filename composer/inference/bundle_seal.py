@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 
+from composer.errors import MachineError
 from composer.inference.bundle import Bundle
 from composer.io.files import atomic_write
 
@@ -48,7 +49,7 @@ def seal(bundle: Bundle, stamps: Stamps) -> None:
     try:
         with atomic_write(seal_file(bundle)) as file:
             file.write_text(json.dumps(told), encoding="utf-8")
-    except OSError:
+    except (OSError, MachineError):
         return
 
 

@@ -21,7 +21,7 @@ from composer.io import exr_header
 from composer.io.exr_attributes import Chromaticities
 from composer.io.exr_chunks import check_chunks
 from composer.io.exr_header import FileHeader, PartHeader
-from composer.io.files import atomic_write
+from composer.io.files import atomic_write, not_written
 from composer.io.limits import check_size, damaged
 from composer.io.quiet import caught_output
 from composer.io.timecode import Timecode
@@ -143,7 +143,8 @@ def write_exr(
     """Writes a (multi-part) EXR of display window (0, 0)-size_px atomically.
 
     attributes are put in every part; a part's own win. Values: str, int, float, tuple of 2 or 3 numbers, tuple of str,
-    Fraction, Timecode, Chromaticities, [3, 3] or [4, 4] matrices. Raises InputError where a part does not fit.
+    Fraction, Timecode, Chromaticities, [3, 3] or [4, 4] matrices. Raises InputError where a part does not fit,
+    MachineError where the disk is full.
     """
     import OpenEXR
 
@@ -161,7 +162,13 @@ def write_exr(
         header = _header(part, size_px, {**(attributes or {}), **part.attributes}, pixel_aspect, path)
         made.append(OpenEXR.Part(header, channels, part.name))
     with atomic_write(path) as temporary:
-        OpenEXR.File(made).write(str(temporary))
+        try:
+            OpenEXR.File(made).write(str(temporary))
+            read_header(temporary)  # proven whole before it takes its place
+        except RuntimeError as error:
+            raise not_written(path, str(error).rpartition('". ')[2].rstrip(".")[:120]) from error
+        except InputError as error:
+            raise not_written(path, f"cut short: {error.what}") from error
 
 
 def _checked_channels(part: ExrPart, size_px: tuple[int, int], path: Path) -> dict[str, Pixels]:

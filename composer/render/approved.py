@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from composer.crowd.people import People
 from composer.errors import InputError, InputErrors, MusterError, Where
+from composer.io.files import whole_files
 from composer.io.image import read_channels
 from composer.render.job import Job, prepare_jobs, ranges
 from composer.render.look import look_at, read_inputs
@@ -21,6 +22,7 @@ from composer.render.manifest import FrameRecord, read_record, same
 from composer.render.painters import PaintAsk
 from composer.render.quality import load_quality
 from composer.render.reroll import Reroll, word_path
+from composer.render.sign import SignAsk
 from composer.shot.schema import ShotFile
 
 
@@ -57,6 +59,7 @@ def prepare_reroll(
     count: int | None = None,
     device: str = "cpu",
     paint: PaintAsk | None = None,
+    sign: SignAsk | None = None,
 ) -> Job:
     """The job that writes the new version. Writes nothing; raises InputError for bad input."""
     paint = paint or PaintAsk()
@@ -72,7 +75,8 @@ def prepare_reroll(
         paint.strength if paint.strength is not None else float(str(head.paint["strength"])),
     )
     jobs = prepare_jobs(
-        shot, out, load_quality(head.quality), frames=tuple(records), count=count or head.soldiers, device=device, ask=told
+        shot, out, load_quality(head.quality), frames=tuple(records), count=count or head.soldiers, device=device,
+        ask=told, sign=sign,
     )  # fmt: skip
     job = next((j for j in jobs if _sha256(j) == head.paint["sha256"]), None)
     if job is None:
@@ -125,7 +129,7 @@ def _head(approved: Path, ask: RerollAsk) -> _Head:
 
 def _records(approved: Path, frames: Sequence[int] | None) -> dict[int, FrameRecord]:
     """The approved frames, whole; only those of `frames`. Raises InputErrors."""
-    there = sorted(int(p.stem) for p in (approved / ".muster" / "frames").glob("*.json"))
+    there = [int(p.stem) for p in whole_files(approved / ".muster" / "frames", "*.json")]
     if frames is not None and (absent := sorted(set(frames) - set(there))):
         raise InputError(
             "the approved version has no such frames",

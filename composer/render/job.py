@@ -22,19 +22,20 @@ from composer.comp.layer import Frame
 from composer.deliver.deep import deep_name, write_deep, write_deep_image
 from composer.deliver.exr import Slate, write_frame, write_parts
 from composer.deliver.proxy import write_proxy
+from composer.deliver.signing import Signing
 from composer.errors import InputError, Where
-from composer.io.files import sha256_file
+from composer.io.files import clean_stale_under, sha256_file
 from composer.io.timecode import add_frames
 from composer.render.anchors import Store
 from composer.render.control import control_range
 from composer.render.depends import code_digest, frame_key
 from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
-from composer.render.manifest import FrameRecord, is_done, write_manifest, write_record
-from composer.render.paint import Painter
+from composer.render.manifest import FrameRecord, is_done, put_together, write_manifest, write_record
 from composer.render.painters import PaintAsk, open_painters
 from composer.render.people import people_on
 from composer.render.quality import Quality
 from composer.render.reroll import Reroll, Rerolled, reroll_frame
+from composer.render.sign import SignAsk, sign_frames, sign_proxy, signatures, signing_for
 from composer.shot.schema import ShotFile
 from composer.shot.stage import prepare
 
@@ -46,7 +47,7 @@ Progress = Callable[[int, int, int, str], None]
 class Job:
     """A render that is ready to go. `frames` is the subset asked for; `delivery` is OUT/<shot>/<version>;
     `control_range_m` near and far of `control_depth`, where that is wanted. `reroll`: whom to paint anew in an approved
-    version, where that is all."""
+    version, where that is all. `signing`: with what the files are signed; None where they are not."""
 
     scene: Scene
     frames: tuple[int, ...]
@@ -55,12 +56,13 @@ class Job:
     notes: tuple[str, ...]
     control_range_m: tuple[float, float] | None = None
     reroll: Reroll | None = None
+    signing: Signing | None = None
 
 
 @dataclass(frozen=True)
 class JobResult:
     """seconds: wall time of the job; soldiers: how many were laid out; peak_memory_mib: of this process. painted: with
-    what, None where nothing is."""
+    what, None where nothing is; signed: by whom."""
 
     delivery: Path
     rendered: tuple[int, ...]
@@ -72,6 +74,7 @@ class JobResult:
     manifest: Path
     proxy: Path | None
     painted: str | None = None
+    signed: str | None = None
 
 
 def prepare_job(
@@ -98,9 +101,12 @@ def prepare_jobs(
     device: str = "cpu",
     ask: PaintAsk | None = None,
     told: Callable[[str], None] | None = None,
+    sign: SignAsk | None = None,
 ) -> tuple[Job, ...]:
     """Read everything that the frames share and lay the crowd out. One job; or one for each of several bundles, as
-    versions of their own. Writes nothing; raises InputError for bad input. told: of what takes its time."""
+    versions of their own. Writes nothing; raises InputError for bad input. told: of what takes its time. sign: None
+    leaves it to the shot."""
+    signing = signing_for(shot, sign)
     stage = prepare(shot)
     chosen = tuple(frames) if frames is not None else stage.plate.frames
     if absent := sorted(set(chosen) - set(stage.plate.frames)):
@@ -125,7 +131,7 @@ def prepare_jobs(
         notes += (f"control_depth: 1 at {near_far[0]:.4g} m, 0 at {near_far[1]:.4g} m, in every frame",)
     scene = Scene(stage, people, quality.samples, device)
     if not painters:
-        return (Job(scene, chosen, out / shot.shot / shot.version, quality, notes, near_far),)
+        return (Job(scene, chosen, out / shot.shot / shot.version, quality, notes, near_far, signing=signing),)
     jobs = []
     for painter in painters:
         name = shot.version if len(painters) == 1 else _version_with(shot.version, painter.plan.bundle.name)
@@ -136,13 +142,9 @@ def prepare_jobs(
         more = (*notes, *painter.plan.brief.direction.notes)
         if shot.paint.anchors and painter.plan.window > 1:
             more += (f"{painter.plan.bundle.name} paints windows of frames: the anchors are not used",)
-        jobs.append(Job(painted, _in_order(painter, chosen), delivery, quality, more, near_far))
+        order = painter.plan.anchors.first(chosen)  # then those that wait for them
+        jobs.append(Job(painted, order, delivery, quality, more, near_far, signing=signing))
     return tuple(jobs)
-
-
-def _in_order(painter: Painter, frames: tuple[int, ...]) -> tuple[int, ...]:
-    """Anchors first, then those that wait for them."""
-    return painter.plan.anchors.first(frames)
 
 
 def _version_with(version: str, bundle: str) -> str:
@@ -153,6 +155,7 @@ def _version_with(version: str, bundle: str) -> str:
 def run_job(job: Job, progress: Progress | None = None) -> JobResult:
     """Render the frames that are not there yet, then the manifest and the proxy."""
     begin = time.perf_counter()
+    clean_stale_under(job.delivery)
     slate = slate_of(job)
     known: dict[int, str] = {}
     keys = {n: frame_key(job.scene, slate, n, known) for n in job.frames}
@@ -174,8 +177,7 @@ def run_job(job: Job, progress: Progress | None = None) -> JobResult:
             progress(done, total, record.frame, "rendered")
     if job.scene.painter:
         job.scene.painter.close()
-    manifest = write_manifest(job.delivery, _head(job))
-    proxy = _proxy(job)
+    manifest, proxy = _put_together(job)
     return JobResult(
         job.delivery,
         wanted,
@@ -187,6 +189,7 @@ def run_job(job: Job, progress: Progress | None = None) -> JobResult:
         manifest,
         proxy,
         _painted_with(job),
+        job.signing and job.signing.signer,
     )
 
 
@@ -289,9 +292,21 @@ def _painted_with(job: Job) -> str | None:
     return f"{plan.bundle.name} ({plan.bundle.licence.id}), {plan.brief.steps} steps"
 
 
-def _proxy(job: Job) -> Path | None:
+def _put_together(job: Job) -> tuple[Path, Path | None]:
+    """The proxy and the signatures of what is there, and the manifest that lists them."""
     stage, slate = job.scene.stage, slate_of(job)
-    return write_proxy(job.delivery, slate, stage.plate.frames[0], stage.color)
+    shot = slate.shot, slate.version
+    with put_together(job.delivery):
+        proxy = write_proxy(job.delivery, slate, stage.plate.frames[0], stage.color)
+        sign_frames(job.delivery, job.frames, shot, job.signing)
+        signed = signatures(job.delivery)
+        if job.signing and proxy:
+            signed += (sign_proxy(job.delivery, proxy, shot, job.signing),)
+        head = _head(job)
+        if proxy:
+            head["proxy"] = {"file": proxy.relative_to(job.delivery).as_posix(), "sha256": sha256_file(proxy)}
+        head["signatures"] = [asdict(s) for s in signed]
+        return write_manifest(job.delivery, head), proxy
 
 
 def slate_of(job: Job) -> Slate:

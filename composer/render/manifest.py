@@ -6,12 +6,16 @@ other's file; `manifest.json` is put together from the records.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from composer.io.files import atomic_write, sha256_file
+from composer.io.files import atomic_write, sha256_file, whole_files
+from composer.io.lock import held
+
+_UNREADABLE = (OSError, ValueError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,25 @@ def write_record(delivery: Path, record: FrameRecord) -> None:
 def read_record(delivery: Path, frame: int) -> FrameRecord | None:
     """The record of a frame, or None where there is none that can be read."""
     try:
-        return FrameRecord(**json.loads(record_path(delivery, frame).read_text()))
-    except (OSError, ValueError, TypeError):
+        return record_of(json.loads(record_path(delivery, frame).read_text()))
+    except _UNREADABLE:
         return None
+
+
+def record_of(told: dict[str, object]) -> FrameRecord:
+    """A record out of JSON. Raises TypeError where it is none."""
+    record = FrameRecord(**told)  # type: ignore[arg-type]
+    texts = (
+        record.key,
+        record.untouched_sha256,
+        *record.parts,
+        *record.left_out,
+        *record.files,
+        *record.files.values(),
+    )
+    if type(record.frame) is not int or not all(isinstance(t, str) for t in texts):
+        raise TypeError("not a frame's record")
+    return record
 
 
 def is_done(delivery: Path, frame: int, key: str) -> bool:
@@ -70,11 +90,38 @@ def same(path: Path, digest: str) -> bool:
     return path.is_file() and sha256_file(path) == digest
 
 
+def all_records(delivery: Path) -> tuple[tuple[FrameRecord, ...], tuple[str, ...]]:
+    """Every frame's record, by number, and the names of records that cannot be read."""
+    records, unreadable = [], []
+    for path in whole_files(delivery / ".muster" / "frames", "*.json"):
+        try:
+            records.append(record_of(json.loads(path.read_text())))
+        except _UNREADABLE:
+            unreadable.append(path.name)
+    return tuple(sorted(records, key=lambda r: r.frame)), tuple(unreadable)
+
+
+@contextlib.contextmanager
+def put_together(delivery: Path) -> Iterator[None]:
+    """Held while proxy and manifest are made of what is there, so that of several processes the last one to do so has seen
+    what all have written."""
+    with held(delivery / ".muster" / "lock"):
+        yield
+
+
 def write_manifest(delivery: Path, head: Mapping[str, object]) -> Path:
     """Put `manifest.json` together from `head` and every frame's record."""
-    records = sorted((delivery / ".muster" / "frames").glob("*.json"))
-    frames = [json.loads(r.read_text()) for r in records]
+    records, unreadable = all_records(delivery)
+    told = dict(head)
+    if unreadable:
+        notes = [f"the record {name} cannot be read: its frame is left out, render it again" for name in unreadable]
+        told["notes"] = [*_texts(head.get("notes")), *notes]
     path = delivery / "manifest.json"
     with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps({**head, "frames": frames}, indent=1, default=str) + "\n")
+        text = json.dumps({**told, "frames": [asdict(r) for r in records]}, indent=1, default=str)
+        temporary.write_text(text + "\n")
     return path
+
+
+def _texts(notes: object) -> list[str]:
+    return [str(n) for n in notes] if isinstance(notes, list | tuple) else []

@@ -360,7 +360,8 @@ PARTS_BY_DEFAULT = tuple(p for p in PARTS if p not in (*LIGHT_SET, "control_dept
 class DeliverySpec(Part):
     """What is written. parts: those wanted, beside the composite (none given: PARTS_BY_DEFAULT); light_set adds its
     three; deep: a deep file with each frame. control_depth_m: near and far of `control_depth`, in place of the crowd's
-    own. compression: of every part, in place of the quickest for each."""
+    own. compression: of every part, in place of the quickest for each. sign: content credentials (C2PA) for what is
+    delivered."""
 
     parts: tuple[Name, ...] | None = None
     light_set: bool = False
@@ -368,6 +369,7 @@ class DeliverySpec(Part):
     control_depth_m: tuple[Positive, Positive] | None = None
     compression: Literal["zip", "piz"] | None = None
     slate: Annotated[str, Field(max_length=200)] = ""
+    sign: bool = False
 
     @model_validator(mode="after")
     def _known(self) -> Self:
