@@ -20,13 +20,25 @@ class ProgressBar:
         if self.silent:
             return
         self.rendered += what == "rendered"
-        if what == "skipped" and done < total:
+        steps = what.startswith("painting")
+        if (what == "skipped" and done < total) or (steps and not self.stream.isatty()):
             return
         line = f"{_bar(done, total)} {done}/{total}  frame {frame} {what}{self._left(done, total)}"
         if self.stream.isatty():
-            print(f"\r\033[K{line}", end="" if done < total else "\n", file=self.stream, flush=True)
+            last = done >= total and not steps
+            print(f"\r\033[K{line}", end="\n" if last else "", file=self.stream, flush=True)
         else:
             print(line, file=self.stream, flush=True)
+
+    def say(self, what: str) -> None:
+        """A line of its own, for what takes its time before the frames."""
+        if not self.silent:
+            print(what, file=self.stream, flush=True)
+
+    def begin_again(self, what: str) -> None:
+        """Another job: the clock starts anew."""
+        self.say(what)
+        self.begin, self.rendered = time.monotonic(), 0
 
     def _left(self, done: int, total: int) -> str:
         if not self.rendered or done >= total:

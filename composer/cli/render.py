@@ -1,13 +1,21 @@
 """Render a shot: the crowd into the plate, as multi-part EXR with every pass. Frames that are already there and whole are
-skipped; stop it with Ctrl-C at any time and run it again to go on."""
+skipped; stop it with Ctrl-C at any time and run it again to go on.
+
+With `--quality draft` or `final` and a model bundle the crowd is painted. Several bundles go side by side, into versions of
+their own. `--reroll` paints a few soldiers of a painted version anew and leaves every other pixel as it is."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from composer.cli.progress import ProgressBar
 from composer.cli.result import Result
+
+if TYPE_CHECKING:
+    from composer.render.job import JobResult
+    from composer.render.painters import PaintAsk
 
 HELP = "render a shot: the main job"
 
@@ -15,51 +23,123 @@ HELP = "render a shot: the main job"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shot", type=Path, metavar="SHOT", help="shot.yaml, or the folder that holds it")
     add_render_options(parser)
+    parser.add_argument(
+        "--reroll", metavar="AGENT[,AGENT]", help="paint only these soldiers anew (names or ids), in a painted version"
+    )
+    parser.add_argument("--approved", metavar="VERSION", help="the version to re-roll in (default: the shot's own)")
+    parser.add_argument(
+        "--version", metavar="NAME", help="what the re-rolled version is called (default: v001_r1, v001_r2, ...)"
+    )
 
 
 def add_render_options(parser: argparse.ArgumentParser) -> None:
     """The options that `render` and `demo` share."""
     parser.add_argument("--frames", metavar="1001-1100x1", help="only these frames (default: all of the plate)")
     parser.add_argument("--count", metavar="CROWD=N", help="number of soldiers, in place of the shot's own")
-    parser.add_argument("--quality", default="preview", choices=("preview", "draft", "final"), help="default: preview")
+    parser.add_argument("--quality", choices=("preview", "draft", "final"), help="default: preview")
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="delivery folder (default: out)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
+    parser.add_argument("--bundle", metavar="NAME[,NAME]", help="model bundles to paint with, names or folders")
+    parser.add_argument("--steps", metavar="N", help="steps of the sampler, in place of the bundle's own")
+    parser.add_argument("--strength", metavar="S", help="how far the model may go, 0 to 1, in place of the shot's own")
 
 
 def run(args: argparse.Namespace) -> Result:
+    from composer.deliver.compare import write_comparison
     from composer.render.device import choose_device
-    from composer.render.job import prepare_job, run_job
+    from composer.render.job import prepare_jobs, run_job
     from composer.render.quality import load_quality
     from composer.shot.frames import frames_of
     from composer.shot.load import load_shot
 
-    job = prepare_job(
+    if getattr(args, "reroll", None):
+        return _reroll(args)
+    _refuse_without_reroll(args)
+    bar = ProgressBar(silent=args.json)
+    jobs = prepare_jobs(
         load_shot(shot_file(args.shot)),
         args.out,
-        load_quality(args.quality),
+        load_quality(args.quality or "preview"),
         frames=frames_of(args.frames) if args.frames else None,
         count=crowd_count(args.count),
         device=choose_device(args.device),
+        ask=paint_ask(args),
+        told=lambda name: bar.say(f"checking the files of {name}"),
+    )
+    results = []
+    for job in jobs:
+        if len(jobs) > 1:
+            bar.begin_again(job.delivery.name)
+        results.append(run_job(job, bar))
+    if len(jobs) == 1:
+        return Result(_text(results[0]), _data(results[0]))
+    color = jobs[0].scene.stage.color
+    sheet = write_comparison(
+        [r.delivery for r in results], jobs[0].delivery.parent / f"{_versions(results)}.png", color
+    )
+    text = "\n".join([*(_text(r) for r in results), f"side by side: {sheet}"])
+    return Result(text, {"versions": [_data(r) for r in results], "comparison": str(sheet)})
+
+
+def _versions(results: list[JobResult]) -> str:
+    """`compare_v001_sd15_sdxl`, short enough for a file's name."""
+    return ("compare_" + "_".join(r.delivery.name for r in results))[:120]
+
+
+def _reroll(args: argparse.Namespace) -> Result:
+    from composer.render.approved import RerollAsk, prepare_reroll
+    from composer.render.device import choose_device
+    from composer.render.job import run_job
+    from composer.shot.frames import frames_of
+    from composer.shot.load import load_shot
+
+    agents = tuple(part.strip() for part in args.reroll.split(",") if part.strip())
+    job = prepare_reroll(
+        load_shot(shot_file(args.shot)),
+        args.out,
+        RerollAsk(agents, args.approved, args.version, args.quality),
+        frames=frames_of(args.frames) if args.frames else None,
+        count=crowd_count(args.count),
+        device=choose_device(args.device),
+        paint=paint_ask(args),
     )
     result = run_job(job, ProgressBar(silent=args.json))
+    return Result(_text(result), _data(result))
+
+
+def _refuse_without_reroll(args: argparse.Namespace) -> None:
+    from composer.errors import InputError, Where
+
+    for name in ("approved", "version"):
+        if getattr(args, name, None):
+            raise InputError("this belongs to a re-roll", where=Where(field=f"--{name}"), expected="--reroll AGENT")
+
+
+def _text(result: JobResult) -> str:
     lines = [f"note: {n}" for n in result.notes]
     lines.append(
         f"{len(result.rendered)} frames rendered, {len(result.skipped)} already there, {result.soldiers:,} soldiers, "
         f"{result.seconds:.1f} s, peak {result.peak_memory_mib} MiB"
     )
+    if result.painted:
+        lines.append(f"painted with {result.painted}")
     lines.append(f"delivery: {result.delivery}")
-    data = {
+    return "\n".join(lines)
+
+
+def _data(result: JobResult) -> dict[str, object]:
+    return {
         "delivery": str(result.delivery),
         "rendered": result.rendered,
         "skipped": result.skipped,
         "soldiers": result.soldiers,
         "seconds": round(result.seconds, 2),
         "peak_memory_mib": result.peak_memory_mib,
+        "painted": result.painted,
         "notes": result.notes,
         "manifest": str(result.manifest),
         "proxy": str(result.proxy) if result.proxy else None,
     }
-    return Result("\n".join(lines), data)
 
 
 def shot_file(path: Path) -> Path:
@@ -79,3 +159,29 @@ def crowd_count(text: str | None) -> int | None:
             "the number of soldiers can't be read", where=Where(field="--count"), expected="CROWD=500", got=text
         )
     return int(number)
+
+
+def paint_ask(args: argparse.Namespace) -> PaintAsk:
+    """What the options say of painting. Raises InputError."""
+    from composer.errors import InputError, Where
+    from composer.render.painters import PaintAsk
+
+    steps: int | None = None
+    if args.steps is not None:
+        if not args.steps.isdecimal() or not 1 <= int(args.steps) <= 1000:
+            raise InputError(
+                "not a number of steps", where=Where(field="--steps"), expected="1 to 1000", got=args.steps
+            )
+        steps = int(args.steps)
+    strength: float | None = None
+    if args.strength is not None:
+        try:
+            strength = float(args.strength)
+        except ValueError:
+            strength = -1.0
+        if not 0 <= strength <= 1:
+            raise InputError("not a strength", where=Where(field="--strength"), expected="0 to 1", got=args.strength)
+    bundles = tuple(part.strip() for part in (args.bundle or "").split(",") if part.strip())
+    if args.bundle is not None and not bundles:
+        raise InputError("which bundle?", where=Where(field="--bundle"), expected="NAME[,NAME]", got=repr(args.bundle))
+    return PaintAsk(bundles, steps, strength)

@@ -39,15 +39,7 @@ def composite(plate: F32, crowd_rgb: F32, crowd_alpha: F32, shadow: F32, matte: 
     result, clipped = _half(plate)
     notes = [f"{clipped} plate values beyond half float's range were clipped to {HALF_MAX:.0f}"] if clipped else []
     box = _bounds(touched)
-    a, s = alpha[box].astype(np.float32), dark[box].astype(np.float32)
-    mixed = plate[box] * ((1.0 - a) * (1.0 - s))[..., None] + crowd_rgb[box]
-    soft = touched[box] & (matte[box] > 0)
-    if soft.any():
-        edge = _bounds(soft, margin=32)
-        parts = (x[box][edge] for x in (plate, crowd_rgb, matte))
-        behind = _behind_actor(*parts, a[edge], s[edge], None if clean is None else clean[box][edge])
-        mixed[edge] = np.where(soft[edge][..., None], behind, mixed[edge])
-    mixed, over = _half(mixed)
+    mixed, over = _half(laid_over(plate, crowd_rgb, alpha, dark, matte, clean)[box])
     if over:
         notes.append(f"{over} composite values beyond half float's range were clipped to {HALF_MAX:.0f}")
     result[box] = np.where(touched[box][..., None], mixed, result[box])
@@ -56,6 +48,26 @@ def composite(plate: F32, crowd_rgb: F32, crowd_alpha: F32, shadow: F32, matte: 
         Layer("crowd", _rgba(np.where((alpha > 0)[..., None], crowd_rgb, 0.0), alpha)),
     )
     return Composite(result, layers, touched, untouched_digest(result, touched), tuple(notes))
+
+
+def laid_over(
+    plate: F32, crowd_rgb: F32, crowd_alpha: F16, shadow: F16, matte: F32, clean: F32 | None
+) -> F32:  # fmt: skip
+    """The picture itself, float32 [H, W, 3]: as `composite`, not yet rounded to half. Outside of crowd and shadow it is
+    the plate."""
+    result = plate.copy()
+    box = _bounds((crowd_alpha > 0) | (shadow > 0))
+    a, s = crowd_alpha[box].astype(np.float32), shadow[box].astype(np.float32)
+    mixed = plate[box] * ((1.0 - a) * (1.0 - s))[..., None] + crowd_rgb[box]
+    touched = (a > 0) | (s > 0)
+    soft = touched & (matte[box] > 0)
+    if soft.any():
+        edge = _bounds(soft, margin=32)
+        parts = (x[box][edge] for x in (plate, crowd_rgb, matte))
+        behind = _behind_actor(*parts, a[edge], s[edge], None if clean is None else clean[box][edge])
+        mixed[edge] = np.where(soft[edge][..., None], behind, mixed[edge])
+    result[box] = np.where(touched[..., None], mixed, result[box])
+    return result
 
 
 def untouched_digest(rgb: F16, touched: NDArray[np.bool_]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.guides.passes import GuidePasses
+from composer.inference.record import PaintRecord
 
 F16 = NDArray[np.float16]
 F32 = NDArray[np.float32]
@@ -30,7 +31,8 @@ class Frame:
     layers: bottom to top. touched: bool [H, W], where any layer has alpha; everywhere else `composite` is the plate.
     untouched_sha256: digest of the plate's half-float values outside `touched`, row-major RGB little-endian.
     pose: float32 [H, W, 3], the OpenPose picture. notes: what was substituted, dropped or clipped in this frame.
-    delivery_from_working: float64 [3, 3], takes the guides' ACEScg to the delivery colour space.
+    delivery_from_working: float64 [3, 3], takes the guides' ACEScg to the delivery colour space. paint: what painted the
+    crowd; None where it is the guide render.
     """
 
     number: int
@@ -42,6 +44,7 @@ class Frame:
     pose: F32
     notes: tuple[str, ...] = ()
     delivery_from_working: F64 = field(default_factory=lambda: np.eye(3))
+    paint: PaintRecord | None = None
 
     def layer(self, name: str) -> Layer:
         """The layer called `name`; KeyError where there is none."""

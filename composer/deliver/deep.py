@@ -33,9 +33,14 @@ def deep_name(shot: str, version: str, number: int) -> str:
 
 def write_deep(path: Path, frame: Frame, view: View, slate: Slate) -> None:
     """Write the deep file of `frame` at once or not at all; without samples where nobody is seen."""
-    samples = frame.guides.samples
     height, width = frame.guides.coverage.shape
-    image = deep_image(samples, (width, height), frame.delivery_from_working)
+    image = deep_image(frame.guides.samples, (width, height), frame.delivery_from_working)
+    write_deep_image(path, image, frame, view, slate)
+
+
+def write_deep_image(path: Path, image: DeepImage, frame: Frame, view: View, slate: Slate) -> None:
+    """Write samples under the header of `frame`."""
+    height, width = frame.guides.coverage.shape
     write_deep_exr(path, "deep", image, (width, height), header_of(frame, view, slate), slate.pixel_aspect)
 
 

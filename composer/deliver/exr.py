@@ -19,6 +19,7 @@ from composer.camera.camera import View
 from composer.comp.layer import Frame
 from composer.crowd.names import Names
 from composer.deliver import attributes, cryptomatte
+from composer.guides.control import control_depth
 from composer.io.exr import ExrPart, write_exr
 from composer.io.exr_attributes import Chromaticities
 from composer.io.timecode import Timecode
@@ -62,8 +63,17 @@ class Slate:
 
 def write_frame(path: Path, frame: Frame, view: View, slate: Slate, names: Names) -> tuple[str, ...]:
     """Write `frame` to `path` at once or not at all; returns the names of the parts that hold something."""
+    return write_parts(path, parts_of(frame, slate, names), frame, view, slate)
+
+
+def parts_of(frame: Frame, slate: Slate, names: Names) -> list[ExrPart]:
+    """The parts that hold something, in the file's order."""
+    return [p for name in slate.parts for p in _parts(name, frame, slate, names)]
+
+
+def write_parts(path: Path, parts: Sequence[ExrPart], frame: Frame, view: View, slate: Slate) -> tuple[str, ...]:
+    """Write parts under the header of `frame`; as `write_frame`."""
     height, width = frame.composite.shape[:2]
-    parts = [p for name in slate.parts for p in _parts(name, frame, slate, names)]
     header = header_of(frame, view, slate)
     for part in parts:
         if part.name.startswith("crypto"):
@@ -151,14 +161,6 @@ def _control(frame: Frame, covered: NDArray[np.bool_], slate: Slate) -> list[Exr
     value = control_depth(frame.guides.depth_m, near_m, far_m)
     parts = _cropped("control_depth", covered, lambda box: {"Y": value[box]}, slate, inside=False)
     return [replace(part, attributes=tags) for part in parts]
-
-
-def control_depth(depth_m: NDArray[np.float32], near_m: float, far_m: float) -> NDArray[np.float32]:
-    """(1/z - 1/far) / (1/near - 1/far), float32 within 0..1: 1 at `near_m` and nearer, 0 at `far_m`, beyond and where
-    nobody is (inf)."""
-    with np.errstate(divide="ignore"):
-        inverse = 1.0 / depth_m
-    return ((inverse - np.float32(1 / far_m)) * np.float32(1 / (1 / near_m - 1 / far_m))).clip(0, 1).astype(np.float32)
 
 
 def _crypto(layer: str, frame: Frame, slate: Slate, names: Names) -> list[ExrPart]:

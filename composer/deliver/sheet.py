@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +66,8 @@ def contact_sheet(path: Path, color: ColorManager, width_px: int = 1920) -> U8:
     )
     big = Tile(title, "composite, through the display transform", show.colour(show.planes(parts["rgba"], "RGB"), inner))
     cell = (inner - (COLUMNS - 1) * GAP) // COLUMNS
-    return _page(big, pass_tiles(path, parts, show, cell), width_px)
+    small = pass_tiles(path, parts, show, cell)
+    return page([[big], *(small[i : i + COLUMNS] for i in range(0, len(small), COLUMNS))], width_px)
 
 
 def pass_tiles(path: Path, parts: Mapping[str, ExrPart], show: Show, cell: int) -> list[Tile]:
@@ -219,24 +220,21 @@ def _manifest(part: ExrPart, layer: str) -> list[str]:
     return sorted(json.loads(str(part.attributes.get(key.removesuffix("name") + "manifest", "{}"))))
 
 
-def _page(big: Tile, small: list[Tile], width: int) -> U8:
-    """The big tile above a grid of small ones, on dark paper."""
+def page(rows: Sequence[Sequence[Tile]], width: int) -> U8:
+    """Rows of tiles below each other, on dark paper."""
     text = max(13, width // 110)
     caption = round(text * 3.2)
-    rows = [small[i : i + COLUMNS] for i in range(0, len(small), COLUMNS)]
-    cell_h = max((t.picture.shape[0] for t in small), default=0)
-    height = GAP + big.picture.shape[0] + caption + sum(cell_h + caption for _ in rows) + GAP
-    page = Image.new("RGB", (width, height), PAPER)
-    pen = ImageDraw.Draw(page)
-    _place(page, pen, big, (GAP, GAP), text)
-    y = GAP + big.picture.shape[0] + caption
-    for row in rows:
+    tall = [max(t.picture.shape[0] for t in row) for row in rows]
+    paper = Image.new("RGB", (width, 2 * GAP + sum(h + caption for h in tall)), PAPER)
+    pen = ImageDraw.Draw(paper)
+    y = GAP
+    for row, height in zip(rows, tall, strict=True):
         x = GAP
         for tile in row:
-            _place(page, pen, tile, (x, y), text)
+            _place(paper, pen, tile, (x, y), text)
             x += tile.picture.shape[1] + GAP
-        y += cell_h + caption
-    return np.asarray(page)
+        y += height + caption
+    return np.asarray(paper)
 
 
 def _place(page: Image.Image, pen: ImageDraw.ImageDraw, tile: Tile, at: tuple[int, int], text: int) -> None:

@@ -86,7 +86,8 @@ class Prepared:
 class TileBatch:
     """B tiles at one step. latents: [B, C, T', h, w], already times `scale_in`. canvases: each [B, C, T', h * scale,
     w * scale]. text: which of the request's texts. timestep: float32 [B]. origin: int64 [B, 2] on the host, (y, x) of each
-    tile in latents. size: (h, w) of the whole picture in latents."""
+    tile in latents. size: (h, w) of the whole picture in latents. host_timestep: the step's timestep on the host, which a
+    family needs that changes networks between steps (`FamilyAdapter.stage`)."""
 
     latents: Tensor
     canvases: Mapping[str, Tensor]
@@ -94,6 +95,7 @@ class TileBatch:
     timestep: Tensor
     origin: NDArray[np.int64]
     size: tuple[int, int]
+    host_timestep: float | None = None
 
 
 class Adapter(Protocol):

@@ -165,9 +165,7 @@ def out_size(conv: nn.Conv2d | nn.Conv3d, height: int, width: int, edges: Edges)
     return sizes[0], sizes[1]
 
 
-def conv(
-    layer: nn.Conv2d | nn.Conv3d, x: Tensor, bands: Bands, edges: Edges | None = None, zoom: int = 1
-) -> Tensor:
+def conv(layer: nn.Conv2d | nn.Conv3d, x: Tensor, bands: Bands, edges: Edges | None = None, zoom: int = 1) -> Tensor:
     """A whole convolution, band by band."""
     edges = edges or edges_of(layer)
     height, width = out_size(layer, x.shape[-2] * zoom, x.shape[-1] * zoom, edges)

@@ -59,7 +59,9 @@ def _forwards(module: nn.Module, bands: Bands) -> Iterator[tuple[str, Forward]]:
 
 
 def _zeros(conv: nn.Module) -> bool:
-    return isinstance(conv, nn.Conv2d | nn.Conv3d) and conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
+    return (
+        isinstance(conv, nn.Conv2d | nn.Conv3d) and conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
+    )
 
 
 def _plain(block: ResnetBlock2D) -> bool:
@@ -124,5 +126,3 @@ def _conv(conv: nn.Conv2d | nn.Conv3d, bands: Bands) -> Forward:
         return band.conv(conv, x, bands)
 
     return forward
-
-

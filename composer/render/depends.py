@@ -23,24 +23,31 @@ from composer.shot.holdout import Difference, Pictures
 from composer.shot.stage import Stage
 
 
-def frame_key(scene: Scene, slate: Slate, number: int) -> str:
-    """SHA-256 over everything that the delivered file of frame `number` is made from."""
-    stage = scene.stage
-    near = (number - 1, number, number + 1)
+def frame_key(scene: Scene, slate: Slate, number: int, known: dict[int, str] | None = None) -> str:
+    """SHA-256 over everything that the delivered file of frame `number` is made from. known: what is read for each
+    frame, kept from call to call where one frame is made from several."""
+    known = {} if known is None else known
     total = hashlib.sha256()
-    for value in (
-        code_digest(),
-        slate,
-        number,
-        scene.samples,
-        scene.device,
-        [stage.camera.view(n) for n in near],
-        scene.people.layout.at(near),
-        stage.light,
-        scene.people.layout.casting.side_names,
-    ):
+    for value in (code_digest(), slate, number, scene.samples, scene.device, scene.stage.light):
         _feed(total, value)
+    _feed(total, scene.people.layout.casting.side_names)
     total.update(_shared(scene).encode())
+    painter = scene.painter
+    if painter is not None:
+        _feed(total, painter.plan.key())
+    for other in (number,) if painter is None else painter.plan.reads(number):
+        if other not in known:
+            known[other] = _digest_at(scene, other)
+        total.update(known[other].encode())
+    return total.hexdigest()
+
+
+def _digest_at(scene: Scene, number: int) -> str:
+    """Digest of what is read to draw one frame: views, people, picture files."""
+    stage, near = scene.stage, (number - 1, number, number + 1)
+    total = hashlib.sha256()
+    _feed(total, [stage.camera.view(n) for n in near])
+    _feed(total, scene.people.layout.at(near))
     for path in frame_files(stage, number):
         total.update(_file_digest(path).encode())
     return total.hexdigest()

@@ -7,17 +7,18 @@ files only; the next run goes on where this one stopped.
 from __future__ import annotations
 
 import platform
+import re
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import composer
 from composer.comp.layer import Frame
-from composer.deliver.deep import deep_name, write_deep
-from composer.deliver.exr import Slate, write_frame
+from composer.deliver.deep import deep_name, write_deep, write_deep_image
+from composer.deliver.exr import Slate, write_frame, write_parts
 from composer.deliver.proxy import write_proxy
 from composer.errors import InputError, Where
 from composer.io.files import sha256_file
@@ -26,19 +27,22 @@ from composer.render.control import control_range
 from composer.render.depends import code_digest, frame_key
 from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
 from composer.render.manifest import FrameRecord, is_done, write_manifest, write_record
+from composer.render.painters import PaintAsk, open_painters
 from composer.render.people import people_on
 from composer.render.quality import Quality
+from composer.render.reroll import Reroll, Rerolled, reroll_frame
 from composer.shot.schema import ShotFile
 from composer.shot.stage import prepare
 
-#: What the job tells the one who waits: done so far, all, frame number, 'rendered' or 'skipped'.
+#: What the job tells the one who waits: done so far, all, frame number, 'rendered', 'skipped' or 'painting 3/20'.
 Progress = Callable[[int, int, int, str], None]
 
 
 @dataclass(frozen=True)
 class Job:
     """A render that is ready to go. `frames` is the subset asked for; `delivery` is OUT/<shot>/<version>;
-    `control_range_m` near and far of `control_depth`, where that is wanted."""
+    `control_range_m` near and far of `control_depth`, where that is wanted. `reroll`: whom to paint anew in an approved
+    version, where that is all."""
 
     scene: Scene
     frames: tuple[int, ...]
@@ -46,11 +50,13 @@ class Job:
     quality: Quality
     notes: tuple[str, ...]
     control_range_m: tuple[float, float] | None = None
+    reroll: Reroll | None = None
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """seconds: wall time of the job; soldiers: how many were laid out; peak_memory_mib: of this process."""
+    """seconds: wall time of the job; soldiers: how many were laid out; peak_memory_mib: of this process. painted: with
+    what, None where nothing is."""
 
     delivery: Path
     rendered: tuple[int, ...]
@@ -61,9 +67,15 @@ class JobResult:
     notes: tuple[str, ...]
     manifest: Path
     proxy: Path | None
+    painted: str | None = None
 
 
-def prepare_job(
+def prepare_job(shot: ShotFile, out: Path, quality: Quality, **options: object) -> Job:
+    """The one job that a shot asks for (see `prepare_jobs`); with several bundles, that of the first."""
+    return prepare_jobs(shot, out, quality, **options)[0]  # type: ignore[arg-type]
+
+
+def prepare_jobs(
     shot: ShotFile,
     out: Path,
     quality: Quality,
@@ -71,8 +83,11 @@ def prepare_job(
     frames: Sequence[int] | None = None,
     count: int | None = None,
     device: str = "cpu",
-) -> Job:
-    """Read everything that the frames share and lay the crowd out. Writes nothing; raises InputError for bad input."""
+    ask: PaintAsk | None = None,
+    told: Callable[[str], None] | None = None,
+) -> tuple[Job, ...]:
+    """Read everything that the frames share and lay the crowd out. One job; or one for each of several bundles, as
+    versions of their own. Writes nothing; raises InputError for bad input. told: of what takes its time."""
     stage = prepare(shot)
     chosen = tuple(frames) if frames is not None else stage.plate.frames
     if absent := sorted(set(chosen) - set(stage.plate.frames)):
@@ -81,25 +96,47 @@ def prepare_job(
             "the plate has no such frames",
             where=Where(field="--frames"),
             expected=f"{first}-{last}",
-            got=_ranges(absent),
+            got=ranges(absent),
         )
-    delivery = out / shot.shot / shot.version
-    people = people_on(stage, count, delivery / "cache")
+    people = people_on(stage, count, out / shot.shot / shot.version / "cache")
+    painters = open_painters(stage, people, quality, ask or PaintAsk(), device, told)
     notes = (*stage.notes, *people.notes)
-    if quality.name != "preview":
-        notes += (f"quality {quality.name}: no diffusion model is used yet, the guide render is delivered",)
+    if not painters and quality.paints:
+        notes += (
+            f"quality {quality.name}: no bundle is named (paint.bundle, --bundle): the guide render is delivered",
+        )
+    if shot.paint.bundle and not quality.paints:
+        notes += (f"quality {quality.name} is not painted: the guide render is delivered",)
     near_far = control_range(stage, people) if "control_depth" in shot.delivery.wanted else None
     if near_far:
         notes += (f"control_depth: 1 at {near_far[0]:.4g} m, 0 at {near_far[1]:.4g} m, in every frame",)
     scene = Scene(stage, people, quality.samples, device)
-    return Job(scene, chosen, delivery, quality, notes, near_far)
+    if not painters:
+        return (Job(scene, chosen, out / shot.shot / shot.version, quality, notes, near_far),)
+    jobs = []
+    for painter in painters:
+        name = shot.version if len(painters) == 1 else _version_with(shot.version, painter.plan.bundle.name)
+        staged = replace(stage, shot=shot.model_copy(update={"version": name}))
+        painted = replace(scene, stage=staged, painter=painter)
+        more = (*notes, *painter.plan.brief.direction.notes)
+        jobs.append(Job(painted, chosen, out / shot.shot / name, quality, more, near_far))
+    return tuple(jobs)
+
+
+def _version_with(version: str, bundle: str) -> str:
+    """`v001_sdxl`: a version's name with a bundle's."""
+    return f"{version}_{re.sub('[^A-Za-z0-9_-]', '-', bundle)}"[:64]
 
 
 def run_job(job: Job, progress: Progress | None = None) -> JobResult:
     """Render the frames that are not there yet, then the manifest and the proxy."""
     begin = time.perf_counter()
     slate = slate_of(job)
-    keys = {n: frame_key(job.scene, slate, n) for n in job.frames}
+    known: dict[int, str] = {}
+    keys = {n: frame_key(job.scene, slate, n, known) for n in job.frames}
+    if job.reroll:
+        keys = {n: job.reroll.key(key, n) for n, key in keys.items()}
+        job.reroll.begin(job.delivery)
     skipped = tuple(n for n in job.frames if is_done(job.delivery, n, keys[n]))
     wanted = tuple(n for n in job.frames if n not in set(skipped))
     total, done = len(job.frames), 0
@@ -107,7 +144,7 @@ def run_job(job: Job, progress: Progress | None = None) -> JobResult:
         done += 1
         if progress:
             progress(done, total, n, "skipped")
-    for record in _render_all(job, wanted, keys):
+    for record in _render_all(job, wanted, keys, progress):
         done += 1
         if progress:
             progress(done, total, record.frame, "rendered")
@@ -123,10 +160,13 @@ def run_job(job: Job, progress: Progress | None = None) -> JobResult:
         notes_of(job),
         manifest,
         proxy,
+        _painted_with(job),
     )
 
 
-def _render_all(job: Job, numbers: Sequence[int], keys: dict[int, str]) -> Iterator[FrameRecord]:
+def _render_all(
+    job: Job, numbers: Sequence[int], keys: dict[int, str], progress: Progress | None
+) -> Iterator[FrameRecord]:  # fmt: skip
     """Render `numbers` in order; reading ahead and writing behind on threads of their own."""
     with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
         ahead: Future[Inputs] | None = None
@@ -137,10 +177,12 @@ def _render_all(job: Job, numbers: Sequence[int], keys: dict[int, str]) -> Itera
                 inputs = ahead.result()
                 ahead = reader.submit(read_inputs, job.scene.stage, numbers[i + 1]) if i + 1 < len(numbers) else None
                 watch = Stopwatch({"read": inputs.seconds})
-                frame = render_frame(job.scene, inputs, watch)
+                if painter := job.scene.painter:
+                    painter.told = _steps(progress, len(job.frames) - len(numbers) + i, len(job.frames), number)
+                made = _make(job, inputs, watch)
                 if behind:
                     yield behind.result()
-                behind = writer.submit(_write, job, frame, keys[number], watch)
+                behind = writer.submit(_write, job, made, keys[number], watch)
             if behind:
                 yield behind.result()
         finally:
@@ -148,11 +190,24 @@ def _render_all(job: Job, numbers: Sequence[int], keys: dict[int, str]) -> Itera
                 ahead.cancel()
 
 
-def _write(job: Job, frame: Frame, key: str, watch: Stopwatch) -> FrameRecord:
+def _steps(progress: Progress | None, done: int, total: int, number: int) -> Callable[[int, int], None] | None:
+    """Tells `progress` of a picture's steps."""
+    if progress is None:
+        return None
+    return lambda step, steps: progress(done, total, number, f"painting {step}/{steps}")
+
+
+def _make(job: Job, inputs: Inputs, watch: Stopwatch) -> Frame | Rerolled:
+    if job.reroll is None:
+        return render_frame(job.scene, inputs, watch)
+    return reroll_frame(job.scene, inputs, job.reroll, slate_of(job), watch)
+
+
+def _write(job: Job, made: Frame | Rerolled, key: str, watch: Stopwatch) -> FrameRecord:
     """Write one frame's files and then, when all are there, its record."""
     begin = time.perf_counter()
     stage, slate = job.scene.stage, slate_of(job)
-    shot = stage.shot
+    shot, frame = stage.shot, made.frame if isinstance(made, Rerolled) else made
     name = f"exr/{shot.shot}_{shot.version}.{frame.number:04d}.exr"
     path = job.delivery / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,11 +215,17 @@ def _write(job: Job, frame: Frame, key: str, watch: Stopwatch) -> FrameRecord:
         offset = frame.number - stage.plate.frames[0]
         slate = replace(slate, timecode=add_frames(slate.timecode, offset, slate.frame_rate))
     view = stage.camera.view(frame.number)
-    parts = write_frame(path, frame, view, slate, job.scene.people.names)
+    if isinstance(made, Rerolled):
+        parts = write_parts(path, made.parts, frame, view, slate)
+    else:
+        parts = write_frame(path, frame, view, slate, job.scene.people.names)
     files = {name: sha256_file(path)}
     if slate.deep:
         deep = deep_name(shot.shot, shot.version, frame.number)
-        write_deep(job.delivery / deep, frame, view, slate)
+        if isinstance(made, Rerolled) and made.deep is not None:
+            write_deep_image(job.delivery / deep, made.deep, frame, view, slate)
+        else:
+            write_deep(job.delivery / deep, frame, view, slate)
         files[deep] = sha256_file(job.delivery / deep)
     seconds = {**watch.seconds, "write": time.perf_counter() - begin}
     record = FrameRecord(
@@ -180,9 +241,17 @@ def _write(job: Job, frame: Frame, key: str, watch: Stopwatch) -> FrameRecord:
         notes=frame.notes,
         seconds={k: round(v, 4) for k, v in seconds.items()},
         peak_memory_mib=peak_memory_mib(),
+        paint=None if frame.paint is None else asdict(frame.paint),
     )
     write_record(job.delivery, record)
     return record
+
+
+def _painted_with(job: Job) -> str | None:
+    if job.scene.painter is None:
+        return None
+    plan = job.scene.painter.plan
+    return f"{plan.bundle.name} ({plan.bundle.licence.id}), {plan.brief.steps} steps"
 
 
 def _proxy(job: Job) -> Path | None:
@@ -211,8 +280,23 @@ def slate_of(job: Job) -> Slate:
         control_range_m=job.control_range_m,
         deep=shot.delivery.deep,
         note=shot.delivery.slate,
-        extra={"quality": job.quality.name, "soldiers": str(len(job.scene.people.layout))},
+        extra={"quality": job.quality.name, "soldiers": str(len(job.scene.people.layout)), **_painter_tags(job)},
     )
+
+
+def _painter_tags(job: Job) -> dict[str, str]:
+    """What every file says of the model that painted it."""
+    if job.scene.painter is None:
+        return {}
+    plan = job.scene.painter.plan
+    licence = plan.bundle.licence
+    return {
+        "bundle": plan.bundle.name,
+        "bundle_sha256": plan.bundle.sha256,
+        "bundle_licence": licence.id,
+        "paint_seed": str(plan.seed),
+        **({"reroll_parent": job.reroll.approved.name, "reroll_seed": str(job.reroll.seed)} if job.reroll else {}),
+    }
 
 
 def notes_of(job: Job) -> tuple[str, ...]:
@@ -241,11 +325,13 @@ def _head(job: Job) -> dict[str, object]:
         "colorspace": slate.colorspace,
         "frame_rate": str(slate.frame_rate),
         "code_sha256": code_digest(),
+        "paint": None if job.scene.painter is None else job.scene.painter.plan.told(),
+        "reroll": None if job.reroll is None else job.reroll.told(),
         "notes": list(notes_of(job)),
     }
 
 
-def _ranges(numbers: Sequence[int]) -> str:
+def ranges(numbers: Sequence[int]) -> str:
     """`1, 2, 3, 7` as `1-3, 7`."""
     spans: list[list[int]] = []
     for n in numbers:

@@ -19,7 +19,8 @@ class FrameRecord:
     """One delivered frame.
 
     key: digest of everything that the frame depends on. files: path relative to the delivery to SHA-256.
-    seconds: by stage. left_out: EXR parts that would have held nothing.
+    seconds: by stage. left_out: EXR parts that would have held nothing. paint: as in
+    `PaintRecord`, None where nothing was painted.
     """
 
     frame: int
@@ -34,6 +35,7 @@ class FrameRecord:
     notes: Sequence[str]
     seconds: Mapping[str, float]
     peak_memory_mib: int
+    paint: Mapping[str, object] | None = None
 
 
 def record_path(delivery: Path, frame: int) -> Path:
@@ -60,10 +62,11 @@ def is_done(delivery: Path, frame: int, key: str) -> bool:
     record = read_record(delivery, frame)
     if record is None or record.key != key:
         return False
-    return all(_same(delivery / name, digest) for name, digest in record.files.items())
+    return all(same(delivery / name, digest) for name, digest in record.files.items())
 
 
-def _same(path: Path, digest: str) -> bool:
+def same(path: Path, digest: str) -> bool:
+    """Whether a file is there with this SHA-256."""
     return path.is_file() and sha256_file(path) == digest
 
 

@@ -17,7 +17,7 @@ from composer.errors import InputError
 from composer.guides.ground import ground_depth
 from composer.guides.passes import Light
 from composer.guides.render import render_guides
-from composer.render.frame import guide_holdouts
+from composer.render.look import guide_holdouts
 from composer.shot.holdout import HoldoutFrame
 from composer.shot.stage import Stage
 

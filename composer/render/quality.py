@@ -7,17 +7,26 @@ from dataclasses import dataclass
 from ruamel.yaml import YAML
 
 from composer.errors import InputError, Where
+from composer.inference.bundle import Bundle
 from composer.io.content import find_content
 
 SAMPLE_COUNTS = (1, 4, 8, 16)
+MOST_STEPS = 1000
 
 
 @dataclass(frozen=True)
 class Quality:
-    """samples: visibility samples a pixel."""
+    """samples: visibility samples a pixel. paints: whether a bundle paints the crowd. steps: of the sampler, where
+    neither shot nor bundle says."""
 
     name: str
     samples: int
+    paints: bool = False
+    steps: int = 20
+
+    def steps_of(self, bundle: Bundle) -> int:
+        """The sampler's steps that suit a bundle."""
+        return bundle.steps.get(self.name) or self.steps
 
 
 def load_quality(name: str) -> Quality:
@@ -26,12 +35,17 @@ def load_quality(name: str) -> Quality:
     tiers = YAML(typ="safe").load(path.read_text())
     if name not in tiers:
         raise InputError("unknown quality", expected=" or ".join(tiers), got=name)
-    samples = tiers[name].get("samples")
+    tier = tiers[name]
+    samples, paints, steps = tier.get("samples"), tier.get("paint", False), tier.get("steps", 20)
     if samples not in SAMPLE_COUNTS:
-        raise InputError(
-            "samples a pixel out of range",
-            where=Where(file=path, field=f"{name}.samples"),
-            expected=f"one of {SAMPLE_COUNTS}",
-            got=str(samples),
-        )
-    return Quality(name, samples)
+        raise _wrong(name, "samples", "samples a pixel out of range", f"one of {SAMPLE_COUNTS}", samples)
+    if not isinstance(paints, bool):
+        raise _wrong(name, "paint", "whether it is painted", "true or false", paints)
+    if not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= MOST_STEPS:
+        raise _wrong(name, "steps", "steps of the sampler out of range", f"1 to {MOST_STEPS}", steps)
+    return Quality(name, samples, paints, steps)
+
+
+def _wrong(name: str, key: str, what: str, expected: str, got: object) -> InputError:
+    where = Where(file=find_content("configs/quality.yaml"), field=f"{name}.{key}")
+    return InputError(what, where=where, expected=expected, got=str(got))

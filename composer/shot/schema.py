@@ -28,6 +28,7 @@ from composer.shot.schema_base import (
     mistake,
 )
 from composer.shot.schema_override import OverrideSpec
+from composer.shot.schema_paint import PaintSpec
 from composer.shot.schema_place import CameraSpec, ColorSpec, GroundSpec, PlateSpec, ScaleSpec
 
 
@@ -412,6 +413,7 @@ class ShotFile(Part):
     sides: dict[Name, SideSpec] = Field(default_factory=dict)
     clips: tuple[ClipSpec, ...] = ()
     overrides: Annotated[tuple[OverrideSpec, ...], Field(max_length=10_000)] = ()
+    paint: PaintSpec = Field(default_factory=PaintSpec)
     delivery: DeliverySpec = Field(default_factory=DeliverySpec)
 
     _file: Path = PrivateAttr(default=Path("shot.yaml"))

@@ -1,0 +1,137 @@
+"""Networks out of a bundle's folders: local files, safetensors, the class that the family expects, every weight accounted for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+
+from composer.errors import InputError, MusterError, Where
+from composer.inference.families import FAMILIES
+
+if TYPE_CHECKING:
+    from composer.inference.bundle import Bundle
+
+M = TypeVar("M", bound=torch.nn.Module)
+Config = dict[str, object]
+
+
+def pick_dtype(device: torch.device, dtype: str | torch.dtype | None) -> torch.dtype:
+    """What the denoiser runs in: as asked, or the best that the device does well."""
+    if isinstance(dtype, str):
+        known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+        if dtype not in known:
+            raise InputError("unknown number format", expected=", ".join(known), got=dtype)
+        return known[dtype]
+    if dtype is not None:
+        return dtype
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def option(bundle: Bundle, name: str) -> str | int | float | bool:
+    """A plain setting of the bundle, or the family's own."""
+    default = FAMILIES[bundle.family].options[name]
+    value = bundle.options.get(name, default)
+    wanted = (int, float) if isinstance(default, float) else type(default)
+    if not isinstance(value, wanted) or isinstance(value, bool) != isinstance(default, bool):
+        raise InputError(
+            "this option is of another kind",
+            where=Where(bundle.folder / "bundle.yaml", field=f"options.{name}"),
+            expected=type(default).__name__,
+            got=repr(value),
+        )
+    return value
+
+
+def number(bundle: Bundle, name: str) -> float:
+    return float(option(bundle, name))
+
+
+def read_config(folder: Path, name: str = "config.json") -> Config:
+    """A component's config file. InputError where it is missing or no JSON object."""
+    path = folder / name
+    if not path.is_file():
+        raise InputError("a model component has no config", where=Where(path), hint="the bundle is not complete")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError("this config is no JSON", where=Where(path), got=str(error)) from error
+    if not isinstance(config, dict):
+        raise InputError("this config is no JSON object", where=Where(path))
+    return config
+
+
+def check_class(folder: Path, name: str) -> Config:
+    """The component's config, once it says that it is of this class and its weights are there. InputError."""
+    config = read_config(folder)
+    said = config.get("_class_name") or config.get("architectures") or "nothing"
+    names = [said] if isinstance(said, str) else [str(s) for s in said]  # type: ignore[union-attr]
+    if name not in names:
+        raise InputError(
+            "a model component is of another class", where=Where(folder / "config.json"), expected=name,
+            got=", ".join(names),
+        )  # fmt: skip
+    if not any(folder.glob("*.safetensors")):
+        raise InputError("a model component has no weights", where=Where(folder), expected="*.safetensors")
+    return config
+
+
+def _variant(folder: Path) -> str | None:
+    """'fp16' where the weights lie only under such a name (model.fp16.safetensors)."""
+    marks = set()
+    for path in folder.glob("*.safetensors"):
+        stem = path.name.removesuffix(".safetensors").split("-0000")[0]
+        marks.add(stem.split(".", 1)[1] if "." in stem else "")
+    return None if "" in marks or not marks else sorted(marks)[0]
+
+
+def load(folder: Path, kind: type[M], device: torch.device, dtype: torch.dtype) -> M:
+    """A network of one class on the device, for inference. InputError where a weight is missing, left over or misshapen."""
+    check_class(folder, kind.__name__)
+    try:
+        network, found = kind.from_pretrained(  # type: ignore[attr-defined]
+            folder, local_files_only=True, use_safetensors=True, dtype=dtype, output_loading_info=True,
+            variant=_variant(folder),
+        )  # fmt: skip
+    except MusterError:
+        raise
+    except Exception as error:  # the libraries raise anything, from OSError to KeyError, for a file that does not fit
+        raise InputError(
+            f"this {kind.__name__} does not load", where=Where(folder), got=f"{type(error).__name__}: {error}"[:400]
+        ) from error
+    for fault in ("missing_keys", "mismatched_keys"):
+        if found.get(fault):
+            names = sorted(str(name) for name in found[fault])
+            raise InputError(
+                f"the weights do not fit the config of {kind.__name__}", where=Where(folder),
+                got=f"{fault.replace('_', ' ')}: {', '.join(names[:3])}" + (" ..." if len(names) > 3 else ""),
+            )  # fmt: skip
+    network = network.to(device).eval().requires_grad_(False)
+    return network.to(memory_format=torch.channels_last) if device.type == "cuda" and _is_2d(network) else network
+
+
+def _is_2d(network: torch.nn.Module) -> bool:
+    """Made of plane convolutions only: channels-last speeds those up, and is undefined for others."""
+    kinds = {type(m) for m in network.modules()}
+    return torch.nn.Conv2d in kinds and torch.nn.Conv3d not in kinds
+
+
+def check_tokenizer(folder: Path) -> None:
+    """InputError where there is no tokenizer."""
+    if not any(folder.glob("*.json")) and not any(folder.glob("*.model")):
+        raise InputError("a model component has no tokenizer files", where=Where(folder))
+
+
+def load_tokenizer(folder: Path, kind: type) -> object:
+    """A tokenizer of one class. InputError."""
+    check_tokenizer(folder)
+    try:
+        return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)  # type: ignore[attr-defined]
+    except Exception as error:
+        raise InputError(
+            f"this {kind.__name__} does not load", where=Where(folder), got=f"{type(error).__name__}: {error}"[:400]
+        ) from error

@@ -1,0 +1,183 @@
+"""Stable Diffusion 1.5's class: the parts of `StableDiffusionControlNetInpaintPipeline` with `MultiControlNetModel`.
+
+The UNet is a plain one (4 channels in) or an inpainting one (9: noise, mask, picture with a hole). Conditions that stand
+under one control folder go into that network together, as channels. Without a VAE the latents are a lossless rearrangement
+of pixels; without a text encoder the model is told zeros. The scheduler's config says what the network predicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from diffusers.models.controlnets.multicontrolnet import MultiControlNetModel
+from torch import Tensor
+from transformers import CLIPTextModel
+
+from composer.inference.adapter import Canvas, Codec, LatentSpace, TileBatch
+from composer.inference.families.clip import ClipText
+from composer.inference.families.codecs import PictureCodec, UnshuffleCodec
+from composer.inference.families.common import (
+    FamilyAdapter,
+    as_rgb,
+    control_picture,
+    controls_of,
+    listens,
+    native,
+    one_device,
+    scale_of,
+    unfit,
+)
+from composer.inference.families.loading import check_class, check_tokenizer, load, option, pick_dtype
+from composer.inference.families.pictures import any_in, painted, picture
+from composer.inference.families.texts import Encoded, Encoder, TextBank
+from composer.inference.request import PaintRequest
+
+if TYPE_CHECKING:
+    from composer.inference.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class Control:
+    """One ControlNet's input. names: its conditions, in order. rgb: depth goes in as three equal channels. scale: of its
+    output."""
+
+    names: tuple[str, ...]
+    rgb: bool
+    scale: float
+
+    def cut(self, canvases: dict[str, Tensor]) -> Tensor:
+        """[B, channels, H, W] out of a batch's canvases."""
+        parts = [canvases[name] for name in self.names]
+        return torch.cat([as_rgb(part) if self.rgb else part for part in parts], 1)
+
+
+class SD15(FamilyAdapter):
+    def __init__(
+        self, bundle: Bundle, device: torch.device, dtype: torch.dtype, codec: Codec, texts: TextBank,
+        unet: UNet2DConditionModel, nets: list[ControlNetModel], controls: list[Control],
+    ) -> None:  # fmt: skip
+        super().__init__(bundle, device, dtype, codec, texts)
+        self.unet, self.controls = unet, controls
+        self.controlnet = MultiControlNetModel(nets).eval()
+        latent_channels = codec.channels  # type: ignore[attr-defined]
+        self.inpaints = unet.config.in_channels == 2 * latent_channels + 1
+        if not self.inpaints and unet.config.in_channels != latent_channels:
+            raise unfit(
+                bundle, "components.unet", "this UNet takes another number of channels",
+                f"{latent_channels} or, with mask and masked picture, {2 * latent_channels + 1}", unet.config.in_channels,
+            )  # fmt: skip
+        self._sees_guide = self.inpaints and option(bundle, "masked_picture") == "guide"
+        if option(bundle, "masked_picture") not in ("plate", "guide"):
+            raise unfit(
+                bundle, "options.masked_picture", "unknown picture", "plate or guide", option(bundle, "masked_picture")
+            )
+        more = ("plate",) if self.inpaints and not self._sees_guide else ()
+        self.takes = listens(bundle, *more, *(("text",) if "text_encoder" in bundle.components else ()))
+        multiple = 2 ** (len(unet.config.block_out_channels) - 1)
+        self.space = LatentSpace(latent_channels, codec.factor, native(bundle, codec.factor, multiple), multiple)
+
+    def canvases(self, request: PaintRequest) -> dict[str, Canvas]:
+        factor = self.space.factor
+        found = {
+            name: self.keep(control_picture(request, name, self.device), factor)
+            for control in self.controls
+            for name in control.names
+        }
+        if self.inpaints:
+            mask = painted(request, self.device)
+            found["mask"] = self.keep(any_in(mask, factor), 1)
+            if self._sees_guide:
+                seen = picture(request.guide, self.device)
+            else:
+                # the hole is grey, the middle of -1..1, as the pipeline has it
+                seen = torch.lerp(picture(request.plate, self.device), torch.full_like(mask, 0.5), mask)
+            found["masked"] = self.keep(self.encode(seen[None])[0], 1)
+        return found
+
+    def predict(self, batch: TileBatch) -> Tensor:
+        count = len(batch.latents)
+        sides = 2 if self.texts.guided else 1
+        cuts = {name: c[:, :, 0].to(self.dtype) for name, c in batch.canvases.items()}
+        states = self.texts.slots[batch.text].both(0, count)
+        x = batch.latents[:, :, 0].to(self.dtype).repeat(sides, 1, 1, 1)
+        t = batch.timestep.repeat(sides)
+        down, middle = None, None
+        if self.controls:
+            down, middle = self.controlnet(
+                x, t, states, [c.cut(cuts).repeat(sides, 1, 1, 1) for c in self.controls],
+                [c.scale for c in self.controls], return_dict=False,
+            )  # fmt: skip
+        if self.inpaints:
+            beside = torch.cat([cuts["mask"], cuts["masked"]], 1)
+            x = torch.cat([x, beside.repeat(sides, 1, 1, 1)], 1)
+        out = self.unet(
+            x, t, encoder_hidden_states=states, down_block_additional_residuals=down,
+            mid_block_additional_residual=middle, return_dict=False,
+        )[0]  # fmt: skip
+        return self.texts.guide(out)[:, :, None]
+
+
+def open_family(bundle: Bundle, device: str | torch.device, dtype: str | torch.dtype | None) -> SD15:
+    where = one_device(device)
+    numbers = pick_dtype(where, dtype)
+    parts = bundle.components
+    texts = TextBank(_text_opener(bundle, where, numbers))
+    unet = load(parts["unet"], UNet2DConditionModel, where, numbers)
+    nets, controls = _load_controls(bundle, where, numbers)
+    codec = (
+        PictureCodec(load(parts["vae"], AutoencoderKL, where, torch.float32))
+        if "vae" in parts
+        else UnshuffleCodec(int(option(bundle, "unshuffle")))
+    )
+    return SD15(bundle, where, numbers, codec, texts, unet, nets, controls)
+
+
+def _text_opener(bundle: Bundle, device: torch.device, dtype: torch.dtype) -> Callable[[], Encoder]:
+    """What loads the text encoder; for a bundle without one, zeros as wide as the UNet wants."""
+    parts = bundle.components
+    if "text_encoder" in parts:
+        check_class(parts["text_encoder"], CLIPTextModel.__name__)
+        if "tokenizer" not in parts:
+            raise unfit(bundle, "components.tokenizer", "a text encoder needs its tokenizer", "a folder", "none")
+        check_tokenizer(parts["tokenizer"])
+
+        def open_clip() -> Encoder:
+            clip = ClipText(parts["text_encoder"], parts["tokenizer"], CLIPTextModel, device, dtype)
+
+            def encode(text: str) -> Encoded:
+                states, cut = clip.last(text)
+                return (states.to(dtype),), cut
+
+            return encode
+
+        return open_clip
+    width = int(check_class(parts["unet"], UNet2DConditionModel.__name__)["cross_attention_dim"])  # type: ignore[call-overload]
+    zeros = torch.zeros(1, 1, width, device=device, dtype=dtype)
+    return lambda: lambda text: ((zeros,), "")
+
+
+def _load_controls(
+    bundle: Bundle, device: torch.device, dtype: torch.dtype
+) -> tuple[list[ControlNetModel], list[Control]]:
+    """The control networks, and what each is shown: conditions that share a folder share its network."""
+    shared: dict[str, list[str]] = {}
+    for name, folder in controls_of(bundle).items():
+        shared.setdefault(folder, []).append(name)
+    nets, controls = [], []
+    for folder, names in shared.items():
+        net = load(Path(folder), ControlNetModel, device, dtype)
+        channels = int(net.config.conditioning_channels)
+        plain = sum(1 if name == "depth" else 3 for name in names)
+        if channels not in (plain, 3 * len(names)):
+            raise unfit(
+                bundle, f"controls.{names[0]}", f"this ControlNet does not take {' with '.join(names)}",
+                f"{plain} or {3 * len(names)} channels", channels,
+            )  # fmt: skip
+        nets.append(net)
+        controls.append(Control(tuple(names), channels == 3 * len(names), scale_of(bundle, names[0])))
+    return nets, controls

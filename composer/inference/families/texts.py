@@ -1,0 +1,104 @@
+"""Texts as embeddings. A text encoder is often larger than the denoiser and is needed once a text: it is loaded when a new
+text is met, and let go again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from composer.inference.request import Prompt
+
+#: The embeddings of one text: tensors whose first axis is 1, and what of it was cut off (empty: nothing).
+Encoded = tuple[tuple[Tensor, ...], str]
+Encoder = Callable[[str], Encoded]
+
+
+@dataclass
+class Slot:
+    """What the denoiser reads for one of a request's texts. positive, negative: tensors [1, ...]; negative is empty
+    without guidance."""
+
+    positive: tuple[Tensor, ...]
+    negative: tuple[Tensor, ...]
+
+    def both(self, index: int, count: int) -> Tensor:
+        """Tensor `index` for a batch of `count` tiles: with guidance the negatives first, as pipelines order them."""
+        sides = (self.negative, self.positive) if self.negative else (self.positive,)
+        return torch.cat([side[index].expand(count, *side[index].shape[1:]) for side in sides])
+
+    def shape(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(tuple(t.shape) for t in (*self.positive, *self.negative))
+
+
+class TextBank:
+    """Encodes each text once, and keeps each slot's tensors where they lie as long as their shapes allow it: a captured
+    graph reads them by address."""
+
+    def __init__(self, open_encoder: Callable[[], Encoder], blank_negative: Callable[[Encoded], Encoded] | None = None):
+        """open_encoder: loads the networks and gives a function of a text. blank_negative: what stands for an empty
+        negative text, where that is not the empty text's own embedding."""
+        self._open = open_encoder
+        self._blank = blank_negative
+        self._known: dict[str, Encoded] = {}
+        self.slots: list[Slot] = []
+        self.guided = False
+        self.guidance: Tensor | None = None
+
+    def set(self, prompts: Sequence[Prompt], guidance: float, device: torch.device) -> tuple[str, ...]:
+        """Fill the slots; the cut-off rests, for the record."""
+        self.guided = guidance > 1.0
+        if self.guidance is None:
+            self.guidance = torch.ones((), device=device)
+        self.guidance.fill_(guidance)
+        self._encode(prompts)
+        fresh = [Slot(self._known[p.text][0], self._negative(p)) for p in prompts]
+        same = len(fresh) == len(self.slots) and all(
+            a.shape() == b.shape() for a, b in zip(fresh, self.slots, strict=True)
+        )
+        if not same:
+            self.slots = [Slot(_copies(s.positive), _copies(s.negative)) for s in fresh]
+        else:
+            for old, new in zip(self.slots, fresh, strict=True):
+                for a, b in zip((*old.positive, *old.negative), (*new.positive, *new.negative), strict=True):
+                    a.copy_(b)
+        cut = [self._known[text][1] for p in prompts for text in self._asked(p)]
+        return tuple(dict.fromkeys(c for c in cut if c))
+
+    def _asked(self, prompt: Prompt) -> tuple[str, ...]:
+        negative = self.guided and not (self._blank and not prompt.negative)
+        return (prompt.text, prompt.negative) if negative else (prompt.text,)
+
+    def _encode(self, prompts: Sequence[Prompt]) -> None:
+        new = dict.fromkeys(t for p in prompts for t in self._asked(p) if t not in self._known)
+        if new:
+            encoder = self._open()
+            with torch.no_grad():
+                self._known.update({text: encoder(text) for text in new})
+
+    def _negative(self, prompt: Prompt) -> tuple[Tensor, ...]:
+        if not self.guided:
+            return ()
+        if self._blank and not prompt.negative:
+            return self._blank(self._known[prompt.text])[0]
+        return self._known[prompt.negative][0]
+
+    def guide(self, prediction: Tensor) -> Tensor:
+        """Classifier-free guidance (Ho and Salimans 2022) over a batch of negatives and positives: [2 B, ...] to [B, ...]
+        in float32; as it is without guidance."""
+        if not self.guided:
+            return prediction.float()
+        negative, positive = prediction.float().chunk(2)
+        assert self.guidance is not None
+        return negative + self.guidance * (positive - negative)
+
+
+def _copies(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(t.clone() for t in tensors)
+
+
+def blank(text: Encoded) -> Encoded:
+    """Zeros of the same shapes."""
+    return tuple(torch.zeros_like(t) for t in text[0]), ""

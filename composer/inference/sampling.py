@@ -1,0 +1,144 @@
+"""One request's way from noise to latents: at each step the tiles' predictions, one blend, one sampler's step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from composer.inference.adapter import Adapter, LatentSpace, Prepared, Schedule, TileBatch
+from composer.inference.graphs import Denoiser
+from composer.inference.memory import upload
+from composer.inference.padding import noise_latents
+from composer.inference.plan import TilePlan
+from composer.inference.request import F32, PaintRequest
+from composer.inference.tiles import Tiles
+
+Progress = Callable[[int, int], None]
+Fault = Callable[[tuple[int, int, int]], None]
+
+
+class NoiseAhead:
+    """The request's noise, made in a thread of its own while the device works: the first before the loop, then that of the
+    step after."""
+
+    def __init__(self, request: PaintRequest, space: LatentSpace, device: torch.device) -> None:
+        self._request, self._space, self._device = request, space, device
+        self._pool = ThreadPoolExecutor(1)
+        self._due: dict[str, Future[F32]] = {}
+
+    def order(self, purpose: str) -> None:
+        """Begin to make it."""
+        if purpose not in self._due:
+            self._due[purpose] = self._pool.submit(
+                noise_latents, self._request.noise, self._request, self._space, purpose
+            )
+
+    def take(self, purpose: str) -> Tensor:
+        """float32 [C, T', h, w] on the device."""
+        self.order(purpose)
+        return upload(self._due.pop(purpose).result(), self._device)
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def noise_ahead(request: PaintRequest, space: LatentSpace, device: torch.device) -> Iterator[NoiseAhead]:
+    """The first noise is ordered at once."""
+    noise = NoiseAhead(request, space, device)
+    try:
+        noise.order("initial")
+        yield noise
+    finally:
+        noise.close()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a batch lives on the device for the whole request."""
+
+    latents: Tensor
+    timestep: Tensor
+    canvases: dict[str, Tensor]
+
+
+def cut_bytes(prepared: Prepared, plan: TilePlan) -> int:
+    """Of the conditions' tiles of all jobs."""
+    each, (t, h, w) = 0, plan.tile
+    for canvas in prepared.canvases.values():
+        data, s = canvas.data, canvas.scale
+        each += data.shape[0] * min(t, data.shape[1]) * h * w * s * s * data.element_size()
+    return each * len(plan.jobs)
+
+
+class Sampling:
+    """Runs the steps over `tiles`. keep_bytes: the conditions' tiles stay on the device from step to step if they are no more
+    than this. kept_bytes: what they then are, 0 where they are cut anew at each step."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        prepared: Prepared,
+        schedule: Schedule,
+        tiles: Tiles,
+        denoiser: Denoiser,
+        keep_bytes: int,
+    ) -> None:
+        self._adapter, self._prepared, self._schedule = adapter, prepared, schedule
+        self.tiles, self._denoiser = tiles, denoiser
+        whole = cut_bytes(prepared, tiles.plan)
+        self.kept_bytes = whole if whole <= keep_bytes else 0
+        self._places: dict[range, _Place] = {}
+
+    def run(self, noise: NoiseAhead, batch: int, progress: Progress | None, fault: Fault | None) -> None:
+        """All steps."""
+        tiles, plan, schedule = self.tiles, self.tiles.plan, self._schedule
+        total = len(schedule)
+        tiles.start(schedule, plan.start_step)
+        for number in range(plan.start_step, total):
+            if schedule.noise[number] != 0:
+                noise.order(f"step {number}")
+            for jobs in plan.batches(number, batch):
+                if fault is not None:
+                    fault((len(jobs), plan.tile[1], plan.tile[2]))
+                tiles.put(jobs, self.denoise(jobs, number))
+            fresh = noise.take(f"step {number}") if schedule.noise[number] != 0 else None
+            tiles.step(schedule, number, fresh)
+            if progress is not None:
+                progress(number + 1, total)
+
+    def forget(self) -> None:
+        """Let go of the conditions' tiles."""
+        self._places.clear()
+
+    def denoise(self, jobs: range, number: int) -> Tensor:
+        """The network's answer for these jobs at a step; valid until the next call."""
+        tiles, place = self.tiles, self._place(jobs)
+        tiles.gather(jobs, float(self._schedule.scale_in[number]), place.latents)
+        place.timestep.fill_(float(self._schedule.timestep[number]))
+        batch = TileBatch(
+            latents=place.latents,
+            canvases=place.canvases,
+            text=tiles.plan.jobs[jobs.start].text,
+            timestep=place.timestep,
+            origin=tiles.origins(jobs),
+            size=(tiles.plan.rows.length, tiles.plan.columns.length),
+        )
+        return self._denoiser(batch, len(self._schedule) - number)
+
+    def _place(self, jobs: range) -> _Place:
+        if jobs in self._places:
+            return self._places[jobs]
+        place = _Place(
+            self.tiles.new_batch(len(jobs), self._adapter.dtype),
+            torch.zeros(len(jobs), device=self._adapter.device),
+            self.tiles.cut(self._prepared.canvases, jobs),
+        )
+        if self.kept_bytes:
+            self._places[jobs] = place
+        return place

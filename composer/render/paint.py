@@ -1,0 +1,191 @@
+"""The painter of a shot: a bundle that is cleared and whole, and how it is told to paint; then frame after frame."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from composer.comp.layer import F32
+from composer.guides.passes import GuidePasses
+from composer.inference.bind import bind
+from composer.inference.bundle import Bundle
+from composer.inference.conditions import Brief, change_of, request_of
+from composer.inference.record import PaintRecord
+from composer.inference.request import NoiseSource, Painting, PaintRequest
+from composer.render.brush import Steps
+from composer.render.look import Look, Scene, look_at, read_inputs
+from composer.render.windows import Windows
+
+#: Windows of a video model that are kept, painted, for the next frame.
+KEPT = 2
+
+
+class Brush(Protocol):
+    """What paints requests: the tile engine over a bundle's adapter. factor: pixels a latent."""
+
+    factor: int
+
+    def paint(self, request: PaintRequest, told: Steps | None = None) -> Painting: ...
+
+
+#: Noise for the looks of a request, from a seed, for latents of so many pixels.
+NoiseOf = Callable[[Scene, Sequence[Look], int, int], NoiseSource]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the pictures depend on beside the scene. window: how many frames the model paints together, 1
+    for picture models. references: digests of the pictures in `brief`."""
+
+    bundle: Bundle
+    brief: Brief
+    seed: int
+    noise: str
+    edge_px: int
+    frames: tuple[int, ...]
+    window: int = 1
+    references: tuple[str, ...] = ()
+
+    @property
+    def windows(self) -> Windows:
+        return Windows(self.frames, self.window)
+
+    def reads(self, number: int) -> tuple[int, ...]:
+        """The frames whose plate and crowd are read to paint one: its windows' and its own."""
+        together = {n for part in self.windows.of(number) for n in self.windows.frames_from(part.start)}
+        return tuple(sorted(together | {number}))
+
+    def key(self) -> tuple[object, ...]:
+        """Everything above as values that can be digested."""
+        brief = self.brief
+        return (
+            self.bundle.sha256, self.bundle.family, brief.direction, brief.range, brief.near_far_m, brief.steps,
+            float(brief.guidance), brief.grow_px, self.references, self.seed, self.noise, self.edge_px, self.window,
+        )  # fmt: skip
+
+    def told(self) -> dict[str, object]:
+        """The same for the head of the manifest."""
+        bundle, brief, direction = self.bundle, self.brief, self.brief.direction
+        return {
+            "bundle": bundle.name,
+            "family": bundle.family,
+            "sha256": bundle.sha256,
+            "licence": {"id": bundle.licence.id, "name": bundle.licence.name, "commercial": bundle.licence.commercial},
+            "trained_on": bundle.trained_on,
+            "steps": brief.steps,
+            "guidance": float(brief.guidance),
+            "strength": direction.shot_strength,
+            "seed": self.seed,
+            "noise": self.noise,
+            "texts": [asdict(t) for t in direction.texts],
+            "references_sha256": list(self.references),
+            "control_range_m": list(brief.near_far_m),
+            "edge_px": self.edge_px,
+            "grow_px": brief.grow_px,
+            "window": self.window,
+        }
+
+    def record(self) -> PaintRecord:
+        bundle, brief = self.bundle, self.brief
+        return PaintRecord(
+            bundle.name, bundle.sha256, bundle.licence.id, bundle.licence.commercial, bundle.family, brief.steps,
+            float(brief.guidance), brief.direction.shot_strength, self.seed, self.noise,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Painted:
+    """guides: the painted crowd's. record: for the manifest."""
+
+    guides: GuidePasses
+    record: PaintRecord
+
+
+@dataclass
+class Painter:
+    """plan: what to paint. open_brush: loads the networks, at the first frame that needs them. noise_of: where the noise
+    comes from. told: of each step of a picture, where somebody listens."""
+
+    plan: Plan
+    open_brush: Callable[[], Brush]
+    noise_of: NoiseOf
+    told: Steps | None = None
+    _painted: OrderedDict[int, Painting] = field(default_factory=OrderedDict, repr=False)
+
+    @cached_property
+    def brush(self) -> Brush:
+        return self.open_brush()
+
+    def close(self) -> None:
+        """Let go of the networks and of what was kept."""
+        self.__dict__.pop("brush", None)
+        self._painted.clear()
+
+    def paint(self, scene: Scene, look: Look) -> Painted:
+        """The crowd of one frame, painted and bound to its guides. Where nobody is seen, nothing is painted."""
+        record = self.plan.record()
+        sight = look.sight(self.plan.brief.grow_px)
+        if sight.reach is None:
+            return Painted(look.guides, record)
+        change = change_of(sight, self.plan.brief)
+        if not (change.mask * change.strength).any():
+            return Painted(look.guides, replace(record, notes=("strength 0: the guide render is kept",)))
+        rgb, record = self._picture(scene, look, record)
+        model_range = self.plan.brief.range
+        bound = bind(model_range.decode(rgb, sight.guide), sight, change, self.plan.edge_px, model_range)
+        return Painted(
+            bound.guides,
+            replace(
+                record, adherence=bound.adherence, guide_adherence=bound.guide_adherence, added_px=bound.added,
+                taken_px=bound.taken,
+            ),
+        )  # fmt: skip
+
+    def _picture(self, scene: Scene, look: Look, record: PaintRecord) -> tuple[F32, PaintRecord]:
+        """float32 [H, W, 3] in model range; out of one window or, where several hold the frame, blended."""
+        parts = self.plan.windows.of(look.number)
+        total: F32 | None = None
+        for part in parts:
+            painting = self._window(scene, look, part.start)
+            mine = np.float32(part.weight) * painting.rgb[part.index].astype(np.float32)
+            total = mine if total is None else total + mine
+            record = reported(record, painting)
+        assert total is not None
+        return total, replace(record, frames=self.plan.reads(look.number))
+
+    def _window(self, scene: Scene, look: Look, start: int) -> Painting:
+        if start in self._painted:
+            return replace(self._painted[start], seconds={})
+        numbers = self.plan.windows.frames_from(start)
+        looks = [look if n == look.number else look_at(scene, read_inputs(scene.stage, n)) for n in numbers]
+        brief = self.plan.brief
+        request = request_of(
+            [k.sight(brief.grow_px) for k in looks], brief, self.noise_of(scene, looks, self.plan.seed, self.brush.factor)
+        )  # fmt: skip
+        painting = self.brush.paint(request, self.told)
+        if len(numbers) > 1:
+            painting = replace(painting, rgb=painting.rgb.astype(np.float16))
+            self._painted[start] = painting
+            while len(self._painted) > KEPT:
+                self._painted.popitem(last=False)
+        return painting
+
+
+def reported(record: PaintRecord, painting: Painting) -> PaintRecord:
+    """The record with what the engine says of a painting added to it."""
+    seconds = dict(record.seconds)
+    for stage, value in painting.seconds.items():
+        seconds[stage] = round(seconds.get(stage, 0.0) + value, 4)
+    return replace(
+        record,
+        tiles=painting.tiles,
+        dropped=tuple(dict.fromkeys([*record.dropped, *painting.dropped])),
+        notes=tuple(dict.fromkeys([*record.notes, *painting.notes])),
+        seconds=seconds,
+        peak_bytes=max(record.peak_bytes, painting.peak_bytes),
+    )
