@@ -39,9 +39,11 @@ def test_it_carries_every_module(wheel: list[str]) -> None:
 
 def test_it_carries_the_content(wheel: list[str]) -> None:
     shared = {n.split("share/muster/", 1)[1] for n in wheel if "share/muster/" in n}
-    needed = {"configs/quality.yaml", "scenes/valley/shot.yaml", "scenes/valley/ground.obj", "models/README.md"}
+    needed = {"configs/quality.yaml", "configs/licences.yaml", "models/README.md"}
+    needed |= {"scenes/valley/shot.yaml", "scenes/valley/ground.obj"}
     needed |= {p.relative_to(ROOT).as_posix() for p in (ROOT / "scenes/valley").rglob("*.exr")}
     assert needed <= shared
+    assert not [n for n in shared if n.endswith(".safetensors")], "weights are fetched, never shipped by chance"
 
 
 def test_it_carries_nothing_else(wheel: list[str]) -> None:

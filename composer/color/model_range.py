@@ -31,6 +31,8 @@ _TOE, _KNEE = 0.002, 0.6
 _FALL = 0.5
 #: Model values between which the guide takes over; the upper one is what the model alone may reach.
 _TRUST, _REACH = 0.90, 0.96
+#: Over how much log light the limit of the model's own brightness gives way to the guide's.
+_BEND = 0.5
 #: Half float's largest: no decoded value is beyond.
 _MOST = 65504.0
 _NIGHT = 4.0
@@ -77,7 +79,7 @@ class ModelRange:
 
         guide_acescg: float32 [..., 3], what was painted over; give it for every picture that a model made. Without it this is
         `encode` turned round, and a code value of 0 or 1 is as far out as half floats go. With it, what the model says is
-        bright is as bright as the guide, if that is brighter; by itself a model reaches from 0 to 4.7 stops over mid grey."""
+        bright is as bright as the guide, if that is brighter; by itself a model reaches from 0 to 4.3 stops over mid grey."""
         if guide_acescg is None:
             return _in_bands(lambda model: self._unexposed(_from_model(model)), model_rgb)
         return _in_bands(
@@ -124,8 +126,8 @@ def curve(light: F64) -> F64:
 
 
 def inverse(model: F64) -> F64:
-    """`curve` turned round. What is outside 0..1 is taken as the nearest that has an inverse within half float's range."""
-    value = np.clip(model, _FOOT / (1 + _MOST * _SLOPE / _FOOT), 1 - _ROOM * (1 + _MOST**2 / _WIDTH) ** -_FALL)
+    """`curve` turned round. What is outside 0..1 is taken as the nearest that stands for a finite light."""
+    value = np.clip(model, _FOOT / (1 + _MOST**2 * _SLOPE / _FOOT), 1 - _ROOM * (1 + _MOST**2 / _WIDTH) ** -_FALL)
     middle = np.clip(value, _FOOT, 1 - _ROOM)
     out = ((middle + 0.055) / 1.055) ** 2.4
     above, below = value > 1 - _ROOM, value < _FOOT
@@ -142,6 +144,8 @@ def _srgb(light: float) -> tuple[float, float]:
 _FOOT, _SLOPE = _srgb(_TOE)
 _ROOM = 1 - _srgb(_KNEE)[0]
 _WIDTH = _ROOM * _FALL / _srgb(_KNEE)[1]
+_TRUSTED, _REACHED = np.log(inverse(np.array([_TRUST, _REACH])))
+_MOST_LIGHT = 2 * float(np.exp(_REACHED))
 
 
 def _from_model(model_rgb: F32) -> F64:
@@ -152,17 +156,26 @@ def _within_reach(light: F64, guide: F64) -> F64:
     """A model's light [..., 3], exposed Rec. 709, bounded by what a model can say and by the guide, and lifted to the guide.
 
     Rises with the model's picture and, in luminance, with the guide; an exact picture of the guide comes back as the guide."""
-    reach = float(inverse(np.array([_REACH]))[0])
-    light = np.clip(light, np.minimum(guide, 0.0), np.maximum(guide, reach))
+    light = np.clip(light, np.minimum(guide, 0.0), np.maximum(guide, _MOST_LIGHT))
     own, other = light @ _LUMINANCE_709, guide @ _LUMINANCE_709
-    trusted = np.clip(own, 1e-9, reach)
     share = _smooth((curve(own) - _TRUST) / (_REACH - _TRUST))
-    target = trusted * (np.maximum(other, trusted) / trusted) ** share
     lit = own > 1e-9
+    target = np.exp(_brightness(np.log(np.where(lit, own, 1e-9)), np.log(np.maximum(other, 1e-9)), share))
     scaled = light * np.where(lit, target / np.where(lit, own, 1.0), 1.0)[..., None]
     # where both are far beyond the model's range it knows no colour either
     beyond = (share * _smooth((curve(other) - _TRUST) / (_REACH - _TRUST)))[..., None]
     return scaled + beyond * (guide * (target / np.maximum(other, 1e-9))[..., None] - scaled)
+
+
+def _brightness(own: F64, other: F64, share: F64) -> F64:
+    """Log luminance out of the model's and the guide's. share: how far the model is beyond what it can say.
+
+    Brighter than the guide and than what is trusted, the model is bent towards the larger of the guide and its reach, never
+    quite flat: a hard limit shows as a ring around the sun. Darker than the guide, it is lifted by `share`."""
+    least = np.maximum(other, _TRUSTED)
+    room = _BEND * np.logaddexp(0.0, (_REACHED - least) / _BEND)
+    bent = least - room * np.expm1(-np.maximum(own - least, 0.0) / room)
+    return np.where(own > least, bent, own + share * np.maximum(other - own, 0.0))
 
 
 def _smooth(share: F64) -> F64:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from composer.errors import InputError, InputErrors, MusterError, Where
 from composer.inference.bundle import Bundle, load_bundle
 from composer.inference.bundle_config import family_of, read_json
-from composer.inference.bundle_content import is_left_behind
+from composer.inference.bundle_content import is_left_behind, refuse_code
 from composer.inference.bundle_schema import CARD_NAME, FILE_NAME, is_plain_path
 from composer.inference.bundle_text import bundle_text, card_text
 from composer.inference.bundle_verify import Progress, check_file, hash_files, walk
 from composer.inference.kinds import KINDS, USUAL
 from composer.inference.library import home_for_new
+from composer.inference.policy import UNKNOWN
 from composer.io.files import atomic_write
 
 _TEXTS = ("model_index.json", "README.md", "LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE", "NOTICE")
@@ -32,7 +34,7 @@ class Told:
     folder: Path
     name: str | None = None
     family: str | None = None
-    licence: str = "unknown"
+    licence: str = UNKNOWN
     commercial: bool | None = None
     trained_on: str | None = None
     controls: Mapping[str, Path] = field(default_factory=dict)
@@ -40,16 +42,6 @@ class Told:
     revision: str | None = None
     copy: bool = False
     models: Path | None = None
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A source of the new bundle. files: path inside to SHA-256."""
-
-    folder: Path
-    files: Mapping[str, str]
-    size: int
-    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,8 +53,62 @@ class Added:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A bundle to be. sources: to their folders. controls: condition to its place. files: of each source, path inside to
+    bytes. left: what a copy leaves."""
+
+    told: Told
+    name: str
+    family: str
+    target: Path
+    sources: Mapping[str, Path]
+    controls: Mapping[str, str]
+    files: Mapping[str, Mapping[str, int]]
+    left: tuple[str, ...]
+
+    def part(self, listed: str) -> str | None:
+        """As `bundle_verify.part_of`."""
+        place = listed.rpartition("/")[0]
+        if place in self.controls.values():
+            return "control"
+        source, _, name = place.partition("/")
+        return name if source == "base" and name in KINDS[self.family].classes else None
+
+    def text(self, hashes: Mapping[str, Mapping[str, str]]) -> str:
+        """bundle.yaml with each file's hash."""
+        told, target = self.told, self.target
+        paths = None if told.copy else {name: _path_from(target, folder) for name, folder in self.sources.items()}
+        native = native_px(self.sources["base"], self.family)
+        return bundle_text(told, self.name, self.family, native, hashes, self.controls, paths)
+
+
 def add_bundle(told: Told, progress: Progress | None = None) -> Added:
     """Makes models/<name>/. Raises InputErrors with all that is wrong; then nothing is written."""
+    draft = _draft(told)
+    if told.copy:
+        with _appearing(draft.target) as making:
+            _copy(draft, making / "weights")
+            _write(draft, _hashes(draft, {name: making / "weights" / name for name in draft.sources}, progress), making)
+    else:
+        hashes = _hashes(draft, draft.sources, progress)
+        if draft.target.exists():  # the weights lie in it
+            _write(draft, hashes, draft.target)
+        else:
+            with _appearing(draft.target) as making:
+                _write(draft, hashes, making)
+    notes = []
+    if told.licence == UNKNOWN:
+        notes.append("the licence is unknown, so final is refused: fill in `licence:` in bundle.yaml")
+    if told.trained_on is None:
+        notes.append("what it was trained on is unknown: fill in `trained_on:` and card.md")
+    if draft.sources["base"].joinpath("controlnet").is_dir() and not told.controls:
+        notes.append("there is a controlnet folder: name its condition by --control depth=FOLDER/controlnet")
+    return Added(load_bundle(draft.target), draft.left, tuple(notes))
+
+
+def _draft(told: Told) -> Draft:
+    """What can be known without reading weights; raises for what is wrong with it."""
     folder = told.folder.expanduser().absolute()
     if not folder.is_dir():
         raise InputError("no such folder", where=Where(file=told.folder), expected="a folder of weights")
@@ -74,31 +120,17 @@ def add_bundle(told: Told, progress: Progress | None = None) -> Added:
             expected=f"diffusers' layout (model_index.json, unet/ or transformer/, vae/) of {', '.join(KINDS)}",
             got=told.family,
         )
-    home, name = home_for_new(told.models), told.name or folder.name
-    target = home / name
-    inside = folder.is_relative_to(target) and folder != target
+    name = told.name or folder.name
+    target = home_for_new(told.models) / name
+    inside = folder.is_relative_to(target) and folder != target and not told.copy
     if (target / FILE_NAME).exists() or (target.exists() and not inside):
         raise InputError("that bundle is there already", where=Where(file=target), hint="give --name, or take it away")
     controls, sources = _sources(told, folder)
-    taken = _taken(sources, family, controls, told.copy, progress)
-    text = bundle_text(
-        told, name, family, native_px(folder, family), taken, controls, None if told.copy else _paths(taken, target)
-    )
-    card = card_text(told, name, family)
-    _check_text(text, target)
-    if inside and not told.copy:
-        _write_into(target, text, card)
-    else:
-        _write_new(target, text, card, taken if told.copy else {})
-    notes = []
-    if told.licence == "unknown":
-        notes.append("the licence is unknown, so final is refused: fill in `licence:` in bundle.yaml")
-    if told.trained_on is None:
-        notes.append("what it was trained on is unknown: fill in `trained_on:` and card.md")
-    if folder.joinpath("controlnet").is_dir() and not controls:
-        notes.append("there is a controlnet folder: name its condition by --control depth=FOLDER/controlnet")
-    left = tuple(path for source in taken.values() for path in source.left)
-    return Added(load_bundle(target), left, tuple(notes))
+    places = {f"base/{part}" for part in KINDS[family].classes} | set(controls.values())
+    files, left = _chosen(sources, places, told.copy)
+    draft = Draft(told, name, family, target, sources, controls, files, left)
+    _check_text(draft.text({source: dict.fromkeys(paths, "0" * 64) for source, paths in files.items()}), target)
+    return draft
 
 
 def native_px(folder: Path, family: str) -> tuple[int, int]:
@@ -126,58 +158,51 @@ def _sources(told: Told, folder: Path) -> tuple[dict[str, str], dict[str, Path]]
     return controls, sources
 
 
-def _taken(
-    sources: Mapping[str, Path], family: str, controls: Mapping[str, str], copy: bool, progress: Progress | None
-) -> dict[str, Taken]:
-    """Every file that the bundle will list, looked at and hashed."""
+def _chosen(
+    sources: Mapping[str, Path], places: set[str], copy: bool
+) -> tuple[dict[str, dict[str, int]], tuple[str, ...]]:
+    """Of each source the files that the bundle will list, with their bytes; and those that a copy leaves."""
     mistakes: list[MusterError] = []
-    chosen: dict[str, list[tuple[str, int]]] = {}
-    left: dict[str, tuple[str, ...]] = {}
-    parts = {f"base/{name}": name for name in KINDS[family].classes} | {place: "control" for place in controls.values()}
+    files: dict[str, dict[str, int]] = {}
+    left: list[str] = []
     for name, folder in sources.items():
-        try:
-            there = list(_entries(folder, copy))
-        except InputError as error:
-            mistakes += error.errors if isinstance(error, InputErrors) else (error,)
-            continue
-        wanted = [entry for entry in there if not copy or _needed(f"{name}/{entry[0]}", parts, there)]
-        left[name] = tuple(f"{name}/{path}" for path, _ in there if path not in dict(wanted))
-        chosen[name] = wanted
-        for path, _ in wanted:
-            place = f"{name}/{path}".rpartition("/")[0]
+        there, wrong = _entries(folder, copy)
+        wanted = {p: size for p, size in there.items() if not copy or _needed(f"{name}/{p}", places, there)}
+        mistakes += [*wrong, *_bad_names(folder, wanted)]
+        files[name] = wanted
+        left += [f"{name}/{path}" for path in there if path not in wanted]
+    if mistakes:  # with what the files themselves have wrong, so that all is told in one go
+        raise InputErrors([*mistakes, *_looked_into(sources, files)])
+    return files, tuple(left)
+
+
+def _bad_names(folder: Path, files: Mapping[str, int]) -> list[InputError]:
+    return [InputError("not a plain file name", where=Where(file=folder / p)) for p in files if not is_plain_path(p)]
+
+
+def _looked_into(sources: Mapping[str, Path], files: Mapping[str, Mapping[str, int]]) -> Iterator[InputError]:
+    """Pickles and programs among the files."""
+    for name, paths in files.items():
+        for path in paths:
             try:
-                if not is_plain_path(path):
-                    raise InputError("not a plain file name", where=Where(file=folder / path))
-                check_file(folder / path, KINDS[family], parts.get(place))
+                refuse_code(sources[name] / path)
             except InputError as error:
-                mistakes.append(error)
-    if mistakes:
-        raise InputErrors(mistakes)
-    size = sum(count for entries in chosen.values() for _, count in entries)
-    paths = [sources[name] / path for name, entries in chosen.items() for path, _ in entries]
-    digests = iter(hash_files(paths, size, progress))
-    return {
-        name: Taken(sources[name], {path: next(digests) for path, _ in entries}, sum(n for _, n in entries), left[name])
-        for name, entries in chosen.items()
-    }
+                yield error
 
 
-def _entries(folder: Path, copy: bool) -> list[tuple[str, int]]:
-    """Files of a folder that may be listed. A copy may come out of links, as the hub's cache has them: what is copied are
-    files."""
-    if not copy:
-        return [(path, size) for path, size in walk(folder) if not is_left_behind(path)]
-    found = []
-    for place, _, files in os.walk(folder):
-        for name in files:
-            path = Path(place) / name
-            inside = path.relative_to(folder).as_posix()
-            if path.is_file() and not is_left_behind(inside):
-                found.append((inside, path.stat().st_size))
-    return sorted(found)
+def _entries(folder: Path, copy: bool) -> tuple[dict[str, int], list[InputError]]:
+    """Files of a folder that may be listed, with their bytes, and what is wrong there. A copy may come out of links, as the
+    hub's cache has them: what is copied are files."""
+    found, wrong = walk(folder)
+    if copy:
+        found, wrong = {}, []
+        for place, _, names in os.walk(folder):
+            paths = [Path(place) / name for name in names]
+            found |= {p.relative_to(folder).as_posix(): p.stat().st_size for p in paths if p.is_file()}
+    return {path: size for path, size in sorted(found.items()) if not is_left_behind(path)}, wrong
 
 
-def _needed(listed: str, parts: Mapping[str, str], there: list[tuple[str, int]]) -> bool:
+def _needed(listed: str, parts: set[str], there: Mapping[str, int]) -> bool:
     """Whether a copy takes a file: settings and weights of the parts, and of weights in two precisions the plain ones."""
     folder, _, name = listed.rpartition("/")
     if folder == "base" and name in _TEXTS:
@@ -186,19 +211,9 @@ def _needed(listed: str, parts: Mapping[str, str], there: list[tuple[str, int]])
         return False
     if name.endswith((".fp16.safetensors", ".bf16.safetensors")) or ".fp16-" in name or ".fp16." in name:
         inside = folder.partition("/")[2]
-        plain = [Path(p).name for p, _ in there if Path(p).parent.as_posix() == (inside or ".")]
+        plain = [Path(p).name for p in there if Path(p).parent.as_posix() == (inside or ".")]
         return not any(p.endswith(".safetensors") and ".fp16" not in p and ".bf16" not in p for p in plain)
     return name.endswith((".json", ".txt", ".model", ".safetensors"))
-
-
-def _paths(taken: Mapping[str, Taken], target: Path) -> dict[str, str]:
-    """How bundle.yaml names folders that stay where they are."""
-    return {
-        name: source.folder.relative_to(target).as_posix()
-        if source.folder.is_relative_to(target)
-        else str(source.folder)
-        for name, source in taken.items()
-    }
 
 
 def _check_text(text: str, target: Path) -> None:
@@ -217,29 +232,63 @@ def _check_text(text: str, target: Path) -> None:
             ) from None
 
 
-def _write_into(target: Path, text: str, card: str) -> None:
-    """Beside weights that lie in the bundle's folder already."""
-    if not (target / CARD_NAME).exists():
-        with atomic_write(target / CARD_NAME) as file:
-            file.write_text(card, encoding="utf-8")
-    with atomic_write(target / FILE_NAME) as file:
-        file.write_text(text, encoding="utf-8")
+def _hashes(draft: Draft, folders: Mapping[str, Path], progress: Progress | None) -> dict[str, dict[str, str]]:
+    """Every file looked at and hashed. folders: where each source lies now; errors name where it came from."""
+    mistakes: list[MusterError] = []
+    for name, files in draft.files.items():
+        for path in files:
+            try:
+                check_file(folders[name] / path, KINDS[draft.family], draft.part(f"{name}/{path}"))
+            except InputError as error:
+                where = Where(file=draft.sources[name] / path)
+                mistakes.append(
+                    InputError(error.what, where=where, expected=error.expected, got=error.got, hint=error.hint)
+                )
+    if mistakes:
+        raise InputErrors(mistakes)
+    listed = [(name, path) for name, files in draft.files.items() for path in files]
+    size = sum(sum(files.values()) for files in draft.files.values())
+    digests = hash_files([folders[name] / path for name, path in listed], size, progress)
+    hashes: dict[str, dict[str, str]] = {name: {} for name in draft.files}
+    for (name, path), digest in zip(listed, digests, strict=True):
+        hashes[name][path] = digest
+    return hashes
 
 
-def _write_new(target: Path, text: str, card: str, copied: Mapping[str, Taken]) -> None:
-    """The whole folder under another name first: it appears complete or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+def _path_from(target: Path, folder: Path) -> str:
+    """How bundle.yaml names a folder that stays where it is."""
+    return folder.relative_to(target).as_posix() if folder.is_relative_to(target) else str(folder)
+
+
+def _copy(draft: Draft, weights: Path) -> None:
+    for name, files in draft.files.items():
+        for path in files:
+            place = weights / name / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(draft.sources[name] / path, place)
+
+
+def _write(draft: Draft, hashes: Mapping[str, Mapping[str, str]], folder: Path) -> None:
+    """bundle.yaml last: a folder is a bundle once it is there."""
+    if not (folder / CARD_NAME).exists():
+        with atomic_write(folder / CARD_NAME) as file:
+            file.write_text(card_text(draft.told, draft.name, draft.family), encoding="utf-8")
+    with atomic_write(folder / FILE_NAME) as file:
+        file.write_text(draft.text(hashes), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _appearing(target: Path) -> Iterator[Path]:
+    """A folder under another name first: it appears complete or not at all."""
+    missing = [folder for folder in target.parents if not folder.exists()]
     making = target.with_name(f".{target.name}.muster-tmp-{os.getpid()}")
     try:
-        making.mkdir()
-        (making / CARD_NAME).write_text(card, encoding="utf-8")
-        (making / FILE_NAME).write_text(text, encoding="utf-8")
-        for name, source in copied.items():
-            for inside in source.files:
-                place = making / "weights" / name / inside
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source.folder / inside, place)
+        making.mkdir(parents=True)
+        yield making
         os.rename(making, target)
     except BaseException:
         shutil.rmtree(making, ignore_errors=True)
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
         raise

@@ -12,7 +12,7 @@ from composer.inference.kinds import KINDS, Kind
 from composer.inference.safetensors_header import parse_json
 
 MAX_CONFIG_BYTES = 1 << 20
-_INDEX = ".safetensors.index.json"
+_INDEX = ".safetensors.index."
 _LARGE = ("tokenizer.json", "vocab.json", "added_tokens.json")
 #: Keys by which libraries load code or other files than those that are listed.
 _CODE_KEYS = ("auto_map", "custom_pipeline", "custom_pipelines", "trust_remote_code", "quantization_config")
@@ -21,7 +21,7 @@ _LIBRARIES = ("diffusers", "transformers", "stable_diffusion")
 
 def read_json(path: Path) -> object:
     """A JSON file of bounded size. Raises InputError."""
-    large = path.name in _LARGE or path.name.endswith(_INDEX)
+    large = path.name in _LARGE or _INDEX in path.name
     limit = TEXT_LIMITS[".json"] if large else MAX_CONFIG_BYTES
     try:
         return parse_json(_read(path, limit))
@@ -55,7 +55,7 @@ def check_config(path: Path, told: object, kind: Kind, part: str | None) -> None
     for key in _keys(told):
         if key in _CODE_KEYS:
             raise InputError(f"{key} is refused", where=where, hint="nothing in a bundle brings code of its own")
-    if path.name.endswith(_INDEX):
+    if _INDEX in path.name:
         _check_index(told, path)
     if not isinstance(told, dict):
         if path.name.endswith("config.json"):

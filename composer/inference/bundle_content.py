@@ -100,23 +100,26 @@ def refuse_code(path: Path) -> None:
         head = file.read(_LOOKED_AT)
         file.seek(max(0, size - _TAIL))
         tail = file.read(_TAIL)
-    found = _kind_of(head, size, tail)
+    found = _kind_of(head, tail, path.suffix == ".safetensors" and _header_fits(head, size))
     if found is None and path.suffix.lower() in _PICKLES:
         found = f"a {path.suffix} file"
     if found is not None:
         raise InputError(f"this is {found}, not weights or settings", where=where, hint=hint)
 
 
-def _kind_of(head: bytes, size: int, tail: bytes) -> str | None:
-    """What it is, where it is something that has no place in a bundle."""
+def _kind_of(head: bytes, tail: bytes, is_weights: bool) -> str | None:
+    """What it is, where it is something that has no place in a bundle. is_weights: it begins as safetensors do; the length of
+    a header may read like any magic."""
+    if _ends_as_zip(tail):
+        return "a zip archive behind something else" if is_weights else "a zip archive"
+    if is_weights:
+        return None
     for magic, kind in _HEADS:
         if head.startswith(magic):
             return kind
     if head[257:262] == b"ustar":
         return "a tar archive"
-    if _ends_as_zip(tail):
-        return "a zip archive behind something else"
-    if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5") and not _header_fits(head, size):
+    if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return "a pickle"
     if _is_old_pickle(head):
         return "a pickle"
@@ -124,7 +127,7 @@ def _kind_of(head: bytes, size: int, tail: bytes) -> str | None:
 
 
 def _header_fits(head: bytes, size: int) -> bool:
-    """True where the first bytes read as a safetensors header: its length may well begin like a pickle."""
+    """True where the first bytes read as a safetensors header, which `safetensors_header` then looks at."""
     return head[8:9] == b"{" and 8 + int.from_bytes(head[:8], "little") <= size
 
 

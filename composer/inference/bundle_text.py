@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from composer.inference.kinds import USUAL
 
 if TYPE_CHECKING:
-    from composer.inference.bundle_add import Taken, Told
+    from composer.inference.bundle_add import Told
 
 _CARD = """\
 # {name}
@@ -30,11 +30,12 @@ def bundle_text(
     name: str,
     family: str,
     native_px: tuple[int, int],
-    taken: Mapping[str, Taken],
+    hashes: Mapping[str, Mapping[str, str]],
     controls: Mapping[str, str],
     paths: Mapping[str, str] | None,
 ) -> str:
-    """bundle.yaml. paths: source to its folder, None where the weights lie in weights/<source>."""
+    """bundle.yaml. hashes: of each source, path inside to SHA-256. paths: source to its
+    folder, None where the weights lie in weights/<source>."""
     usual = USUAL[family]
     conditions = [c for c in (*usual.conditions, *controls) if c not in ("text",)]
     conditions = list(dict.fromkeys([*conditions, *(["text"] if "text" in usual.conditions else [])]))
@@ -51,7 +52,7 @@ def bundle_text(
         f"guidance: {usual.guidance:g}",
         "sources:",
     ]
-    for source, files in taken.items():
+    for source, files in hashes.items():
         lines.append(f"  {source}:")
         if paths is not None:
             lines.append(f"    path: {_quoted(paths[source])}")
@@ -59,7 +60,7 @@ def bundle_text(
             lines.append(f"    repository: {_quoted(told.repository)}")
             lines.append(f"    revision: {_quoted(told.revision or '')}")
         lines.append("    files:")
-        lines += [f"      {_quoted(path)}: {_quoted(digest)}" for path, digest in files.files.items()]
+        lines += [f"      {_quoted(path)}: {_quoted(digest)}" for path, digest in files.items()]
     if controls:
         lines.append("controls:")
         lines += [f"  {condition}: {_quoted(place)}" for condition, place in controls.items()]

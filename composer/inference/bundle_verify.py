@@ -14,6 +14,7 @@ from composer.errors import InputError, InputErrors, MusterError, Where
 from composer.inference.bundle import Bundle
 from composer.inference.bundle_config import check_config, check_text, read_json
 from composer.inference.bundle_content import is_known_name, is_left_behind, open_plain, refuse_code
+from composer.inference.bundle_seal import seal, sealed, stamp
 from composer.inference.kinds import KINDS, Kind
 from composer.inference.safetensors_header import read_header
 
@@ -33,27 +34,35 @@ class Verified:
     parameters: int
 
 
-def verify_bundle(bundle: Bundle, progress: Progress | None = None) -> Verified:
+def verify_bundle(bundle: Bundle, progress: Progress | None = None, *, again: bool = True) -> Verified:
     """Every listed file is there, is what its name says, and hashes to what is written; nothing else lies beside. Raises
-    InputErrors with all that is wrong, one line each."""
+    InputErrors with all that is wrong, one line each. again: hash also files that were right before and have not changed
+    since (see `bundle_seal`); everything else is looked at every time."""
     mistakes: list[MusterError] = []
     found: dict[str, int] = {}
     for name, source in bundle.sources.items():
         try:
             refuse_linked_folder(source.folder, bundle.folder)
-            entries = {f"{name}/{inside}": size for inside, size in walk(source.folder)}
+            inside, wrong = walk(source.folder)
         except InputError as error:
-            mistakes += error.errors if isinstance(error, InputErrors) else (error,)
+            mistakes.append(error)
             continue
+        mistakes += wrong
+        entries = {f"{name}/{path}": size for path, size in inside.items()}
         found |= entries
         listed = {path for path in bundle.files if path.partition("/")[0] == name}
-        mistakes += [_missing(bundle, path) for path in sorted(listed - entries.keys())]
+        no_file = {error.where.file for error in wrong}
+        absent = sorted(listed - entries.keys())
+        mistakes += [_missing(bundle, path) for path in absent if bundle.path_of(path) not in no_file]
         extra = sorted(path for path in entries.keys() - listed)
         mistakes += [e for path in extra if (e := _unlisted(bundle, path)) is not None]
     there = sorted(found.keys() & bundle.files.keys())
     if bundle.licence.text is not None and not bundle.licence.text.is_file():
         mistakes.append(InputError("the licence's text is missing", where=Where(file=bundle.licence.text)))
-    mistakes += _wrong_hashes(bundle, there, {path: found[path] for path in there}, progress)
+    known = set() if again else sealed(bundle, there)
+    unknown = {path: found[path] for path in there if path not in known}
+    stamps = {path: stamp(bundle.path_of(path)) for path in there}
+    mistakes += _wrong_hashes(bundle, unknown, progress)
     looked = [_look(bundle.path_of(path), KINDS[bundle.family], part_of(bundle, path)) for path in there]
     mistakes += [error for error, _, _ in looked if error is not None]
     if not mistakes:
@@ -61,6 +70,8 @@ def verify_bundle(bundle: Bundle, progress: Progress | None = None) -> Verified:
     if mistakes:
         unique = {e.line(): e for e in mistakes}
         raise InputErrors(unique.values())
+    if unknown:
+        seal(bundle, stamps)
     return Verified(
         len(there), sum(found[p] for p in there), sum(b for _, b, _ in looked), sum(n for _, _, n in looked)
     )
@@ -84,11 +95,13 @@ def check_file(path: Path, kind: Kind, part: str | None) -> tuple[int, int]:
     return 0, 0
 
 
-def walk(folder: Path) -> Iterator[tuple[str, int]]:
-    """(path inside, bytes) of every file below a folder. Raises InputErrors for links and special files."""
+def walk(folder: Path) -> tuple[dict[str, int], list[InputError]]:
+    """Path inside to bytes of every file below a folder, and what is wrong there: links and special files. Raises
+    InputError where there is no folder, or one without end."""
     if not folder.is_dir():
         raise InputError("no such folder of weights", where=Where(file=folder), hint="muster models fetch brings it")
-    mistakes: list[MusterError] = []
+    files: dict[str, int] = {}
+    mistakes: list[InputError] = []
     todo, seen = [folder], 0
     while todo:
         for entry in sorted(os.scandir(todo.pop()), key=lambda e: e.name):
@@ -107,11 +120,10 @@ def walk(folder: Path) -> Iterator[tuple[str, int]]:
             elif stat.S_ISDIR(mode):
                 todo.append(path)
             elif stat.S_ISREG(mode):
-                yield path.relative_to(folder).as_posix(), entry.stat(follow_symlinks=False).st_size
+                files[path.relative_to(folder).as_posix()] = entry.stat(follow_symlinks=False).st_size
             else:
                 mistakes.append(InputError("not a plain file", where=Where(file=path)))
-    if mistakes:
-        raise InputErrors(mistakes)
+    return files, mistakes
 
 
 def refuse_linked_folder(folder: Path, home: Path) -> None:
@@ -163,10 +175,9 @@ def hash_files(paths: list[Path], size: int, progress: Progress | None) -> list[
         return list(pool.map(lambda path: hash_file(path, told), paths))
 
 
-def _wrong_hashes(
-    bundle: Bundle, there: list[str], sizes: dict[str, int], progress: Progress | None
-) -> list[MusterError]:
-    digests = hash_files([bundle.path_of(path) for path in there], sum(sizes.values()), progress)
+def _wrong_hashes(bundle: Bundle, sizes: dict[str, int], progress: Progress | None) -> list[MusterError]:
+    """sizes: listed file to bytes."""
+    digests = hash_files([bundle.path_of(path) for path in sizes], sum(sizes.values()), progress)
     return [
         InputError(
             "wrong hash: the file is not the one that was added",
@@ -174,7 +185,7 @@ def _wrong_hashes(
             expected=bundle.files[path],
             got=digest,
         )
-        for path, digest in zip(there, digests, strict=True)
+        for path, digest in zip(sizes, digests, strict=True)
         if digest != bundle.files[path]
     ]
 

@@ -103,7 +103,7 @@ def _bring(bundle: Bundle, listed: str, quiet: bool) -> None:
 
 def _part(bundle: Bundle, listed: str) -> str | None:
     """An index of shards is looked at when its shards are there, by `verify_bundle`."""
-    return None if listed.endswith(".index.json") else part_of(bundle, listed)
+    return None if ".safetensors.index." in listed else part_of(bundle, listed)
 
 
 def _partial(source: Source) -> Path:

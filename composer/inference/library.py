@@ -48,13 +48,13 @@ def find_bundle(name_or_folder: str | Path, given: Path | None = None) -> Bundle
     InputError with the names that there are."""
     text = str(name_or_folder)
     path = Path(text).expanduser()
-    if path.suffix in (".yaml", ".yml") or (path / FILE_NAME).is_file():
-        return load_bundle(path)
     roots = models_roots(given)
-    if len(path.parts) == 1 and text not in (".", ".."):
+    if len(path.parts) == 1 and text not in (".", ".."):  # a folder of that name here must not stand in for it
         for root in roots:
             if (root / text / FILE_NAME).is_file():
                 return load_bundle(root / text)
+    if path.suffix in (".yaml", ".yml") or (path / FILE_NAME).is_file():
+        return load_bundle(path)
     names = [listed.name for listed in list_bundles(given)]
     near = difflib.get_close_matches(text, names, 1)
     raise InputError(
@@ -78,6 +78,7 @@ def _listed(folder: Path) -> Listed:
     try:
         bundle = load_bundle(folder)
     except InputErrors as error:
-        return Listed(folder.name, folder, None, error=error.errors[0].line())
+        more = f" (and {len(error.errors) - 1} more)" if len(error.errors) > 1 else ""
+        return Listed(folder.name, folder, None, error=error.errors[0].line() + more)
     missing = sum(not bundle.path_of(path).is_file() for path in bundle.files)
     return Listed(folder.name, folder, bundle, missing)

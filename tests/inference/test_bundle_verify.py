@@ -17,6 +17,7 @@ import pytest
 from support.weights import make_bundle, packed, safetensors, write_network
 
 from composer.errors import InputError, InputErrors
+from composer.inference import bundle_verify
 from composer.inference.bundle import Bundle, load_bundle
 from composer.inference.bundle_content import refuse_code
 from composer.inference.bundle_verify import verify_bundle
@@ -72,6 +73,30 @@ def test_a_whole_bundle_of_each_family(tmp_path: Path, family: str) -> None:
     assert found.files == len(bundle.files) and seen[-1] == (found.bytes, found.bytes)
     networks = sum(not p.startswith(("tokenizer", "scheduler")) for p in KINDS[family].needs) + len(bundle.controls)
     assert found.parameters == 8 * networks and found.weight_bytes == 16 * networks
+
+
+def test_what_was_right_is_not_read_again_unless_it_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUSTER_CACHE", str(tmp_path / "cache"))
+    bundle, read = make_bundle(tmp_path), []
+    real = bundle_verify.hash_file
+    monkeypatch.setattr(bundle_verify, "hash_file", lambda path, told: read.append(path.name) or real(path, told))
+    for again, count in ((False, 13), (False, 0), (True, 13), (False, 0)):
+        read.clear()
+        assert verify_bundle(bundle, again=again).files == 13 and len(read) == count
+    unet = bundle.folder / UNET
+    was, data = unet.stat(), bytearray(unet.read_bytes())
+    data[-1] ^= 1
+    unet.write_bytes(data)
+    os.utime(unet, ns=(was.st_atime_ns, was.st_mtime_ns))
+    read.clear()
+    with pytest.raises(InputErrors, match="wrong hash"):
+        verify_bundle(bundle, again=False)
+    assert read == [unet.name], "the time of writing was set back, the change is seen all the same"
+    (seal,) = (tmp_path / "cache/verified").iterdir()
+    for damage in ("", "[]", '{"a": 1}'):
+        seal.write_text(damage)
+        with pytest.raises(InputErrors, match="wrong hash"):
+            verify_bundle(bundle, again=False)
 
 
 def pickles(mark: Path) -> dict[str, bytes]:
@@ -148,7 +173,7 @@ def test_plain_texts_are_no_pickles(tmp_path: Path) -> None:
         path.write_text(text)
         refuse_code(path)
     long_header = tmp_path / "x.safetensors"
-    for length in (0x80, 0x0280, 0x0380, 0x0480, 0x0580, 0x8002):  # lengths whose first bytes look like a pickle's
+    for length in (0x80, 0x0280, 0x0380, 0x0480, 0x0580, 0x5A4D, 0x2123, 0x8B1F):  # lengths that read like magic
         header = b'{"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}'
         long_header.write_bytes(packed(header + b" " * (length - len(header))))
         refuse_code(long_header)
@@ -244,7 +269,6 @@ def test_damaged_files_with_the_right_hash(tmp_path: Path, name: str, data: byte
     assert len(lines) == 1 and said in lines[0]
 
 
-@pytest.mark.parametrize("shard", ["../../../outside.safetensors", "/etc/passwd", "nobody.safetensors", "x.bin"])
 def test_sentencepiece_models_are_read_to_their_end(tmp_path: Path) -> None:
     from composer.inference.bundle_config import check_text
 
@@ -258,6 +282,7 @@ def test_sentencepiece_models_are_read_to_their_end(tmp_path: Path) -> None:
             check_text(path)
 
 
+@pytest.mark.parametrize("shard", ["../../../outside.safetensors", "/etc/passwd", "nobody.safetensors", "x.bin"])
 def test_shards_lie_beside_their_index(tmp_path: Path, shard: str) -> None:
     from composer.inference.bundle_config import check_config, read_json
 
