@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from composer.errors import InputError, MachineError
-from composer.inference.adapter import Adapter, Prepared, Schedule
+from composer.inference.adapter import Adapter, Prepared
 from composer.inference.graphs import ATTENTION, Denoiser
 from composer.inference.memory import LiveBytes, TileCost, cost_of, download, free_bytes, peak_of
 from composer.inference.padding import begin_steps, pad_request

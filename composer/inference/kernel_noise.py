@@ -35,7 +35,7 @@ class Cell:
 @wp.struct
 class Field:
     """A `Surface` on the device, and how large cells are to be. bias: eighths of octaves from a pixel's size to twice a
-    cell's. turn: vec2d [TURNS], cosine and sine. inverse: float64 [64], 2 ** (32 - n)."""
+    cell's. turn: vec2d [TURNS], cosine and sine. inverse: float64 [64], 2 ** (32 - n). offset: of samples, in 1/16 px."""
 
     kind: wp.array(dtype=wp.uint8)
     agent_id: wp.array(dtype=wp.uint32)
@@ -45,6 +45,7 @@ class Field:
     origin: wp.vec3d
     turn: wp.array(dtype=wp.vec2d)
     inverse: wp.array(dtype=wp.float64)
+    offset: wp.array(dtype=wp.vec2i)
     bias: int
     width: int
     height: int
@@ -142,44 +143,49 @@ def cell_key(cell: Cell) -> wp.uint64:
 
 @wp.kernel
 def gather_kernel(
-    field: Field, factor: int, row0: int, columns: int, key: wp.array2d(dtype=wp.uint64),
-    count: wp.array2d(dtype=int), first: wp.array2d(dtype=int),
+    field: Field, factor: int, row0: int, columns: int, key: wp.array2d(dtype=wp.uint64), piece: wp.array2d(dtype=wp.vec4i),
 ):  # fmt: skip
-    """dim (rows of latents, columns): the cells that a latent sees, how many samples of each, and one of those. key, count,
-    first: [latents, room], key 0 where free; cells beyond the room are left out."""
+    """dim (rows of latents, columns): the pieces of cells in a latent's square. key: [latents, room], 0 where free; cells
+    beyond the room are left out. piece: (a sample, how many, sums of their x and y in 1/16 px from the square's corner)."""
     r, c = wp.tid()
     room = key.shape[1]
     row = r * columns + c
     k = int(0)
     while k < room:
         key[row, k] = wp.uint64(0)
-        count[row, k] = 0
         k += 1
     last = int(0)
     y = int((row0 + r) * factor)
+    y0 = y
     y1 = wp.min(y + factor, field.height)
     x1 = wp.min((c + 1) * factor, field.width)
     while y < y1:
-        at = (y * field.width + c * factor) * field.samples
-        end = (y * field.width + x1) * field.samples
-        while at < end:
-            mine = cell_key(cell_of(field, at))
-            slot = last
-            if key[row, slot] != mine:
-                slot = int(mine % wp.uint64(room))
-                tries = int(0)
-                while key[row, slot] != mine and key[row, slot] != wp.uint64(0) and tries < room:
-                    slot += 1
-                    if slot == room:
-                        slot = 0
-                    tries += 1
-                if key[row, slot] == wp.uint64(0):
-                    key[row, slot] = mine
-                    first[row, slot] = at
-            if key[row, slot] == mine:
-                count[row, slot] = count[row, slot] + 1
-                last = slot
-            at += 1
+        x = int(c * factor)
+        while x < x1:
+            s = int(0)
+            while s < field.samples:
+                at = (y * field.width + x) * field.samples + s
+                mine = cell_key(cell_of(field, at))
+                slot = last
+                if key[row, slot] != mine:
+                    slot = int(mine % wp.uint64(room))
+                    tries = int(0)
+                    while key[row, slot] != mine and key[row, slot] != wp.uint64(0) and tries < room:
+                        slot += 1
+                        if slot == room:
+                            slot = 0
+                        tries += 1
+                    if key[row, slot] == wp.uint64(0):
+                        key[row, slot] = mine
+                        piece[row, slot] = wp.vec4i(at, 0, 0, 0)
+                if key[row, slot] == mine:
+                    place = field.offset[s]
+                    dx = (x - c * factor) * 16 + place[0]
+                    dy = (y - y0) * 16 + place[1]
+                    piece[row, slot] = piece[row, slot] + wp.vec4i(0, 1, dx, dy)
+                    last = slot
+                s += 1
+            x += 1
         y += 1
 
 
@@ -231,21 +237,114 @@ def cell_value(
 
 
 @wp.kernel
-def sum_kernel(
-    field: Field, start: wp.array(dtype=int), sample: wp.array(dtype=int), latent0: int, groups: int, k0: wp.uint32,
-    k1: wp.uint32, table: wp.array(dtype=int), weight: wp.array(dtype=wp.int64), out: wp.array2d(dtype=wp.vec4l),
+def value_kernel(
+    field: Field, sample: wp.array(dtype=int), first: int, k0: wp.uint32, k1: wp.uint32, table: wp.array(dtype=int),
+    weight: wp.array(dtype=wp.int64), one: float, out: wp.array2d(dtype=wp.vec4),
 ):  # fmt: skip
-    """dim (latents): out[latent, group], the sum over the cells that are the latent's own."""
-    n = wp.tid()
-    latent = n + latent0
-    entry = start[latent]
-    while entry < start[latent + 1]:
-        cell = cell_of(field, sample[entry])
-        group = int(0)
-        while group < groups:
-            out[latent, group] = out[latent, group] + cell_value(cell, group, k0, k1, table, weight)
-            group += 1
-        entry += 1
+    """dim (cells, groups of four channels): what each cell is worth. one: of the fixed point."""
+    n, group = wp.tid()
+    n += first
+    v = cell_value(cell_of(field, sample[n]), group, k0, k1, table, weight)
+    out[n, group] = wp.vec4(float(v[0]), float(v[1]), float(v[2]), float(v[3])) / one
+
+
+@wp.struct
+class Cells:
+    """The cells that are seen, in the order of the blocks between latents: block (j, i) of [h + 1, w + 1] holds those whose
+    middle lies between latents j - 1 and j, i - 1 and i. start: [blocks + 1]. tap_x, tap_y: the weights of a cell for the
+    four latents about it. area: in latents."""
+
+    start: wp.array(dtype=int)
+    tap_x: wp.array(dtype=wp.vec4)
+    tap_y: wp.array(dtype=wp.vec4)
+    area: wp.array(dtype=float)
+
+
+@wp.kernel
+def blend_kernel(cells: Cells, row0: int, rows: int, columns: int, value: wp.array2d(dtype=wp.vec4),
+                 out: wp.array2d(dtype=wp.vec4)):  # fmt: skip
+    """dim (rows listed, columns, groups): a latent's weighted sum over the cells about it."""
+    r, c, group = wp.tid()
+    r += row0
+    total = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    ty = int(0)
+    while ty < 4:
+        # a cell of block j has its taps at latents j - 2 .. j + 1
+        j = r + 2 - ty
+        if j >= 0 and j <= rows:
+            tx = int(0)
+            while tx < 4:
+                i = c + 2 - tx
+                if i >= 0 and i <= columns:
+                    block = j * (columns + 1) + i
+                    n = cells.start[block]
+                    while n < cells.start[block + 1]:
+                        total += value[n, group] * (cells.tap_y[n][ty] * cells.tap_x[n][tx] * wp.sqrt(cells.area[n]))
+                        n += 1
+                tx += 1
+        ty += 1
+    out[r * columns + c, group] = total
+
+
+#: Latents that share cells lie at most three apart along each axis.
+REACH = wp.constant(3)
+
+
+@wp.kernel
+def gram_kernel(cells: Cells, row0: int, rows: int, columns: int, gram: wp.array2d(dtype=float)):
+    """dim (rows listed, columns): gram[latent, 7 x 7], the covariance of its weighted sum with its neighbours'."""
+    r, c = wp.tid()
+    r += row0
+    latent = r * columns + c
+    ty = int(0)
+    while ty < 4:
+        j = r + 2 - ty
+        if j >= 0 and j <= rows:
+            tx = int(0)
+            while tx < 4:
+                i = c + 2 - tx
+                if i >= 0 and i <= columns:
+                    block = j * (columns + 1) + i
+                    n = cells.start[block]
+                    while n < cells.start[block + 1]:
+                        wy = cells.tap_y[n]
+                        wx = cells.tap_x[n]
+                        mine = wy[ty] * wx[tx] * cells.area[n]
+                        sy = int(0)
+                        while sy < 4:
+                            across = mine * wy[sy]
+                            at = (sy - ty + REACH) * 7 + REACH - tx
+                            gram[latent, at] = gram[latent, at] + across * wx[0]
+                            gram[latent, at + 1] = gram[latent, at + 1] + across * wx[1]
+                            gram[latent, at + 2] = gram[latent, at + 2] + across * wx[2]
+                            gram[latent, at + 3] = gram[latent, at + 3] + across * wx[3]
+                            sy += 1
+                        n += 1
+                tx += 1
+        ty += 1
+
+
+@wp.kernel
+def apply_kernel(
+    gram: wp.array2d(dtype=float), row0: int, rows: int, columns: int, x: wp.array2d(dtype=wp.vec4),
+    before: wp.array2d(dtype=wp.vec4), a: float, b: float, c: float, d: float, sum: wp.array2d(dtype=wp.vec4),
+    out: wp.array2d(dtype=wp.vec4),
+):  # fmt: skip
+    """dim (rows listed, columns, groups): out = a gram x + b x + c before, and sum += d out: one Chebyshev term."""
+    r, col, group = wp.tid()
+    r += row0
+    latent = r * columns + col
+    total = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    j = wp.max(r - REACH, 0)
+    while j <= wp.min(r + REACH, rows - 1):
+        i = wp.max(col - REACH, 0)
+        while i <= wp.min(col + REACH, columns - 1):
+            total += x[j * columns + i, group] * gram[latent, (j - r + REACH) * 7 + i - col + REACH]
+            i += 1
+        j += 1
+    term = total * a + x[latent, group] * b + before[latent, group] * c
+    out[latent, group] = term
+    sum[latent, group] = sum[latent, group] + term * d
 
 
 @wp.kernel

@@ -16,6 +16,7 @@ closer and cells are halved much of the noise stays.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,9 +29,21 @@ from numpy.typing import NDArray
 
 from composer.errors import InputError
 from composer.guides.device import Pool, load_kernels, upload
+from composer.guides.pattern import PATTERNS
 from composer.guides.surface import Surface
 from composer.inference import kernel_noise
-from composer.inference.kernel_noise import SPLITS, TURNS, Field, gather_kernel, screen_kernel, sum_kernel
+from composer.inference.kernel_noise import (
+    SPLITS,
+    TURNS,
+    Cells,
+    Field,
+    apply_kernel,
+    blend_kernel,
+    gather_kernel,
+    gram_kernel,
+    screen_kernel,
+    value_kernel,
+)
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -39,6 +52,10 @@ I64 = NDArray[np.int64]
 TABLE_ONE, WEIGHT_ONE = 1 << 16, 1 << 14
 #: Cells that one latent keeps track of.
 MOST_CELLS = 128
+#: Variance of a latent's sum below which the screen's noise fills up; inside a picture it is 0.66.
+LEAST_SELF = 0.6
+#: Eigenvalues of the sums' covariance that are whitened; inside a picture they lie in 0.24 .. 1.1.
+SPECTRUM, DEGREE = (0.1, 1.35), 10
 
 
 @lru_cache(maxsize=1)
@@ -93,17 +110,10 @@ class ScreenNoise:
         return (_spread(out.numpy(), channels, size) / TABLE_ONE).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class Owned:
-    """Which cells are whose. start: int32 [latents + 1]; sample: int32, for each cell a sample that lies in it."""
-
-    start: NDArray[np.int32]
-    sample: NDArray[np.int32]
-
-
 def cell_bias(factor: int, samples: int) -> int:
-    """Eighths of octaves from a pixel's size to twice a cell's: about a quarter of a latent, and two samples or more."""
-    side_px = max(factor / 4.0, 2.0 / np.sqrt(samples))
+    """Eighths of octaves from a pixel's size to twice a cell's: about a third of a latent, and of ten samples or so where
+    that leaves it below half a latent."""
+    side_px = min(factor / 2.0, max(factor / 2.83, 3.0 / np.sqrt(samples)))
     return round(8 * (np.log2(side_px) + 0.5))
 
 
@@ -118,6 +128,7 @@ def _field(surface: Surface, factor: int, device: str) -> Field:
     angle = np.arange(int(TURNS)) * np.pi / int(TURNS)
     field.turn = upload(np.stack([np.cos(angle), np.sin(angle)], -1), wp.vec2d, device)
     field.inverse = upload(2.0 ** (32.0 - np.arange(64)), wp.float64, device)
+    field.offset = upload(np.array(PATTERNS[surface.samples], np.int32), wp.vec2i, device)
     field.bias = cell_bias(factor, surface.samples)
     field.width, field.height = surface.size_px
     field.samples = surface.samples
@@ -126,105 +137,193 @@ def _field(surface: Surface, factor: int, device: str) -> Field:
 
 def _gather(
     field: Field, size: tuple[int, int], factor: int, pool: Pool, device: str
-) -> tuple[NDArray[np.uint64], I64, NDArray[np.int32]]:
-    """Every (cell, latent) pair in the order of latents: key, count << 32 | (latents from the end), a sample."""
+) -> tuple[NDArray[np.uint64], NDArray[np.int32], I64]:
+    """Every piece of a cell in a latent's square: key, a sample, and int64 [3, n]: samples, their sums of x and y, 1/16 px."""
     rows, columns = size
     room = min(MOST_CELLS, 1 << int(np.ceil(np.log2(max(2, factor * factor * field.samples)))))
-    chunk = max(1, (1 << 21 if device == "cpu" else 1 << 25) // (room * columns))
+    chunk = max(1, (1 << 20 if device == "cpu" else 1 << 25) // (room * columns))
     starts = range(0, rows, chunk)
-    parts: list[tuple[NDArray[np.uint64], I64, NDArray[np.int32]]] = [None] * len(starts)  # type: ignore[list-item]
+    parts: list[tuple[NDArray[np.uint64], NDArray[np.int32], I64]] = [None] * len(starts)  # type: ignore[list-item]
 
     def work(n: int) -> None:
         row0 = starts[n]
         count = min(chunk, rows - row0)
-        shape = (count * columns, room)
-        key = wp.empty(shape, dtype=wp.uint64, device=device)
-        seen, first = (wp.empty(shape, dtype=wp.int32, device=device) for _ in range(2))
-        inputs = [field, factor, row0, columns, key, seen, first]
+        key = wp.empty((count * columns, room), dtype=wp.uint64, device=device)
+        piece = wp.empty((count * columns, room), dtype=wp.vec4i, device=device)
+        inputs = [field, factor, row0, columns, key, piece]
         wp.launch(gather_kernel, dim=(count, columns), device=device, inputs=inputs)
         keys = key.numpy().reshape(-1)
         used = np.flatnonzero(keys)
+        of = piece.numpy().reshape(-1, 4)[used]
         latent = used // room + row0 * columns
-        rank = (seen.numpy().reshape(-1)[used].astype(np.int64) << 32) | (rows * columns - latent)
-        parts[n] = keys[used], rank, first.numpy().reshape(-1)[used]
+        sums = of[:, 1:].T.astype(np.int64)
+        sums[1] += sums[0] * (latent % columns) * (16 * factor)
+        sums[2] += sums[0] * (latent // columns) * (16 * factor)
+        parts[n] = keys[used], of[:, 0].copy(), sums
 
     pool.run(work, range(len(starts)))
-    key, rank, sample = (np.concatenate([part[k] for part in parts]) for k in range(3))
-    return key, rank, sample
+    key, sample, sums = zip(*parts, strict=True)
+    return np.concatenate(key), np.concatenate(sample), np.concatenate(sums, axis=1)
 
 
-def owned_cells(surface: Surface, size: tuple[int, int], factor: int, device: str, threads: int | None) -> Owned:
-    """Give each cell to the latent that sees most of it; of equals, to the first."""
-    load_kernels(device, kernel_noise)
-    pool = Pool(device, threads)
-    try:
-        key, rank, sample = _gather(_field(surface, factor, device), size, factor, pool, device)
-    finally:
-        pool.close()
+def taps(t: NDArray[np.float64]) -> F32:
+    """float32 [n, 4]: Catmull-Rom weights of the four latents about a place t in 0..1 between the middle two."""
+    return np.stack(
+        [((-0.5 * t + 1.0) * t - 0.5) * t, (1.5 * t - 2.5) * t * t + 1.0, ((-1.5 * t + 2.0) * t + 0.5) * t,
+         (0.5 * t - 0.5) * t * t], axis=1,
+    ).astype(np.float32)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one frame's latents are made of, on the device. sample: int32, of each cell one that lies in it. gram: float32
+    [latents, 49], the covariance of the latents' weighted sums. fill: float32 [h, w], variance from the screen's noise,
+    where the picture ends. scale: float32 [h, w], by which sums are made smaller."""
+
+    surface: Surface
+    field: Field
+    cells: Cells
+    sample: wp.array
+    gram: wp.array
+    fill: F32
+    scale: F32
+
+
+def see(surface: Surface, size: tuple[int, int], factor: int, device: str, pool: Pool) -> Seen:
+    """Find the cells behind a frame, and how latents share them."""
+    rows, columns = size
+    field = _field(surface, factor, device)
+    key, sample, sums = _gather(field, size, factor, pool, device)
     order = np.argsort(key)
     ordered = key[order]
-    edge = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(key) else np.zeros(0, np.int64)
-    best = np.maximum.reduceat(rank[order], edge) if len(key) else rank
-    won = np.zeros(len(key), bool)
-    won[order] = rank[order] == np.repeat(best, np.diff(np.append(edge, len(key))))
-    latents = size[0] * size[1]
-    latent = latents - (rank[won] & 0xFFFFFFFF)
-    start = np.concatenate([[0], np.cumsum(np.bincount(latent, minlength=latents))]).astype(np.int32)
-    return Owned(start, sample[won])
+    edge = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    count, x, y = (np.add.reduceat(one[order], edge).astype(np.float64) for one in sums)
+    x, y = (along / count / (16.0 * factor) - 0.5 for along in (x, y))
+    i, j = np.floor(x), np.floor(y)
+    block = ((j + 1) * (columns + 1) + i + 1).astype(np.int64)
+    by_block = np.argsort(block * (1 << 32) + np.arange(len(block)))
+    cells = Cells()
+    start = np.concatenate([[0], np.cumsum(np.bincount(block, minlength=(rows + 1) * (columns + 1)))])
+    cells.start = upload(start.astype(np.int32), wp.int32, device)
+    cells.tap_x, cells.tap_y = (upload(taps((a - b)[by_block]), wp.vec4, device) for a, b in ((x, i), (y, j)))
+    area = (count[by_block] / (factor * factor * surface.samples)).astype(np.float32)
+    cells.area = upload(area, wp.float32, device)
+    gram = np.zeros((rows * columns, 49), np.float32)
+    on_device = upload(gram, wp.float32, device)
+
+    def work(part: tuple[int, int]) -> None:
+        inputs = [cells, part[0], rows, columns, on_device]
+        wp.launch(gram_kernel, dim=(part[1] - part[0], columns), device=device, inputs=inputs)
+
+    pool.run(work, pool.split(rows, 4))
+    gram = on_device.numpy().copy()
+    fill, scale = _bounded(gram, size)
+    return Seen(
+        surface, field, cells, upload(sample[order][edge][by_block], wp.int32, device),
+        upload(gram, wp.float32, device), fill, scale,
+    )  # fmt: skip
+
+
+def _bounded(gram: F32, size: tuple[int, int]) -> tuple[F32, F32]:
+    """(fill, scale), float32 [h, w], and gram made to match in place: the screen's noise is added where a latent sees less
+    than a picture's inside gives, and sums are made smaller where a row is too heavy for `whiten`'s interval (Gershgorin)."""
+    rows, columns = size
+    grid = gram.reshape(rows, columns, 7, 7)
+    fill = np.maximum(LEAST_SELF - grid[:, :, 3, 3], 0.0)
+    grid[:, :, 3, 3] += fill
+    scale = np.minimum(1.0, SPECTRUM[1] / np.abs(gram).sum(1).reshape(size))
+    if (scale < 1.0).any():
+        padded = np.pad(scale, 3)
+        for j, i in itertools.product(range(7), range(7)):
+            grid[:, :, j, i] *= scale * padded[j : j + rows, i : i + columns]
+    return fill, scale
+
+
+@lru_cache(maxsize=1)
+def _root() -> tuple[float, ...]:
+    """Chebyshev coefficients of 1 / sqrt over SPECTRUM."""
+    low, high = SPECTRUM
+    found = np.polynomial.chebyshev.chebinterpolate(lambda t: (low + (high - low) * (t + 1) / 2) ** -0.5, DEGREE)
+    return tuple(float(c) for c in found)
 
 
 class WorldNoise:
-    """Noise that stays on the bodies, on the ground and in the sky. surface_of: frame number to that frame's `Surface`; the
-    last few surfaces are kept, and frames may be asked for in any order."""
+    """Noise that stays on the bodies, on the ground and in the sky. surface_of: frame number to that frame's `Surface`; what
+    the last two frames saw is kept, and frames may be asked for in any order."""
 
     def __init__(
-        self,
-        surface_of: Callable[[int], Surface],
-        seed: int,
-        device: str = "cpu",
-        threads: int | None = None,
+        self, surface_of: Callable[[int], Surface], seed: int, device: str = "cpu", threads: int | None = None
     ) -> None:
         self.surface_of, self.seed, self.device, self.threads = surface_of, seed, device, threads
-        self._kept: OrderedDict[tuple[int, tuple[int, int], int], tuple[Field, Surface, Owned]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, tuple[int, int], int], Seen] = OrderedDict()
         self._lock = Lock()
 
     def latents(self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str) -> F32:
         """float32 [channels, h, w]; see `request.NoiseSource`."""
         _check(channels, size, factor)
-        field, owned = self._cells(frame, size, factor)
-        groups, latents = -(-channels // 4), size[0] * size[1]
-        k0, k1 = _keys(self.seed, purpose, "world")
-        table = upload(normal_table(), wp.int32, self.device)
-        weight = upload(_weights(), wp.int64, self.device)
-        start, sample = (upload(a, wp.int32, self.device) for a in (owned.start, owned.sample))
-        out = wp.zeros((latents, groups), dtype=wp.vec4l, device=self.device)
+        load_kernels(self.device, kernel_noise)
         pool = Pool(self.device, self.threads)
-
-        def work(part: tuple[int, int]) -> None:
-            inputs = [field, start, sample, part[0], groups, wp.uint32(k0), wp.uint32(k1), table, weight, out]
-            wp.launch(sum_kernel, dim=part[1] - part[0], device=self.device, inputs=inputs)
-
         try:
-            pool.run(work, pool.split(latents, 256))
+            seen = self._see(frame, size, factor, pool)
+            blended = self._blend(seen, channels, size, purpose, pool)
+            screen = ScreenNoise(self.seed, self.device).latents(frame, channels, size, factor, purpose)
+            return self._whiten(seen, (blended + np.sqrt(seen.fill) * screen) * seen.scale, pool)
         finally:
             pool.close()
-        count = np.diff(owned.start).reshape(size)
-        one = float(TABLE_ONE * WEIGHT_ONE)
-        noise = (_spread(out.numpy(), channels, size) / (np.sqrt(np.maximum(count, 1)) * one)).astype(np.float32)
-        if (count == 0).any():
-            screen = ScreenNoise(self.seed, self.device).latents(frame, channels, size, factor, purpose)
-            noise = np.where(count == 0, screen, noise)
-        return noise
 
-    def _cells(self, frame: int, size: tuple[int, int], factor: int) -> tuple[Field, Owned]:
+    def _see(self, frame: int, size: tuple[int, int], factor: int, pool: Pool) -> Seen:
         key = (frame, size, factor)
         with self._lock:
             if key not in self._kept:
-                surface = self.surface_of(frame)
-                owned = owned_cells(surface, size, factor, self.device, self.threads)
-                self._kept[key] = (_field(surface, factor, self.device), surface, owned)
+                self._kept[key] = see(self.surface_of(frame), size, factor, self.device, pool)
                 while len(self._kept) > 2:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
-            field, _, owned = self._kept[key]
-        return field, owned
+            return self._kept[key]
+
+    def _blend(self, seen: Seen, channels: int, size: tuple[int, int], purpose: str, pool: Pool) -> F32:
+        """float32 [channels, h, w]: sums over the cells, neither independent nor of unit variance yet."""
+        groups, n = -(-channels // 4), len(seen.sample)
+        k0, k1 = _keys(self.seed, purpose, "world")
+        table, weight = upload(normal_table(), wp.int32, self.device), upload(_weights(), wp.int64, self.device)
+        value = wp.empty((n, groups), dtype=wp.vec4, device=self.device)
+        out = wp.empty((size[0] * size[1], groups), dtype=wp.vec4, device=self.device)
+
+        def draw(part: tuple[int, int]) -> None:
+            one = float(TABLE_ONE * WEIGHT_ONE)
+            inputs = [seen.field, seen.sample, part[0], wp.uint32(k0), wp.uint32(k1), table, weight, one, value]
+            wp.launch(value_kernel, dim=(part[1] - part[0], groups), device=self.device, inputs=inputs)
+
+        def blend(part: tuple[int, int]) -> None:
+            inputs = [seen.cells, part[0], size[0], size[1], value, out]
+            wp.launch(blend_kernel, dim=(part[1] - part[0], size[1], groups), device=self.device, inputs=inputs)
+
+        pool.run(draw, pool.split(n, 1024))
+        pool.run(blend, pool.split(size[0], 4))
+        flat = out.numpy().reshape(size[0] * size[1], -1)[:, :channels]
+        return np.ascontiguousarray(flat.T).reshape(channels, *size)
+
+    def _whiten(self, seen: Seen, noise: F32, pool: Pool) -> F32:
+        """Times the inverse root of the sums' covariance, by Chebyshev's polynomials."""
+        channels, rows, columns = noise.shape
+        groups = -(-channels // 4)
+        flat = np.zeros((rows * columns, groups * 4), np.float32)
+        flat[:, :channels] = noise.reshape(channels, -1).T
+        coefficient = _root()
+        x = flat.reshape(-1, groups, 4)
+        now, before, after = (upload(a, wp.vec4, self.device) for a in (x, np.zeros_like(x), np.empty_like(x)))
+        total = upload(coefficient[0] * x, wp.vec4, self.device)
+        low, high = SPECTRUM
+        # t = (2 x - low - high) / (high - low); T_n = 2 t T_(n-1) - T_(n-2)
+        a, b = 2.0 / (high - low), -(high + low) / (high - low)
+        for n, c in enumerate(coefficient[1:]):
+            twice = 1.0 if n == 0 else 2.0
+
+            def term(part: tuple[int, int], c: float = c, twice: float = twice) -> None:
+                inputs = [seen.gram, part[0], rows, columns, now, before, twice * a, twice * b, 1.0 - twice, c, total, after]
+                wp.launch(apply_kernel, dim=(part[1] - part[0], columns, groups), device=self.device, inputs=inputs)
+
+            pool.run(term, pool.split(rows, 4))
+            before, now, after = now, after, before
+        flat = total.numpy().reshape(rows * columns, -1)[:, :channels]
+        return np.ascontiguousarray(flat.T).reshape(channels, rows, columns)

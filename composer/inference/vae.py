@@ -7,7 +7,7 @@ Layers that are not known here run whole: right as well, only with more memory. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -29,9 +29,16 @@ Forward = Callable[..., Tensor]
 @contextmanager
 def banded(codec: Codec, band_bytes: int = BAND_BYTES) -> Iterator[None]:
     """Inside, the codec's networks run their large layers band by band. No gradients: blocks write over their input."""
+    with banded_networks(codec.modules(), band_bytes):
+        yield
+
+
+@contextmanager
+def banded_networks(networks: Mapping[str, nn.Module], band_bytes: int = BAND_BYTES) -> Iterator[None]:
+    """The same for networks by themselves."""
     bands, changed = Bands(band_bytes), []
     try:
-        for network in codec.modules().values():
+        for network in networks.values():
             for module in network.modules():
                 for name, forward in _forwards(module, bands):
                     module.__dict__[name] = forward

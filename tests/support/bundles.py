@@ -196,7 +196,8 @@ def _qwen_text(folder: Path) -> None:
     tokenizer.save_pretrained(folder / "tokenizer")
     config = Qwen2_5_VLConfig(
         text_config={
-            "vocab_size": 160, "bos_token_id": 0, "eos_token_id": 0, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
+            "vocab_size": 160, "bos_token_id": 0, "eos_token_id": 0,
+            "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
             "num_attention_heads": 2, "num_key_value_heads": 1,
             "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 1e4},
         },

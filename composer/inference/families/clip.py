@@ -10,9 +10,9 @@ from torch import Tensor
 from composer.inference.families.loading import load, load_tokenizer
 
 
-def tokens(tokenizer: object, text: str) -> tuple[Tensor, str]:
-    """int64 [1, L] of the tokenizer's full length, and what was cut off in words."""
-    length = int(tokenizer.model_max_length)  # type: ignore[attr-defined]
+def tokens(tokenizer: object, text: str, places: int) -> tuple[Tensor, str]:
+    """int64 [1, L] of the tokenizer's full length, and what was cut off in words. places: that the network has."""
+    length = min(int(tokenizer.model_max_length), places)  # type: ignore[attr-defined]
     ids = tokenizer(  # type: ignore[operator]
         text, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
     ).input_ids
@@ -32,11 +32,11 @@ class ClipText:
 
     def last(self, text: str) -> tuple[Tensor, str]:
         """float [1, L, D] of the last layer, normalised (SD 1.5)."""
-        ids, cut = tokens(self.tokenizer, text)
+        ids, cut = tokens(self.tokenizer, text, self.network.config.max_position_embeddings)
         return self.network(ids.to(self.device))[0], cut
 
     def penultimate(self, text: str) -> tuple[Tensor, Tensor, str]:
         """float [1, L, D] of the layer before the last, and the first output: pooled where it has two axes (SDXL)."""
-        ids, cut = tokens(self.tokenizer, text)
+        ids, cut = tokens(self.tokenizer, text, self.network.config.max_position_embeddings)
         out = self.network(ids.to(self.device), output_hidden_states=True)
         return out.hidden_states[-2], out[0], cut

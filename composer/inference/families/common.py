@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 
 
 class FamilyAdapter:
-    """An `Adapter` but for what the denoiser sees: `canvases` and `predict` are each family's own.
-
-    encode: pictures [1, 3, T, H, W] in 0..1 to latents; the codec's, until the engine puts its tiled one there.
-    """
+    """An `Adapter` but for what the denoiser sees: `canvases` and `predict` are each family's own. A captured graph of
+    `denoise` is good for one request, one text, one set of places and one stage."""
 
     family: str
     takes: frozenset[str]
@@ -36,7 +34,6 @@ class FamilyAdapter:
         self.bundle, self.device, self.dtype = bundle, device, dtype
         self.texts = texts
         self._codec = codec
-        self.encode: Callable[[Tensor], Tensor] = codec.encode
 
     def codec(self) -> Codec:
         return self._codec
@@ -60,19 +57,15 @@ class FamilyAdapter:
         return (note,) if note else ()
 
     def stage(self, timestep: float) -> int:
-        """Which of the family's networks works at a timestep. One captured graph is good for one stage."""
+        """Which of the family's networks works at a timestep."""
         return 0
-
-    def work_key(self) -> tuple[object, ...]:
-        """What `denoise` does beyond the shapes in its batch, after `prepare`: a captured graph is good while this is equal."""
-        return (self.texts.guided, *(slot.shape() for slot in self.texts.slots))
 
     @torch.no_grad()
     def prepare(self, request: PaintRequest) -> Prepared:
         check_size(request, self.space)
         texts = texts_of(request, self.space, self.device)
-        cut = self.texts.set(texts.prompts, request.guidance, self.device)
-        known = self.encode(picture(request.guide, self.device)[None])[0].float()
+        cut = self.texts.set(texts.prompts, request.guidance)
+        known = self.encode(picture(request.guide, self.device))
         return Prepared(known, self.canvases(request), texts.weights, dropped(request, self.takes) + cut)
 
     @torch.no_grad()
@@ -86,6 +79,10 @@ class FamilyAdapter:
     def predict(self, batch: TileBatch) -> Tensor:
         """[B, C, T', h, w], guidance done."""
         raise NotImplementedError
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """[3, T, H, W] in 0..1 to latents float32 [C, T', h, w]."""
+        return self._codec.encode(pictures[None])[0].float()
 
     def keep(self, tensor: Tensor, scale: int) -> Canvas:
         """A canvas in the denoiser's own numbers. tensor: [C, T, H, W]."""

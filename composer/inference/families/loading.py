@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
-from composer.errors import InputError, MusterError, Where
+from composer.errors import InputError, MachineError, MusterError, Where
 from composer.inference.families import FAMILIES
 
 if TYPE_CHECKING:
@@ -90,14 +92,19 @@ def _variant(folder: Path) -> str | None:
 
 
 def load(folder: Path, kind: type[M], device: torch.device, dtype: torch.dtype) -> M:
-    """A network of one class on the device, for inference. InputError where a weight is missing, left over or misshapen."""
+    """A network of one class on the device, for inference. InputError where a weight is missing or misshapen."""
     check_class(folder, kind.__name__)
     try:
-        network, found = kind.from_pretrained(  # type: ignore[attr-defined]
-            folder, local_files_only=True, use_safetensors=True, dtype=dtype, output_loading_info=True,
-            variant=_variant(folder),
-        )  # fmt: skip
-    except MusterError:
+        with _silent():
+            network, found = kind.from_pretrained(  # type: ignore[attr-defined]
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=dtype,
+                output_loading_info=True,
+                variant=_variant(folder),
+            )
+    except (MusterError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # the libraries raise anything, from OSError to KeyError, for a file that does not fit
         raise InputError(
@@ -110,8 +117,37 @@ def load(folder: Path, kind: type[M], device: torch.device, dtype: torch.dtype) 
                 f"the weights do not fit the config of {kind.__name__}", where=Where(folder),
                 got=f"{fault.replace('_', ' ')}: {', '.join(names[:3])}" + (" ..." if len(names) > 3 else ""),
             )  # fmt: skip
-    network = network.to(device).eval().requires_grad_(False)
+    try:
+        network = network.to(device).eval().requires_grad_(False)
+    except torch.OutOfMemoryError as error:
+        size = sum(p.numel() * p.element_size() for p in network.parameters())
+        raise MachineError(
+            f"the card's memory does not hold this {kind.__name__}",
+            where=Where(folder),
+            expected=f"{size / 2**30:.1f} GB free",
+            hint="free the card's memory, take a smaller bundle, or --device cpu",
+        ) from error
     return network.to(memory_format=torch.channels_last) if device.type == "cuda" and _is_2d(network) else network
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Without the libraries' progress bars and remarks: what is wrong is told as an error."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    was = [library.get_verbosity() for library in (diffusers_logging, transformers_logging)]
+    bars = [library.is_progress_bar_enabled() for library in (diffusers_logging, transformers_logging)]
+    try:
+        for library in (diffusers_logging, transformers_logging):
+            library.set_verbosity_error()
+            library.disable_progress_bar()
+        yield
+    finally:
+        for library, level, bar in zip((diffusers_logging, transformers_logging), was, bars, strict=True):
+            library.set_verbosity(level)
+            if bar:
+                library.enable_progress_bar()
 
 
 def _is_2d(network: torch.nn.Module) -> bool:

@@ -93,17 +93,3 @@ def _in_latents(weight: Tensor, space: LatentSpace) -> Tensor:
     small = avg_pool2d(weight.clamp(0, 1)[None], space.factor)[0]
     groups = small[1:].unflatten(0, (-1, space.time_factor)).mean(1) if len(small) > 1 else small[1:]
     return torch.cat([small[:1], groups])
-
-
-def place_canvas(size: tuple[int, int], device: torch.device) -> Tensor:
-    """float32 [4, 1, h, w]: each latent's row and column as multiples of 128 and rests. Cut like any canvas, its first
-    latent tells a tile's origin on the device, so that a captured graph sees where it is; the rests survive bfloat16."""
-    rows, columns = torch.meshgrid(*(torch.arange(n, device=device) for n in size), indexing="ij")
-    parts = (rows // 128, rows % 128, columns // 128, columns % 128)
-    return torch.stack([p.float() for p in parts])[:, None]
-
-
-def origin_of(place: Tensor) -> Tensor:
-    """float32 [B, 2], (row, column) in latents of each tile's first latent, from its cut of `place_canvas` [B, 4, 1, h, w]."""
-    first = place[:, :, 0, 0, 0].float()
-    return torch.stack([first[:, 0] * 128 + first[:, 1], first[:, 2] * 128 + first[:, 3]], 1)

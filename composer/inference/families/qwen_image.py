@@ -76,8 +76,8 @@ class QwenImage(FamilyAdapter):
         return schedule_of(config, steps, mu=size_shift(config, height * width // PATCH**2), sigmas=levels)
 
     def canvases(self, request: PaintRequest) -> dict[str, Canvas]:
-        shown = {n: as_rgb(control_picture(request, n, self.device)[None]) for n in self.controls}
-        return {name: self.keep(self.encode(rgb)[0], 1) for name, rgb in shown.items()}
+        shown = {n: as_rgb(control_picture(request, n, self.device)[None])[0] for n in self.controls}
+        return {name: self.keep(self.encode(rgb), 1) for name, rgb in shown.items()}
 
     def predict(self, batch: TileBatch) -> Tensor:
         slot = self.texts.slots[batch.text]
@@ -85,7 +85,7 @@ class QwenImage(FamilyAdapter):
         x = pack(batch.latents.to(self.dtype))
         common = {
             "hidden_states": x,
-            "timestep": batch.timestep.to(self.dtype) / 1000,
+            "timestep": batch.timestep / 1000,
             "img_shapes": [[(1, height // PATCH, width // PATCH)]] * count,
             "return_dict": False,
         }
@@ -102,7 +102,6 @@ class QwenImage(FamilyAdapter):
         negative = self.transformer(
             encoder_hidden_states=slot.negative[0].expand(count, -1, -1), controlnet_block_samples=samples, **common
         )[0].float()
-        assert self.texts.guidance is not None
         guided = negative + self.texts.guidance * (positive - negative)
         # the pipeline keeps each token as long as it was without guidance
         return unpack(guided * (positive.norm(dim=-1, keepdim=True) / guided.norm(dim=-1, keepdim=True)), height, width)

@@ -96,7 +96,7 @@ class SD15(FamilyAdapter):
             else:
                 # the hole is grey, the middle of -1..1, as the pipeline has it
                 seen = torch.lerp(picture(request.plate, self.device), torch.full_like(mask, 0.5), mask)
-            found["masked"] = self.keep(self.encode(seen[None])[0], 1)
+            found["masked"] = self.keep(self.encode(seen), 1)
         return found
 
     def predict(self, batch: TileBatch) -> Tensor:

@@ -27,7 +27,7 @@ from composer.inference.families.common import (
     unfit,
 )
 from composer.inference.families.loading import check_class, check_tokenizer, load, option, pick_dtype
-from composer.inference.families.pictures import origin_of, painted, picture, place_canvas
+from composer.inference.families.pictures import painted, picture
 from composer.inference.families.texts import Encoded, Encoder, TextBank, blank
 from composer.inference.request import PaintRequest
 
@@ -63,14 +63,14 @@ class SDXL(FamilyAdapter):
             chosen = torch.zeros(1, kinds, device=device, dtype=dtype)
             chosen[0, self.modes] = 1
             self._kinds = chosen
+        self._placed: dict[tuple[object, ...], Tensor] = {}
         self.takes = listens(bundle, "text")
         multiple = 2 ** (len(unet.config.block_out_channels) - 1)
         self.space = LatentSpace(codec.channels, codec.factor, native(bundle, codec.factor, multiple), multiple)
 
     def canvases(self, request: PaintRequest) -> dict[str, Canvas]:
         factor = self.space.factor
-        height, width = (side // factor for side in request.size)
-        found = {"place": Canvas(place_canvas((height, width), self.device), 1)}
+        found = {}
         for name in self.controls:
             if name == "plate":
                 # repaint wants black where it is to paint
@@ -103,15 +103,17 @@ class SDXL(FamilyAdapter):
         return self.texts.guide(out)[:, :, None]
 
     def _time_ids(self, batch: TileBatch) -> Tensor:
-        """float32 [B, 6], since half precision would round places in a large picture: the whole picture's height and width, the tile's top and left, the tile's height and width, px."""
-        factor = self.space.factor
-        tile = batch.latents.shape[-2:]
-        origin = origin_of(batch.canvases["place"]) * factor
-        whole, target = (
-            torch.stack([torch.full_like(origin[:, 0], float(side * factor)) for side in size], 1)
-            for size in (batch.size, tile)
-        )
-        return torch.cat([whole, origin, target], 1)
+        """float32 [B, 6], px: the whole picture's height and width, the tile's top and left, the tile's height and width.
+        Half precision would round places in a large picture. Kept, since nothing may be copied from the host while a graph
+        is captured."""
+        factor, (height, width) = self.space.factor, batch.latents.shape[-2:]
+        key = (batch.origin.tobytes(), batch.size, height, width)
+        if key not in self._placed:
+            if len(self._placed) >= 4096:
+                self._placed.clear()
+            rows = [[*batch.size, int(top), int(left), height, width] for top, left in batch.origin]
+            self._placed[key] = torch.tensor(rows, dtype=torch.float32, device=self.device) * factor
+        return self._placed[key]
 
 
 def open_family(bundle: Bundle, device: str | torch.device, dtype: str | torch.dtype | None) -> SDXL:

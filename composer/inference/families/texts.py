@@ -3,6 +3,7 @@ text is met, and let go again."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ Encoded = tuple[tuple[Tensor, ...], str]
 Encoder = Callable[[str], Encoded]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Slot:
     """What the denoiser reads for one of a request's texts. positive, negative: tensors [1, ...]; negative is empty
     without guidance."""
@@ -29,13 +30,9 @@ class Slot:
         sides = (self.negative, self.positive) if self.negative else (self.positive,)
         return torch.cat([side[index].expand(count, *side[index].shape[1:]) for side in sides])
 
-    def shape(self) -> tuple[tuple[int, ...], ...]:
-        return tuple(tuple(t.shape) for t in (*self.positive, *self.negative))
-
 
 class TextBank:
-    """Encodes each text once, and keeps each slot's tensors where they lie as long as their shapes allow it: a captured
-    graph reads them by address."""
+    """Encodes each text once, and holds what the denoiser reads for the request at hand. slots: one for each of its texts."""
 
     def __init__(self, open_encoder: Callable[[], Encoder], blank_negative: Callable[[Encoded], Encoded] | None = None):
         """open_encoder: loads the networks and gives a function of a text. blank_negative: what stands for an empty
@@ -44,26 +41,17 @@ class TextBank:
         self._blank = blank_negative
         self._known: dict[str, Encoded] = {}
         self.slots: list[Slot] = []
-        self.guided = False
-        self.guidance: Tensor | None = None
+        self.guidance = 1.0
 
-    def set(self, prompts: Sequence[Prompt], guidance: float, device: torch.device) -> tuple[str, ...]:
+    @property
+    def guided(self) -> bool:
+        return self.guidance > 1.0
+
+    def set(self, prompts: Sequence[Prompt], guidance: float) -> tuple[str, ...]:
         """Fill the slots; the cut-off rests, for the record."""
-        self.guided = guidance > 1.0
-        if self.guidance is None:
-            self.guidance = torch.ones((), device=device)
-        self.guidance.fill_(guidance)
+        self.guidance = guidance
         self._encode(prompts)
-        fresh = [Slot(self._known[p.text][0], self._negative(p)) for p in prompts]
-        same = len(fresh) == len(self.slots) and all(
-            a.shape() == b.shape() for a, b in zip(fresh, self.slots, strict=True)
-        )
-        if not same:
-            self.slots = [Slot(_copies(s.positive), _copies(s.negative)) for s in fresh]
-        else:
-            for old, new in zip(self.slots, fresh, strict=True):
-                for a, b in zip((*old.positive, *old.negative), (*new.positive, *new.negative), strict=True):
-                    a.copy_(b)
+        self.slots = [Slot(self._known[p.text][0], self._negative(p)) for p in prompts]
         cut = [self._known[text][1] for p in prompts for text in self._asked(p)]
         return tuple(dict.fromkeys(c for c in cut if c))
 
@@ -77,6 +65,11 @@ class TextBank:
             encoder = self._open()
             with torch.no_grad():
                 self._known.update({text: encoder(text) for text in new})
+            # the networks hold themselves in cycles: without this their memory would be the tiles' to miss
+            del encoder
+            gc.collect()
+            if torch.cuda.is_initialized():
+                torch.cuda.empty_cache()
 
     def _negative(self, prompt: Prompt) -> tuple[Tensor, ...]:
         if not self.guided:
@@ -91,12 +84,7 @@ class TextBank:
         if not self.guided:
             return prediction.float()
         negative, positive = prediction.float().chunk(2)
-        assert self.guidance is not None
         return negative + self.guidance * (positive - negative)
-
-
-def _copies(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return tuple(t.clone() for t in tensors)
 
 
 def blank(text: Encoded) -> Encoded:

@@ -21,6 +21,7 @@ from torch.nn.functional import interpolate
 from transformers import T5Tokenizer, UMT5EncoderModel
 
 from composer.inference.adapter import Canvas, LatentSpace, TileBatch
+from composer.inference.families import FAMILIES
 from composer.inference.families.codecs import VideoCodec
 from composer.inference.families.common import FamilyAdapter, native, one_device, unfit
 from composer.inference.families.loading import (
@@ -36,11 +37,10 @@ from composer.inference.families.mixed import mixed_control
 from composer.inference.families.pictures import painted, picture
 from composer.inference.families.texts import Encoded, Encoder, TextBank
 from composer.inference.request import F32, PaintRequest
+from composer.inference.schedule_levels import training_steps
 
 if TYPE_CHECKING:
     from composer.inference.bundle import Bundle
-
-TRAINING_STEPS = 1000
 
 
 class WanVACE(FamilyAdapter):
@@ -57,30 +57,22 @@ class WanVACE(FamilyAdapter):
                 bundle, "components.transformer", "this transformer takes other numbers of channels",
                 f"{codec.channels} and {channels}", f"{config.in_channels} and {config.vace_in_channels}",
             )  # fmt: skip
-        takes = {"depth", "pose", "id", "mask", "plate", "guide", "references", "text"}
-        self.takes = frozenset(takes)
+        self.takes = FAMILIES[bundle.family].takes
         frames = int(option(bundle, "frames"))
         if (frames - 1) % codec.time_factor:
-            raise unfit(
-                bundle,
-                "options.frames",
-                "a window has whole latents",
-                f"a multiple of {codec.time_factor} and one",
-                frames,
-            )
+            wanted = f"a multiple of {codec.time_factor} and one more"
+            raise unfit(bundle, "options.frames", "a window has whole latents", wanted, frames)
         patch = int(config.patch_size[1])
         size = native(bundle, codec.factor, patch)
         self.space = LatentSpace(codec.channels, codec.factor, size, patch, frames, codec.time_factor)
+        self.training_steps = training_steps(self.scheduler_config())
         self.pose_from_px = number(bundle, "pose_from_px")
-        self.boundary = number(bundle, "boundary_ratio") * TRAINING_STEPS
+        self.boundary = number(bundle, "boundary_ratio") * self.training_steps
         self.scale = torch.full((len(config.vace_layers),), number(bundle, "control_scale"), device=device, dtype=dtype)
         self.references = References(self)
 
     def stage(self, timestep: float) -> int:
         return int(len(self.transformers) > 1 and timestep < self.boundary)
-
-    def work_key(self) -> tuple[object, ...]:
-        return (*super().work_key(), len(self.references.pictures))
 
     def canvases(self, request: PaintRequest) -> dict[str, Canvas]:
         self.references.set(request.references)
@@ -90,7 +82,7 @@ class WanVACE(FamilyAdapter):
         plate, grey = picture(request.plate, self.device), torch.full_like(control, 0.5)
         # grey is the middle of -1..1: where one of the two shows nothing, the pipeline multiplies by zero
         inactive, reactive = torch.where(mask > 0, grey, plate), torch.where(mask > 0, control, grey)
-        shown = torch.cat([self.encode(inactive[None])[0], self.encode(reactive[None])[0], self._packed(mask)])
+        shown = torch.cat([self.encode(inactive), self.encode(reactive), self._packed(mask)])
         return {"vace": self.keep(shown, 1)}
 
     def _packed(self, mask: Tensor) -> Tensor:
@@ -120,8 +112,7 @@ class WanVACE(FamilyAdapter):
 
 
 class References:
-    """Reference pictures as latents before a window's own, for tiles of any size. Tensors of one size stay where they are
-    from one request to the next, for captured graphs."""
+    """Reference pictures as latents before a window's own, for tiles of any size."""
 
     def __init__(self, adapter: WanVACE) -> None:
         self._adapter = adapter
@@ -133,15 +124,9 @@ class References:
         same = len(pictures) == len(self.pictures) and all(
             np.array_equal(a, b) for a, b in zip(pictures, self.pictures, strict=True)
         )
-        if same:
-            return
-        if len(pictures) != len(self.pictures):
+        if not same:
+            self.pictures = pictures
             self._by_size.clear()
-        self.pictures = pictures
-        for size, (clean, noise) in self._by_size.items():
-            new_clean, new_noise = self._latents(size)
-            clean.copy_(new_clean)
-            noise.copy_(new_noise)
 
     def before(self, latents: Tensor, control: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:
         """Latents and control of a batch with the references before them: [B, C, R + T', h, w] each."""
@@ -151,7 +136,7 @@ class References:
         if size not in self._by_size:
             self._by_size[size] = self._latents(size)
         clean, noise = self._by_size[size]
-        level = (timestep / TRAINING_STEPS).view(-1, 1, 1, 1, 1)
+        level = (timestep / self._adapter.training_steps).view(-1, 1, 1, 1, 1)
         noisy = (1 - level) * clean + level * noise
         # a reference stands in the inactive half, its reactive half and its mask are empty
         shown = torch.cat([clean, clean.new_zeros(control.shape[1] - clean.shape[0], *clean.shape[1:])])
@@ -165,7 +150,7 @@ class References:
         pairs = []
         for shown in reversed(self.pictures):
             fitted = letterbox(picture(shown[None], adapter.device), (size[0] * factor, size[1] * factor))
-            clean = adapter.codec().encode(fitted[None])[0]
+            clean = adapter.encode(fitted)
             seed = hashlib.sha256(np.ascontiguousarray(shown).tobytes()).digest()[:8]
             generator = torch.Generator().manual_seed(int.from_bytes(seed, "little") >> 1)
             pairs.append((clean, torch.randn(clean.shape, generator=generator).to(adapter.device)))

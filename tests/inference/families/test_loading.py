@@ -12,9 +12,12 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
+from support.bundles import VARIANTS
+from support.painting import batch_of, noise_of, request_of
 
-from composer.errors import InputError
+from composer.errors import InputError, MachineError
 from composer.inference.bundle import Bundle, load_bundle
+from composer.inference.bundle_verify import verify_bundle
 from composer.inference.families import FAMILIES, open_adapter
 from composer.inference.families.loading import load, pick_dtype
 from composer.inference.kinds import KINDS
@@ -29,6 +32,13 @@ def copy_of(bundle_folder: Callable[[str], Path], tmp_path: Path) -> Callable[[s
         return load_bundle(tmp_path / "copy")
 
     return copy
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_tiny_bundle_passes_the_check_of_bundles(variant: str, bundle_folder: Callable[[str], Path]) -> None:
+    """So what the families' tests open is what a studio may have."""
+    verified = verify_bundle(load_bundle(bundle_folder(variant)))
+    assert verified.parameters > 10_000
 
 
 def _refused(bundle: Bundle, *words: str) -> None:
@@ -81,8 +91,6 @@ def test_weights_that_do_not_fit_their_config_are_refused(change: str, copy_of: 
 
 
 def test_text_weights_that_are_missing_are_refused_when_a_text_is_met(copy_of: Callable[[str], Bundle]) -> None:
-    from support.painting import request_of
-
     bundle = copy_of("sd15")
     path = bundle.components["text_encoder"] / "model.safetensors"
     weights = load_file(path)
@@ -91,8 +99,21 @@ def test_text_weights_that_are_missing_are_refused_when_a_text_is_met(copy_of: C
     path.unlink()
     save_file(weights, path)
     adapter = open_adapter(bundle)
-    with pytest.raises(InputError, match="final_layer_norm.weight"):
+    with pytest.raises(InputError, match=r"final_layer_norm\.weight"):
         adapter.prepare(request_of())
+
+
+def test_a_card_that_is_too_small_is_the_machine_s_fault(
+    bundle_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    folder = load_bundle(bundle_folder("sd15")).components["unet"]
+    with monkeypatch.context() as patch:
+        patch.setattr(UNet2DConditionModel, "to", full)
+        with pytest.raises(MachineError, match="does not hold this UNet2DConditionModel: expected 0"):
+            load(folder, UNet2DConditionModel, torch.device("cpu"), torch.float32)
 
 
 def test_a_pickle_is_never_opened(copy_of: Callable[[str], Bundle]) -> None:
@@ -148,8 +169,6 @@ def test_numbers_by_device(bundle_folder: Callable[[str], Path]) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_half_precision_is_near_full(family: str, bundle_folder: Callable[[str], Path]) -> None:
-    from support.painting import batch_of, noise_of, request_of
-
     bundle = load_bundle(bundle_folder(family))
     found = []
     for numbers in ("float32", "bfloat16"):  # eight bits of mantissa through a few layers

@@ -1,0 +1,39 @@
+"""Brushes that are no networks: what the painter makes of a painting can be known beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from composer.inference.request import F32, Painting, PaintRequest
+
+
+class GuideBrush:
+    """Gives the guide back: a model that changes nothing. asked: the requests it was given."""
+
+    factor = 8
+
+    def __init__(self) -> None:
+        self.asked: list[PaintRequest] = []
+
+    def paint(self, request: PaintRequest, told: Callable[[int, int], None] | None = None) -> Painting:
+        self.asked.append(request)
+        if told is not None:
+            told(1, 1)
+        return Painting(self.picture(request), ("id",), ("a note of the engine",), {"jobs": 1}, {"denoise": 0.5}, 123)
+
+    def picture(self, request: PaintRequest) -> F32:
+        return request.guide.copy()
+
+
+class NoiseBrush(GuideBrush):
+    """The guide with its noise laid on as colour, as far as mask and strength let it."""
+
+    def picture(self, request: PaintRequest) -> F32:
+        h, w = request.size
+        size = -(-h // 8), -(-w // 8)
+        noise = np.stack([request.noise.latents(n, 3, size, 8, "initial") for n in request.frames])
+        fine = np.repeat(np.repeat(noise, 8, 2), 8, 3)[:, :, :h, :w].transpose(0, 2, 3, 1)
+        change = (request.mask * request.strength)[..., None]
+        return (request.guide + 0.25 * change * fine).clip(0, 1).astype(np.float32)
