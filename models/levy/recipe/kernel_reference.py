@@ -1,6 +1,7 @@
 # ruff: noqa: RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
 """The far better picture that Levy learns: each of a pixel's samples shaded by itself, with rays for the sun's soft shadow,
-the sky's occlusion, what the ground and the neighbours throw back, and what metal mirrors."""
+the sky's occlusion, what the ground and the neighbours throw back, and what metal mirrors. The light of the sky is gathered
+apart from what it falls on and smoothed over the same man's like surfaces, so that no grain of the rays is learned."""
 
 from __future__ import annotations
 
@@ -75,18 +76,38 @@ def ggx(cos_h: float, rough: float) -> float:
     return a * a / wp.max(d * d, 1.0e-6)
 
 
+@wp.struct
+class Gathered:
+    """The sky's light on what each pixel shows. light: its sum over the samples, and their number. normal: their sum.
+    depth: mean. slot: whose the nearest sample is, -1 nobody's."""
+
+    light: wp.array2d(dtype=wp.vec4)
+    normal: wp.array2d(dtype=wp.vec3)
+    depth: wp.array2d(dtype=float)
+    slot: wp.array2d(dtype=int)
+
+
 @wp.kernel
 def reference_kernel(
     vis: wp.array(dtype=wp.uint64), samples: int, offset: wp.array(dtype=wp.vec2i), row0: int, width: int,
     meshes: Meshes, draws: Draws, eye: Eye, blockers: Blockers, albedo: wp.array2d(dtype=wp.vec3),
     states: wp.array(dtype=State), lamps: Lamps, scene: wp.uint64, seed: wp.uint32, out: wp.array2d(dtype=wp.vec4),
+    dull: wp.array2d(dtype=wp.vec3), sky: Gathered,
 ):  # fmt: skip
-    """dim (rows, W): the pixel's radiance, premultiplied, and coverage."""
+    """dim (rows, W). out: the pixel's radiance without the sky's, premultiplied, and coverage. dull: what the sky's light is
+    to be multiplied by. sky: that light."""
     r, x = wp.tid()
     y = r + row0
     cell = (r * width + x) * samples
     total = wp.vec3(0.0, 0.0, 0.0)
     cover = float(0.0)
+    reflected = wp.vec3(0.0, 0.0, 0.0)
+    gathered = wp.vec3(0.0, 0.0, 0.0)
+    facing_sum = wp.vec3(0.0, 0.0, 0.0)
+    depth = float(0.0)
+    nearest = float(1.0e30)
+    whose = int(-1)
+    count = float(0.0)
     turn_u = hash3(x, y, 11, seed)
     turn_v = hash3(x, y, 12, seed)
     s = int(0)
@@ -141,7 +162,7 @@ def reference_kernel(
                 # the ground beside a body lies in its shade
                 if d[1] < 0.0:
                     ambient = ambient * wp.clamp(0.35 + 0.5 * (rest[1] + 0.1), 0.35, 1.0)
-            diffuse = lamps.sun * (wp.max(facing, 0.0) * lit) + ambient
+            diffuse = lamps.sun * (wp.max(facing, 0.0) * lit)
             half = wp.normalize(view + lamps.toward)
             spark = ggx(wp.max(wp.dot(m.normal, half), 0.0), m.rough)
             fresnel = wp.pow(1.0 - wp.clamp(wp.dot(m.normal, view), 0.0, 1.0), 5.0)
@@ -155,11 +176,55 @@ def reference_kernel(
             plain = wp.cw_mul(m.albedo, diffuse)
             plain += (sun_at * (spark * 0.25) + glow) * (m.gloss * (1.0 - m.metal) * (0.5 + 3.0 * fresnel) * seen)
             grazing = 1.0 - wp.clamp(wp.dot(m.normal, view), 0.0, 1.0)
-            plain += wp.cw_mul(m.albedo + wp.vec3(0.03, 0.03, 0.03), diffuse) * (m.fuzz * grazing * grazing * grazing)
-            shine = wp.cw_mul(m.albedo, sun_at * (spark * 0.45) + glow * 0.85 + diffuse * 0.18)
+            fuzz = (m.albedo + wp.vec3(0.03, 0.03, 0.03)) * (m.fuzz * grazing * grazing * grazing)
+            plain += wp.cw_mul(fuzz, diffuse)
+            # what a rough metal mirrors is as wide as the sky
+            wide = 0.55 * wp.smoothstep(0.35, 0.8, m.rough)
+            shine = wp.cw_mul(m.albedo, sun_at * (spark * 0.45) + glow * (0.85 - wide) + diffuse * 0.18)
             light = plain * (1.0 - m.metal) + shine * m.metal
+            takes = (m.albedo + fuzz) * (1.0 - m.metal) + m.albedo * ((0.18 + wide) * m.metal)
             let = transmission(blockers, y, x, key_depth(key)) / float(samples)
             total += light * let
+            reflected += takes * let
             cover += let
+            gathered += ambient
+            facing_sum += n
+            depth += key_depth(key)
+            count += 1.0
+            if key_depth(key) < nearest:
+                nearest = key_depth(key)
+                whose = slot
         s += 1
     out[y, x] = wp.vec4(total[0], total[1], total[2], cover)
+    dull[y, x] = reflected
+    sky.light[y, x] = wp.vec4(gathered[0], gathered[1], gathered[2], count)
+    sky.normal[y, x] = facing_sum
+    sky.depth[y, x] = depth / wp.max(count, 1.0)
+    sky.slot[y, x] = whose
+
+
+@wp.kernel
+def smooth_kernel(dull: wp.array2d(dtype=wp.vec3), sky: Gathered, reach: int, out: wp.array2d(dtype=wp.vec4)):
+    """dim (H, W): add the sky's light, averaged over the pixels around that show the same man from a like side."""
+    y, x = wp.tid()
+    own = sky.slot[y, x]
+    if own >= 0:
+        n = wp.normalize(sky.normal[y, x])
+        total = wp.vec3(0.0, 0.0, 0.0)
+        weight = float(0.0)
+        for dy in range(-reach, reach + 1):
+            for dx in range(-reach, reach + 1):
+                v = y + dy
+                u = x + dx
+                if v >= 0 and u >= 0 and v < out.shape[0] and u < out.shape[1]:
+                    if sky.slot[v, u] == own:
+                        like = wp.max(wp.dot(n, wp.normalize(sky.normal[v, u])), 0.0)
+                        like = like * like * like * like
+                        step = (sky.depth[v, u] - sky.depth[y, x]) / 0.12
+                        w = like * wp.exp(-step * step - float(dx * dx + dy * dy) / 6.0) + 1.0e-6
+                        light = sky.light[v, u]
+                        total += wp.vec3(light[0], light[1], light[2]) * w
+                        weight += light[3] * w
+        more = wp.cw_mul(dull[y, x], total / weight)
+        lit = out[y, x]
+        out[y, x] = wp.vec4(lit[0] + more[0], lit[1] + more[1], lit[2] + more[2], lit[3])

@@ -33,12 +33,16 @@ FALLS = ("fall_back", "fall_forward", "fall_side")
 DYED = ("tunic", "trousers", "cloak", "shield", "crest")
 #: Figures' heights in the picture, pixels.
 HEIGHTS_PX = (6.0, 420.0)
+#: Numbers from here on are held out: other mixtures of kits and other heights of the sun than any below.
+HELD_OUT = 10_000_000
+SUN_HELD_DEG = ((12.0, 15.0), (24.0, 29.0), (44.0, 50.0))
 SPACING_M = {"phalanx": (0.7, 0.95), "skirmish_line": (2.2, 2.6)}
 
 
 @dataclass(frozen=True)
 class LevyScene:
-    """view: one camera, still. ground: a plane, sloping a little. text: what it is told, see `words`."""
+    """view: one camera, still. ground: a plane, sloping a little. haze: 0 clear air, 1 thick dust. text: what it is told, see
+    `words`."""
 
     number: int
     cast: Cast
@@ -48,6 +52,7 @@ class LevyScene:
     light: Light
     sun_spread: float
     wear: Wear
+    haze: float
     text: str
 
 
@@ -76,13 +81,17 @@ def _scene(number: int, rng: np.random.Generator, size_px: tuple[int, int], heig
     own = float(np.exp(rng.uniform(*np.log(HEIGHTS_PX))))
     height_px = own if height_px is None else height_px
     view = _view(rng, size_px, height_px, ground)
+    held = number >= HELD_OUT
     told = _Told.of(rng)
-    crowd = _crowd(rng, view, ground, told)
+    crowd = _crowd(rng, view, ground, told, held)
     placed = layout(crowd, cast, ground, lambda frame: view, {}, frame_rate=Fraction(24), first_frame=2, fit=True)
     agents = _mixed(rng, placed.at((1, 2, 3)), cast, told)
-    light, spread, weather = _light(rng)
+    light, spread, weather = _light(rng, held)
     wear = _wear(rng, len(agents), told)
-    return LevyScene(number, cast, agents, view, ground, light, spread, wear, told.words(weather))
+    haze = float(rng.uniform(0.04, 0.22)) if rng.random() < 0.18 else 0.0
+    if haze:
+        weather += ", dust" if number % 2 else ", smoke"
+    return LevyScene(number, cast, agents, view, ground, light, spread, wear, haze, told.words(weather))
 
 
 # --- where it is seen from ---
@@ -130,14 +139,25 @@ class _Told:
 
     def words(self, weather: str) -> str:
         side = {"red": "red army", "blue": "blue army", "levy": "plain levy"}[self.side]
-        kit = {"mixed": "soldiers", "heavy": "heavy infantry", "levy": "peasants"}.get(self.kit, f"{self.kit}s")
+        kit = PLURAL[self.kit]
         return f"{side}, {kit}, {self.wear}, {weather}"
 
 
+PLURAL = {
+    "mixed": "soldiers", "spearman": "spearmen", "swordsman": "swordsmen", "heavy": "heavy infantry", "levy": "peasants",
+    "archer": "archers", "officer": "officers", "bannerman": "bannermen", "slinger": "slingers", "lancer": "lancers",
+    "horseman": "horsemen",
+}  # fmt: skip
 WEARS = ("clean", "worn", "muddy", "bloody", "dusty and torn")
 
 
-def _crowd(rng: np.random.Generator, view: View, ground: Ground, told: _Told) -> CrowdSpec:
+def may_meet(kit: str, other: str, held: bool) -> bool:
+    """Whether these two kits share a region: a fifth of the pairs do so in held-out scenes only."""
+    kits = (*FOOT, *RIDING)
+    return ((kits.index(kit) + 2 * kits.index(other)) % 5 == 0) == held
+
+
+def _crowd(rng: np.random.Generator, view: View, ground: Ground, told: _Told, held: bool) -> CrowdSpec:
     """One to three regions about the origin, larger than what the camera sees."""
     (w, h), focal = view.size_px, view.focal_px[0]
     distance = float(np.linalg.norm(view.position_m))
@@ -156,7 +176,8 @@ def _crowd(rng: np.random.Generator, view: View, ground: Ground, told: _Told) ->
         if gap < 0.35 * distance:
             corners = [c - away * (0.35 * distance - gap) for c in corners]
         kit = told.kit if told.kit != "mixed" and rng.random() < 0.8 else str(rng.choice(FOOT))
-        kits = {kit: 3.0, str(rng.choice(FOOT)): 0.7}
+        others = [k for k in FOOT if may_meet(kit, k, held)]
+        kits = {kit: 3.0} | ({str(rng.choice(others)): 1.0} if others else {})
         clip = {"standing": "idle", "marching": "march", "fighting": "guard", "cheering": "cheer"}[told.action]
         parts.append(
             {
@@ -191,7 +212,7 @@ def _mixed(rng: np.random.Generator, agents: Agents, cast: Cast, told: _Told) ->
     phase[:, free] = np.mod(start[free] + step * ~down[free], 1.0)
     heading[:, free] += rng.normal(0, 0.9, int(free.sum()))
     dyed = np.isin(np.array(MATERIALS), DYED)[None, :, None]
-    tint = np.exp(rng.normal(0, 0.22, (1, len(MATERIALS), 3)) * dyed + rng.normal(0, 0.12, (1, len(MATERIALS), 1)))
+    tint = np.exp(rng.normal(0, 0.15, (1, len(MATERIALS), 3)) * dyed + rng.normal(0, 0.12, (1, len(MATERIALS), 1)))
     albedo = np.clip(agents.albedo * tint, 0.008, 0.85).astype(np.float32)
     return replace(agents, clip=clip, phase=phase.astype(np.float32), heading_rad=heading, albedo=albedo)
 
@@ -208,9 +229,19 @@ def _wear(rng: np.random.Generator, n: int, told: _Told) -> Wear:
 # --- how it is lit ---
 
 
-def _light(rng: np.random.Generator) -> tuple[Light, float, str]:
+def _sun_deg(rng: np.random.Generator, held: bool) -> float:
+    """Height of the sun: held-out scenes have theirs in bands that the others leave out."""
+    if held:
+        return float(rng.uniform(*SUN_HELD_DEG[int(rng.integers(len(SUN_HELD_DEG)))]))
+    while True:
+        high = float(rng.uniform(4, 65))
+        if not any(a <= high <= b for a, b in SUN_HELD_DEG):
+            return high
+
+
+def _light(rng: np.random.Generator, held: bool) -> tuple[Light, float, str]:
     """Sun, sky and ground bounce; the tangent of the sun's half angle; and in words."""
-    high = rng.uniform(4, 65)
+    high = _sun_deg(rng, held)
     cloud = float(rng.choice([0.0, 0.0, 0.25, 0.6, 0.95]))
     around = rng.uniform(0, 2 * np.pi)
     e = np.radians(high)
@@ -224,7 +255,7 @@ def _light(rng: np.random.Generator) -> tuple[Light, float, str]:
     level = float(np.exp(rng.normal(-0.2, 0.45)))
     sun, sky, bounce = ((AP1_FROM_REC709 @ x) * level for x in (sun, sky, bounce))
     words = "overcast" if cloud > 0.5 else ("low sun" if high < 20 else "high sun")
-    spread = 0.006 + 0.05 * cloud
+    spread = 0.006 + 0.02 * cloud
     return Light(toward, tuple(map(float, sun)), tuple(map(float, sky)), tuple(map(float, bounce))), spread, words
 
 

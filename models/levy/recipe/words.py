@@ -9,6 +9,7 @@ WORDS = (
     "red", "blue", "army", "plain", "levy", "spearmen", "swordsmen", "heavy", "infantry", "peasants", "archers",
     "officers", "bannermen", "slingers", "lancers", "horsemen", "soldiers", "clean", "worn", "muddy", "bloody", "dusty",
     "and", "torn", "overcast", "low", "high", "sun",
+    "dust", "smoke",
 )  # fmt: skip
 LENGTH = 16
 _MARKS = ("<|startoftext|>", "<|endoftext|>")
