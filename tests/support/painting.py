@@ -72,10 +72,17 @@ def batch_of(adapter: Adapter, prepared: Prepared, latents: Tensor, text: int, t
 
 
 def sample(
-    adapter: Adapter, request: PaintRequest, noise: Tensor, first: int = 0, from_noise: bool = False, hold: bool = True
+    adapter: Adapter,
+    request: PaintRequest,
+    noise: Tensor,
+    first: int = 0,
+    from_noise: bool = False,
+    hold: bool = True,
+    rest: bool = False,
 ) -> Tensor:
     """The painted latents [C, T', h, w]. first: the step to begin with. from_noise: begin with noise alone. hold: keep what
-    is known outside the mask."""
+    is known outside the mask. rest: at the end with the noise that some schedules leave over, as the engine does; the
+    pipelines do not."""
     prepared, schedule = adapter.prepare(request), adapter.schedule(request.steps)
     mask = max_pool2d(torch.from_numpy(request.mask), adapter.space.factor)
     mask = (
@@ -93,12 +100,12 @@ def sample(
         x = float(schedule.keep[i]) * x + float(schedule.pred[i]) * pred + float(schedule.previous[i]) * before
         before = pred
         if hold:
-            last = i + 1 == len(schedule)
-            outside = known if last else float(schedule.signal[i + 1]) * known + float(schedule.sigma[i + 1]) * noise
+            clean = i + 1 == len(schedule) and not rest
+            outside = known if clean else float(schedule.signal[i + 1]) * known + float(schedule.sigma[i + 1]) * noise
             x = torch.where(mask > 0, x, outside)
     return x
 
 
 def paint_plain(adapter: Adapter, request: PaintRequest) -> Tensor:
     """The painted pictures [3, T, H, W]."""
-    return adapter.codec().decode(sample(adapter, request, noise_of(request, adapter))[None])[0]
+    return adapter.codec().decode(sample(adapter, request, noise_of(request, adapter), rest=True)[None])[0]

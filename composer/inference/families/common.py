@@ -121,6 +121,19 @@ def unfit(bundle: Bundle, field: str, what: str, expected: str, got: object) -> 
     return InputError(what, where=Where(bundle.folder / "bundle.yaml", field=field), expected=expected, got=str(got))
 
 
+def check_reach(bundle: Bundle, name: str, controlnet: torch.nn.Module, factor: int) -> None:
+    """InputError where a ControlNet shrinks its picture to another size than the codec does."""
+    reach = 2 ** (len(controlnet.config.conditioning_embedding_out_channels) - 1)  # type: ignore[union-attr,arg-type]
+    if reach != factor:
+        raise unfit(
+            bundle,
+            f"controls.{name}",
+            "this ControlNet is made for another codec",
+            f"{factor} px a latent",
+            f"{reach} px",
+        )
+
+
 def listens(bundle: Bundle, *more: str) -> frozenset[str]:
     """What this very bundle takes: its controls, and what its family always does."""
     return (frozenset(bundle.controls) | {"mask", "guide", *more}) & FAMILIES[bundle.family].takes

@@ -12,6 +12,7 @@ import torch
 
 from composer.errors import InputError, MachineError, MusterError, Where
 from composer.inference.families import FAMILIES
+from composer.inference.networks import settle
 
 if TYPE_CHECKING:
     from composer.inference.bundle import Bundle
@@ -127,7 +128,7 @@ def load(folder: Path, kind: type[M], device: torch.device, dtype: torch.dtype) 
             expected=f"{size / 2**30:.1f} GB free",
             hint="free the card's memory, take a smaller bundle, or --device cpu",
         ) from error
-    return network.to(memory_format=torch.channels_last) if device.type == "cuda" and _is_2d(network) else network
+    return settle(network) if _is_2d(network) else network
 
 
 @contextlib.contextmanager
@@ -151,9 +152,9 @@ def _silent() -> Iterator[None]:
 
 
 def _is_2d(network: torch.nn.Module) -> bool:
-    """Made of plane convolutions only: channels-last speeds those up, and is undefined for others."""
-    kinds = {type(m) for m in network.modules()}
-    return torch.nn.Conv2d in kinds and torch.nn.Conv3d not in kinds
+    """Made of plane convolutions only: channels-last is for those."""
+    axes = {weight.ndim for weight in network.parameters()}
+    return 4 in axes and 5 not in axes
 
 
 def check_tokenizer(folder: Path) -> None:

@@ -24,6 +24,7 @@ from composer.inference.families.codecs import PictureCodec, UnshuffleCodec
 from composer.inference.families.common import (
     FamilyAdapter,
     as_rgb,
+    check_reach,
     control_picture,
     controls_of,
     listens,
@@ -35,6 +36,7 @@ from composer.inference.families.common import (
 from composer.inference.families.loading import check_class, check_tokenizer, load, option, pick_dtype
 from composer.inference.families.pictures import any_in, painted, picture
 from composer.inference.families.texts import Encoded, Encoder, TextBank
+from composer.inference.networks import PictureEmbedding
 from composer.inference.request import PaintRequest
 
 if TYPE_CHECKING:
@@ -44,15 +46,20 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Control:
     """One ControlNet's input. names: its conditions, in order. rgb: depth goes in as three equal channels. scale: of its
-    output."""
+    output. embed: its first layers, which see the whole picture once instead of each tile at each step."""
 
     names: tuple[str, ...]
     rgb: bool
     scale: float
+    embed: PictureEmbedding
 
-    def cut(self, canvases: dict[str, Tensor]) -> Tensor:
-        """[B, channels, H, W] out of a batch's canvases."""
-        parts = [canvases[name] for name in self.names]
+    @property
+    def canvas(self) -> str:
+        return " and ".join(self.names)
+
+    def shown(self, request: PaintRequest, device: torch.device) -> Tensor:
+        """float32 [1, channels, H, W] in 0..1."""
+        parts = [control_picture(request, name, device).transpose(0, 1) for name in self.names]
         return torch.cat([as_rgb(part) if self.rgb else part for part in parts], 1)
 
 
@@ -84,9 +91,8 @@ class SD15(FamilyAdapter):
     def canvases(self, request: PaintRequest) -> dict[str, Canvas]:
         factor = self.space.factor
         found = {
-            name: self.keep(control_picture(request, name, self.device), factor)
-            for control in self.controls
-            for name in control.names
+            c.canvas: self.keep(c.embed(c.shown(request, self.device).to(self.dtype)).transpose(0, 1), 1)
+            for c in self.controls
         }
         if self.inpaints:
             mask = painted(request, self.device)
@@ -109,7 +115,7 @@ class SD15(FamilyAdapter):
         down, middle = None, None
         if self.controls:
             down, middle = self.controlnet(
-                x, t, states, [c.cut(cuts).repeat(sides, 1, 1, 1) for c in self.controls],
+                x, t, states, [cuts[c.canvas].repeat(sides, 1, 1, 1) for c in self.controls],
                 [c.scale for c in self.controls], return_dict=False,
             )  # fmt: skip
         if self.inpaints:
@@ -128,12 +134,12 @@ def open_family(bundle: Bundle, device: str | torch.device, dtype: str | torch.d
     parts = bundle.components
     texts = TextBank(_text_opener(bundle, where, numbers))
     unet = load(parts["unet"], UNet2DConditionModel, where, numbers)
-    nets, controls = _load_controls(bundle, where, numbers)
     codec = (
         PictureCodec(load(parts["vae"], AutoencoderKL, where, torch.float32))
         if "vae" in parts
         else UnshuffleCodec(int(option(bundle, "unshuffle")))
     )
+    nets, controls = _load_controls(bundle, where, numbers, codec.factor)
     return SD15(bundle, where, numbers, codec, texts, unet, nets, controls)
 
 
@@ -162,7 +168,7 @@ def _text_opener(bundle: Bundle, device: torch.device, dtype: torch.dtype) -> Ca
 
 
 def _load_controls(
-    bundle: Bundle, device: torch.device, dtype: torch.dtype
+    bundle: Bundle, device: torch.device, dtype: torch.dtype, factor: int
 ) -> tuple[list[ControlNetModel], list[Control]]:
     """The control networks, and what each is shown: conditions that share a folder share its network."""
     shared: dict[str, list[str]] = {}
@@ -179,5 +185,7 @@ def _load_controls(
                 f"{plain} or {3 * len(names)} channels", channels,
             )  # fmt: skip
         nets.append(net)
-        controls.append(Control(tuple(names), channels == 3 * len(names), scale_of(bundle, names[0])))
+        check_reach(bundle, names[0], net, factor)
+        rgb, scale = channels == 3 * len(names), scale_of(bundle, names[0])
+        controls.append(Control(tuple(names), rgb, scale, PictureEmbedding(net)))
     return nets, controls

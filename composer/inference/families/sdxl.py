@@ -4,12 +4,14 @@ SDXL's micro-conditions (Podell et al. 2023, section 2.2)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from diffusers import AutoencoderKL, ControlNetUnionModel, UNet2DConditionModel
 from torch import Tensor
+from torch.nn.functional import linear
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from composer.inference.adapter import Canvas, LatentSpace, TileBatch
@@ -18,6 +20,7 @@ from composer.inference.families.codecs import PictureCodec
 from composer.inference.families.common import (
     FamilyAdapter,
     as_rgb,
+    check_reach,
     control_picture,
     controls_of,
     listens,
@@ -29,6 +32,7 @@ from composer.inference.families.common import (
 from composer.inference.families.loading import check_class, check_tokenizer, load, option, pick_dtype
 from composer.inference.families.pictures import painted, picture
 from composer.inference.families.texts import Encoded, Encoder, TextBank, blank
+from composer.inference.networks import PictureEmbedding
 from composer.inference.request import PaintRequest
 
 if TYPE_CHECKING:
@@ -53,6 +57,7 @@ class SDXL(FamilyAdapter):
         self.controls = sorted(controls_of(bundle), key=MODES.__getitem__)
         self.modes = [MODES[name] for name in self.controls]
         self.scales = [scale_of(bundle, name) for name in self.controls]
+        self._embed: PictureEmbedding | None = None
         if controlnet is not None:
             kinds = int(controlnet.config.num_control_type)
             if max(self.modes) >= kinds:
@@ -63,13 +68,15 @@ class SDXL(FamilyAdapter):
             chosen = torch.zeros(1, kinds, device=device, dtype=dtype)
             chosen[0, self.modes] = 1
             self._kinds = chosen
+            check_reach(bundle, self.controls[0], controlnet, codec.factor)
+            self._embed = PictureEmbedding(controlnet)
+            keep_tiles_apart(controlnet)
         self._placed: dict[tuple[object, ...], Tensor] = {}
         self.takes = listens(bundle, "text")
         multiple = 2 ** (len(unet.config.block_out_channels) - 1)
         self.space = LatentSpace(codec.channels, codec.factor, native(bundle, codec.factor, multiple), multiple)
 
     def canvases(self, request: PaintRequest) -> dict[str, Canvas]:
-        factor = self.space.factor
         found = {}
         for name in self.controls:
             if name == "plate":
@@ -77,7 +84,9 @@ class SDXL(FamilyAdapter):
                 shown = picture(request.plate, self.device) * (1 - painted(request, self.device))
             else:
                 shown = control_picture(request, name, self.device)
-            found[name] = self.keep(shown, factor)
+            assert self._embed is not None
+            rows = as_rgb(shown.transpose(0, 1)).to(self.dtype)
+            found[name] = self.keep(self._embed(rows).transpose(0, 1), 1)
         return found
 
     def predict(self, batch: TileBatch) -> Tensor:
@@ -90,7 +99,7 @@ class SDXL(FamilyAdapter):
         t = batch.timestep.repeat(sides)
         down, middle = None, None
         if self.controlnet is not None:
-            shown = [as_rgb(batch.canvases[n][:, :, 0]).to(self.dtype).repeat(sides, 1, 1, 1) for n in self.controls]
+            shown = [batch.canvases[n][:, :, 0].to(self.dtype).repeat(sides, 1, 1, 1) for n in self.controls]
             down, middle = self.controlnet(
                 x, t, encoder_hidden_states=states, controlnet_cond=shown,
                 control_type=self._kinds.expand(len(x), -1), control_type_idx=self.modes,
@@ -114,6 +123,25 @@ class SDXL(FamilyAdapter):
             rows = [[*batch.size, int(top), int(left), height, width] for top, left in batch.origin]
             self._placed[key] = torch.tensor(rows, dtype=torch.float32, device=self.device) * factor
         return self._placed[key]
+
+
+def keep_tiles_apart(controlnet: ControlNetUnionModel) -> None:
+    """The union network weighs its conditions by an attention that takes [batch, condition, channels] for a sequence first:
+    it looks across the batch, and a tile would change with its neighbours. A picture alone, as in the pipeline, sees only
+    itself there (guidance's two halves are alike), and attention to one is its value: so each tile is given that."""
+    for block in controlnet.transformer_layes:
+        block.attention = _value_of(block.attn)
+
+
+def _value_of(attention: torch.nn.MultiheadAttention) -> Callable[[Tensor], Tensor]:
+    start = 2 * attention.embed_dim
+
+    def value(x: Tensor) -> Tensor:
+        bias = attention.in_proj_bias
+        inner = linear(x, attention.in_proj_weight[start:], None if bias is None else bias[start:])
+        return attention.out_proj(inner)
+
+    return value
 
 
 def open_family(bundle: Bundle, device: str | torch.device, dtype: str | torch.dtype | None) -> SDXL:

@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from composer.inference.adapter import Adapter
 from composer.inference.bundle import load_bundle
+from composer.inference.engine import Engine, EngineOptions
 from composer.inference.families import FAMILIES, open_adapter
 from composer.inference.request import CONDITIONS, PaintRequest, Prompt
 
@@ -118,6 +119,17 @@ def test_what_is_not_taken_is_recorded(adapter: Adapter) -> None:
 def test_a_text_that_is_too_long_is_recorded(adapter: Adapter) -> None:
     long = adapter.prepare(_request(adapter, prompts=(Prompt("mud and " * 300),)))
     assert any(d.startswith("text after") for d in long.dropped)
+
+
+def test_the_engine_paints_what_the_plain_loop_paints(adapter: Adapter) -> None:
+    """As one tile; and with tiles the same whether they are taken one by one or several at once."""
+    request = _request(adapter, size=(64, 96))
+    whole = Engine(adapter, EngineOptions(whole=True)).paint(request)
+    plain = paint_plain(adapter, request).permute(1, 2, 3, 0).numpy()
+    assert np.abs(whole.rgb - plain).max() < 1e-4
+    tiled = [Engine(adapter, EngineOptions(batch=count)).paint(request) for count in (1, 4)]
+    assert tiled[0].tiles["jobs"] > 1
+    assert np.abs(tiled[0].rgb - tiled[1].rgb).max() < 1e-4
 
 
 class _ReadsBack(TorchDispatchMode):
