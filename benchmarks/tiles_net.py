@@ -20,22 +20,25 @@ GUIDANCE = 5.0
 
 @dataclass(frozen=True)
 class Size:
-    """Of the network: SDXL's own are channels (320, 640, 1280), depth (1, 2, 10), text 2048, pooled 1280, time 256."""
+    """Of the network. depth: transformer blocks, heads: of attention, both by level; text, pooled, time: vectors' lengths."""
 
     channels: tuple[int, ...]
     depth: tuple[int, ...]
+    heads: tuple[int, ...]
     text: int
     pooled: int
     time: int
 
 
-TINY = Size((32, 64, 128), (1, 2, 10), 64, 32, 8)
-SMALL = Size((64, 128, 256), (1, 2, 10), 256, 128, 32)
-SDXL = Size((320, 640, 1280), (1, 2, 10), 2048, 1280, 256)
+#: The widths and depths that diffusers tests its own SDXL pipelines with, but heads of 64 channels as SDXL has them; one
+#: between; SDXL's own.
+TINY = Size((32, 64), (1, 2), (1, 1), 64, 32, 8)
+SMALL = Size((64, 128, 256), (1, 2, 4), (1, 2, 4), 256, 128, 32)
+SDXL = Size((320, 640, 1280), (1, 2, 10), (5, 10, 20), 2048, 1280, 256)
 
 
 def build(size: Size, device: str = "cpu", dtype: torch.dtype = torch.float32) -> tuple[nn.Module, nn.Module]:
-    """(UNet, ControlNet): heads of 64 channels as in SDXL, attention from the second level on."""
+    """(UNet, ControlNet), attention from the second level on as in SDXL."""
     torch.manual_seed(0)
     levels = len(size.channels)
     with torch.device(device):
@@ -46,7 +49,7 @@ def build(size: Size, device: str = "cpu", dtype: torch.dtype = torch.float32) -
             down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (levels - 1),
             up_block_types=("CrossAttnUpBlock2D",) * (levels - 1) + ("UpBlock2D",),
             transformer_layers_per_block=size.depth,
-            attention_head_dim=tuple(max(1, c // 64) for c in size.channels),
+            attention_head_dim=size.heads,
             cross_attention_dim=size.text,
             use_linear_projection=True,
             addition_embed_type="text_time",

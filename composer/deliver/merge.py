@@ -13,8 +13,8 @@ from composer.io.window import Window
 
 Bools = NDArray[np.bool_]
 Plane = NDArray[np.generic]
-#: Channels whose 'nothing' is not 0.
-EMPTY = {"Z": np.inf}
+#: What is not 0 where nothing is, by part and channel.
+EMPTY = {("depth", "Z"): np.inf}
 
 
 def merge_parts(old: Sequence[ExrPart], new: Sequence[ExrPart], inside: Bools) -> list[ExrPart]:
@@ -33,19 +33,18 @@ def _merged(old: ExrPart | None, new: ExrPart | None, inside: Bools) -> ExrPart:
     left, top = min(w.x for w in windows), min(w.y for w in windows)
     box = Window(left, top, max(w.right for w in windows) - left, max(w.bottom for w in windows) - top)
     cut = box.slices(whole)
-    channels = {
-        name: np.ascontiguousarray(
-            np.where(inside[cut], _within(new, name, box, plane), _within(old, name, box, plane)).astype(plane.dtype)
-        )
-        for name, plane in like.channels.items()
-    }
+    channels = {}
+    for name, plane in like.channels.items():
+        empty = EMPTY.get((like.name, name), 0.0)
+        mine, theirs = (_within(p, name, box, plane, empty) for p in (new, old))
+        channels[name] = np.ascontiguousarray(np.where(inside[cut], mine, theirs))
     own = {k: v for k, v in like.attributes.items() if k.startswith(("cryptomatte/", "muster:control"))}
     return ExrPart(like.name, channels, box, like.compression, own)
 
 
-def _within(part: ExrPart | None, name: str, box: Window, like: Plane) -> Plane:
-    """A channel over a box that holds its window."""
-    out = np.full((box.height, box.width), EMPTY.get(name, 0), like.dtype)
+def _within(part: ExrPart | None, name: str, box: Window, like: Plane, empty: float) -> Plane:
+    """A channel over a box that holds its window, `empty` outside of that."""
+    out = np.full((box.height, box.width), empty, like.dtype)
     if part is not None:
         h, w = part.channels[name].shape
         window = part.window or Window(0, 0, w, h)

@@ -8,15 +8,19 @@ from collections.abc import Mapping
 import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from composer.inference.cpu_layers import attention, has_packed, pack_linears
 from composer.inference.vae import banded_networks
 
 
 def settle(net: nn.Module) -> nn.Module:
-    """Ready to predict: no gradients, channels-last weights (as the engine's tiles lie)."""
-    net = net.eval().requires_grad_(False)
-    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    """Ready to predict where it lies: no gradients, channels-last weights (as the engine's tiles lie), on the CPU in single
+    precision packed linear layers. Not to be moved afterwards."""
+    net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    weight = next(net.parameters())
+    if weight.device.type == "cpu" and weight.dtype == torch.float32 and has_packed():
+        pack_linears(net)
+    return net
 
 
 class TextOnce:
@@ -38,7 +42,7 @@ class TextOnce:
         query, key, value = attn.to_q(hidden_states), attn.to_k(seen), attn.to_v(seen)
         query = query.view(batch, count, attn.heads, -1).transpose(1, 2)
         key, value = (self._spread(v, attn.heads, each) for v in (key, value))
-        out = F.scaled_dot_product_attention(query, key, value)
+        out = attention(query, key, value)
         out = out.transpose(1, 2).reshape(batch, count, -1)
         return attn.to_out[1](attn.to_out[0](out))
 

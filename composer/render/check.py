@@ -9,6 +9,7 @@ from composer.crowd.cast import KITS, default_cast
 from composer.crowd.figure.outfit import OUTFITS
 from composer.crowd.people import cast_file_of
 from composer.errors import InputErrors, MusterError
+from composer.render.painters import check_paint
 from composer.render.people import people_on
 from composer.shot.check import check
 from composer.shot.load import load_shot
@@ -35,6 +36,7 @@ def check_shot(path: Path) -> CheckReport:
         shot = load_shot(path)
         stage = prepare(shot)
         people = people_on(stage)
+        check_paint(stage, people)
     except InputErrors as error:
         return CheckReport(error.errors, ())
     except MusterError as error:

@@ -26,9 +26,17 @@ from composer.shot.stage import Stage
 def frame_key(scene: Scene, slate: Slate, number: int, known: dict[int, str] | None = None) -> str:
     """SHA-256 over everything that the delivered file of frame `number` is made from. known: what is read for each
     frame, kept from call to call where one frame is made from several."""
+    total = hashlib.sha256()
+    _feed(total, slate)
+    total.update(scene_key(scene, number, known).encode())
+    return total.hexdigest()
+
+
+def scene_key(scene: Scene, number: int, known: dict[int, str] | None = None) -> str:
+    """The same for what is in the picture alone, whatever the file says about itself."""
     known = {} if known is None else known
     total = hashlib.sha256()
-    for value in (code_digest(), slate, number, scene.samples, scene.device, scene.stage.light):
+    for value in (code_digest(), number, scene.samples, scene.device, scene.stage.light):
         _feed(total, value)
     _feed(total, scene.people.layout.casting.side_names)
     total.update(_shared(scene).encode())

@@ -23,10 +23,12 @@ from composer.deliver.proxy import write_proxy
 from composer.errors import InputError, Where
 from composer.io.files import sha256_file
 from composer.io.timecode import add_frames
+from composer.render.anchors import Store
 from composer.render.control import control_range
 from composer.render.depends import code_digest, frame_key
 from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
 from composer.render.manifest import FrameRecord, is_done, write_manifest, write_record
+from composer.render.paint import Painter
 from composer.render.painters import PaintAsk, open_painters
 from composer.render.people import people_on
 from composer.render.quality import Quality
@@ -117,10 +119,19 @@ def prepare_jobs(
     for painter in painters:
         name = shot.version if len(painters) == 1 else _version_with(shot.version, painter.plan.bundle.name)
         staged = replace(stage, shot=shot.model_copy(update={"version": name}))
+        delivery = out / shot.shot / name
+        painter = replace(painter, store=Store(delivery / ".muster" / "anchors"))
         painted = replace(scene, stage=staged, painter=painter)
         more = (*notes, *painter.plan.brief.direction.notes)
-        jobs.append(Job(painted, chosen, out / shot.shot / name, quality, more, near_far))
+        if shot.paint.anchors and painter.plan.window > 1:
+            more += (f"{painter.plan.bundle.name} paints windows of frames: the anchors are not used",)
+        jobs.append(Job(painted, _in_order(painter, chosen), delivery, quality, more, near_far))
     return tuple(jobs)
+
+
+def _in_order(painter: Painter, frames: tuple[int, ...]) -> tuple[int, ...]:
+    """Anchors first, then those that wait for them."""
+    return painter.plan.anchors.first(frames)
 
 
 def _version_with(version: str, bundle: str) -> str:
@@ -144,10 +155,14 @@ def run_job(job: Job, progress: Progress | None = None) -> JobResult:
         done += 1
         if progress:
             progress(done, total, n, "skipped")
+    said: dict[str, None] = {}
     for record in _render_all(job, wanted, keys, progress):
         done += 1
+        said |= dict.fromkeys(_said_of(record))
         if progress:
             progress(done, total, record.frame, "rendered")
+    if job.scene.painter:
+        job.scene.painter.close()
     manifest = write_manifest(job.delivery, _head(job))
     proxy = _proxy(job)
     return JobResult(
@@ -157,7 +172,7 @@ def run_job(job: Job, progress: Progress | None = None) -> JobResult:
         len(job.scene.people.layout),
         time.perf_counter() - begin,
         peak_memory_mib(),
-        notes_of(job),
+        (*notes_of(job), *said),
         manifest,
         proxy,
         _painted_with(job),
@@ -245,6 +260,15 @@ def _write(job: Job, made: Frame | Rerolled, key: str, watch: Stopwatch) -> Fram
     )
     write_record(job.delivery, record)
     return record
+
+
+def _said_of(record: FrameRecord) -> tuple[str, ...]:
+    """What a painted frame's record says that a person should hear once."""
+    if record.paint is None:
+        return ()
+    dropped, notes = (tuple(map(str, record.paint[k])) for k in ("dropped", "notes"))  # type: ignore[call-overload]
+    left_out = f"{record.paint['bundle']} does not take {', '.join(dropped)}: left out"
+    return ((left_out,) if dropped else ()) + notes
 
 
 def _painted_with(job: Job) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -17,6 +18,7 @@ from composer.inference.bundle import Bundle
 from composer.inference.conditions import Brief, change_of, request_of
 from composer.inference.record import PaintRecord
 from composer.inference.request import NoiseSource, Painting, PaintRequest
+from composer.render.anchors import Anchors, Picture, Store, carried
 from composer.render.brush import Steps
 from composer.render.look import Look, Scene, look_at, read_inputs
 from composer.render.windows import Windows
@@ -40,7 +42,8 @@ NoiseOf = Callable[[Scene, Sequence[Look], int, int], NoiseSource]
 @dataclass(frozen=True)
 class Plan:
     """What the pictures depend on beside the scene. window: how many frames the model paints together, 1
-    for picture models. references: digests of the pictures in `brief`."""
+    for picture models. references: digests of the pictures in `brief`. anchors: frames that are painted
+    first."""
 
     bundle: Bundle
     brief: Brief
@@ -50,15 +53,21 @@ class Plan:
     frames: tuple[int, ...]
     window: int = 1
     references: tuple[str, ...] = ()
+    anchors: Anchors = field(default_factory=lambda: Anchors((), ()))
 
     @property
     def windows(self) -> Windows:
         return Windows(self.frames, self.window)
 
+    def together(self, number: int) -> tuple[int, ...]:
+        """The frames that are painted with one: its windows'."""
+        inside = {n for part in self.windows.of(number) for n in self.windows.frames_from(part.start)}
+        return tuple(sorted(inside | {number}))
+
     def reads(self, number: int) -> tuple[int, ...]:
-        """The frames whose plate and crowd are read to paint one: its windows' and its own."""
-        together = {n for part in self.windows.of(number) for n in self.windows.frames_from(part.start)}
-        return tuple(sorted(together | {number}))
+        """The frames whose plate and crowd are read to paint one: its windows' or anchors', and its own."""
+        anchors = [a for a, _ in self.anchors.of(number)]
+        return tuple(sorted({*anchors, number})) if anchors else self.together(number)
 
     def key(self) -> tuple[object, ...]:
         """Everything above as values that can be digested."""
@@ -66,6 +75,7 @@ class Plan:
         return (
             self.bundle.sha256, self.bundle.family, brief.direction, brief.range, brief.near_far_m, brief.steps,
             float(brief.guidance), brief.grow_px, self.references, self.seed, self.noise, self.edge_px, self.window,
+            self.anchors.chosen,
         )  # fmt: skip
 
     def told(self) -> dict[str, object]:
@@ -88,6 +98,8 @@ class Plan:
             "edge_px": self.edge_px,
             "grow_px": brief.grow_px,
             "window": self.window,
+            "anchors": list(self.anchors.chosen),
+            "waits_for": self.anchors.plan(),
         }
 
     def record(self) -> PaintRecord:
@@ -109,17 +121,22 @@ class Painted:
 @dataclass
 class Painter:
     """plan: what to paint. open_brush: loads the networks, at the first frame that needs them. noise_of: where the noise
-    comes from. told: of each step of a picture, where somebody listens."""
+    comes from. store: where painted anchors are kept. told: of each step of a picture, where somebody listens."""
 
     plan: Plan
     open_brush: Callable[[], Brush]
     noise_of: NoiseOf
+    store: Store | None = None
     told: Steps | None = None
     _painted: OrderedDict[int, Painting] = field(default_factory=OrderedDict, repr=False)
+    _load_s: float = 0.0
 
     @cached_property
     def brush(self) -> Brush:
-        return self.open_brush()
+        begin = time.perf_counter()
+        brush = self.open_brush()
+        self._load_s = time.perf_counter() - begin
+        return brush
 
     def close(self) -> None:
         """Let go of the networks and of what was kept."""
@@ -136,6 +153,9 @@ class Painter:
         if not (change.mask * change.strength).any():
             return Painted(look.guides, replace(record, notes=("strength 0: the guide render is kept",)))
         rgb, record = self._picture(scene, look, record)
+        if self._load_s:  # of the first frame
+            record = replace(record, seconds={"load": round(self._load_s, 4), **record.seconds})
+            self._load_s = 0.0
         model_range = self.plan.brief.range
         bound = bind(model_range.decode(rgb, sight.guide), sight, change, self.plan.edge_px, model_range)
         return Painted(
@@ -147,16 +167,58 @@ class Painter:
         )  # fmt: skip
 
     def _picture(self, scene: Scene, look: Look, record: PaintRecord) -> tuple[F32, PaintRecord]:
-        """float32 [H, W, 3] in model range; out of one window or, where several hold the frame, blended."""
-        parts = self.plan.windows.of(look.number)
+        """float32 [H, W, 3] in model range."""
+        parts = self.plan.anchors.of(look.number)
+        if parts:
+            return self._between(scene, look, parts, record)
+        if look.number in self.plan.anchors.chosen:
+            picture, record = self._anchor(scene, look, record)
+            return picture.rgb, record
+        return self._afresh(scene, look, record)
+
+    def _afresh(self, scene: Scene, look: Look, record: PaintRecord) -> tuple[F32, PaintRecord]:
+        """Painted by itself: out of one window or, where several hold the frame, blended."""
         total: F32 | None = None
-        for part in parts:
+        for part in self.plan.windows.of(look.number):
             painting = self._window(scene, look, part.start)
             mine = np.float32(part.weight) * painting.rgb[part.index].astype(np.float32)
             total = mine if total is None else total + mine
             record = reported(record, painting)
         assert total is not None
-        return total, replace(record, frames=self.plan.reads(look.number))
+        return total, replace(record, frames=self.plan.together(look.number))
+
+    def _anchor(self, scene: Scene, look: Look, record: PaintRecord) -> tuple[Picture, PaintRecord]:
+        """An anchor: out of the store where it is there, else painted and stored."""
+        from composer.render.depends import scene_key
+
+        assert self.store is not None
+        key = scene_key(scene, look.number)
+        if (found := self.store.get(look.number, key)) is not None:
+            return found, replace(record, notes=("the anchor was painted before",), frames=(look.number,))
+        rgb, record = self._afresh(scene, look, record)
+        mask = change_of(look.sight(self.plan.brief.grow_px), self.plan.brief).mask
+        return self.store.put(look.number, key, Picture(rgb, mask)), record
+
+    def _between(
+        self, scene: Scene, look: Look, parts: tuple[tuple[int, float], ...], record: PaintRecord
+    ) -> tuple[F32, PaintRecord]:  # fmt: skip
+        """A frame between anchors: theirs where they show it, healed elsewhere."""
+        looks = {n: look_at(scene, read_inputs(scene.stage, n)) for n, _ in parts}
+
+        def picture_of(number: int) -> Picture:
+            return self._anchor(scene, looks[number], record)[0]
+
+        brief = self.plan.brief
+        shown, seen = carried(scene, look, parts, lambda n: looks[n], picture_of)
+        sight = look.sight(brief.grow_px)
+        noise = self.noise_of(scene, [look], self.plan.seed, self.brush.factor)
+        request = request_of([sight], brief, noise)
+        guide = request.guide[0] + seen[..., None] * (shown - request.guide[0])
+        request = replace(request, guide=guide[None], strength=request.strength * (1.0 - seen))
+        painting = self.brush.paint(request, self.told)
+        rgb = painting.rgb[0] + seen[..., None] * (shown - painting.rgb[0])
+        waited = tuple(n for n, _ in parts)
+        return rgb.astype(np.float32), replace(reported(record, painting), frames=(look.number,), depends_on=waited)
 
     def _window(self, scene: Scene, look: Look, start: int) -> Painting:
         if start in self._painted:

@@ -20,7 +20,8 @@ from composer.inference.direction import check_direction, direction_of
 from composer.inference.library import find_bundle
 from composer.inference.policy import Policy
 from composer.io.files import sha256_file
-from composer.io.image import read_image
+from composer.io.image import ImageInfo, read_image
+from composer.render.anchors import Anchors, anchors_of
 from composer.render.brush import noise_of, open_brush, window_of
 from composer.render.control import control_range
 from composer.render.paint import Painter, Plan
@@ -75,12 +76,34 @@ def open_painters(
                     shot.paint.guidance or bundle.guidance, shot.paint.grow_px, pictures,
                 ),
                 shot.paint.seed, shot.paint.noise, shot.paint.edge_px, stage.plate.frames, window_of(bundle), digests,
+                _anchors(shot, stage, bundle),
             ),
             lambda bundle=bundle: open_brush(bundle, device),
             noise_of(shot.paint.noise),
         )
         for bundle in bundles
     )  # fmt: skip
+
+
+def check_paint(stage: Stage, people: People) -> None:
+    """What `muster check` can say of painting without reading weights: names, bundles, references, anchors. Raises
+    InputErrors."""
+    shot = stage.shot
+    errors: list[MusterError] = []
+    for job in (
+        lambda: check_direction(shot, people),
+        lambda: anchors_of(shot, stage.plate.frames),
+        *(lambda name=name: _found(shot, PaintAsk(), name) for name in shot.paint.bundle or ()),
+        *(lambda i=i: _reference(shot, i) for i in range(len(shot.paint.references))),
+    ):
+        try:
+            job()
+        except InputErrors as several:
+            errors += several.errors
+        except InputError as error:
+            errors.append(error)
+    if errors:
+        raise InputErrors(errors)
 
 
 def _refuse_idle(ask: PaintAsk, quality: Quality, names: Sequence[str]) -> None:
@@ -100,6 +123,12 @@ def _refuse_idle(ask: PaintAsk, quality: Quality, names: Sequence[str]) -> None:
         )
 
 
+def _anchors(shot: ShotFile, stage: Stage, bundle: Bundle) -> Anchors:
+    """Those that the shot asks for; a video model paints whole windows and has none."""
+    anchors = anchors_of(shot, stage.plate.frames)
+    return anchors if window_of(bundle) == 1 else Anchors((), stage.plate.frames)
+
+
 def _strength(shot: ShotFile, ask: PaintAsk) -> float:
     if ask.strength is not None:
         return ask.strength
@@ -115,8 +144,8 @@ def _bundles(
     errors: list[MusterError] = []
     for name in names:
         try:
+            bundle = _found(shot, ask, name)
             with _at_its_place(shot, ask):
-                bundle = find_bundle(name if ask.bundles else _from_shot(shot, name))
                 if why := policy.refuse(bundle, quality.name):
                     raise InputError(why, where=Where(field="--bundle"))
                 if bundle.name in {b.name for b in found}:
@@ -132,6 +161,11 @@ def _bundles(
     if errors:
         raise InputErrors(errors)
     return found
+
+
+def _found(shot: ShotFile, ask: PaintAsk, name: str) -> Bundle:
+    with _at_its_place(shot, ask):
+        return find_bundle(name if ask.bundles else _from_shot(shot, name))
 
 
 def _at_its_place(shot: ShotFile, ask: PaintAsk) -> AbstractContextManager[None]:
@@ -156,9 +190,13 @@ def _references(shot: ShotFile, model_range: ModelRange) -> tuple[tuple[F32, ...
     pictures, digests = [], []
     for i, written in enumerate(shot.paint.references):
         path = shot.path(written)
-        with located(shot, "paint", "references", i):
-            rgb, info = read_image(path)
+        rgb, info = _reference(shot, i)
         rgb = np.ascontiguousarray(rgb[..., :3])
         pictures.append(model_range.encode(rgb) if "float" in info.dtype or info.dtype == "half" else rgb.clip(0, 1))
         digests.append(sha256_file(path))
     return tuple(pictures), tuple(digests)
+
+
+def _reference(shot: ShotFile, index: int) -> tuple[F32, ImageInfo]:
+    with located(shot, "paint", "references", index):
+        return read_image(shot.path(shot.paint.references[index]))

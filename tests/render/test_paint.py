@@ -73,6 +73,8 @@ def test_draft_with_a_bundle_is_painted_end_to_end(paint_shot: Make, with_models
     assert "id" in record["dropped"]
     tags = read_exr_parts(exr(painted))[0].attributes
     assert tags["muster:bundle_sha256"] == sha256 and tags["muster:paint_seed"] == "0"
+    assert sum("tiny-sd15 does not take" in n for n in painted.notes) == 1
+    assert record["seconds"]["load"] > 0 and "load" not in head["frames"][1]["paint"]["seconds"]
     assert painted.painted == "tiny-sd15 (Apache-2.0), 2 steps" and plain.painted is None
     assert any("preview is not painted" in n for n in plain.notes)
     assert sorted(f.split("/")[0] for f in head["frames"][0]["files"]) == ["deep", "exr"]
@@ -260,3 +262,35 @@ def test_stopping_while_painting_leaves_whole_frames(paint_shot: Make, with_mode
     assert left <= {"tiny_v001.1001.exr", "1001.json"} and "painting 1/1" in steps
     rest = run_job(brushed(job, GuideBrush()))
     assert rest.skipped == (1001,) and rest.rendered == (1002, 1003)
+
+
+def test_check_tells_all_that_is_wrong_with_painting_at_once(
+    paint_shot: Make, with_models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    block = """paint:
+  bundle: tiny-sd14
+  references: [gone.png]
+  anchors: {frames: [7]}
+  parts:
+    - {side: blue, prompt: a}
+    - {type: spearmen, prompt: b}"""
+    assert main(["check", str(paint_shot(block, frames=1))]) == 2
+    said = capsys.readouterr().err
+    for words in ("did you mean tiny-sd15?", "gone.png", "no such frame", "unknown side", "did you mean spearman?"):
+        assert words in said, words
+    assert main(["check", str(paint_shot(TINY, frames=1))]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["sdxl", "qwen-image", "wan-vace"])
+def test_every_family_paints_a_shot(paint_shot: Make, tmp_path: Path, family: str) -> None:
+    """Its twin that always runs is that of sd15."""
+    from tests.support.bundles import tiny_bundle
+
+    bundle = tiny_bundle(tmp_path / "bundle", family)
+    shot = paint_shot(frames=3)
+    straight = rendered(shot, tmp_path / "a", ask=PaintAsk((str(bundle),), 2, 0.6))
+    alone = rendered(shot, tmp_path / "b", frames=[1002], ask=PaintAsk((str(bundle),), 2, 0.6))
+    assert sha256_file(exr(alone, 1002)) == sha256_file(exr(straight, 1002))
+    record = json.loads(straight.manifest.read_text())["frames"][1]["paint"]
+    assert record["frames"] == ([1001, 1002, 1003] if family == "wan-vace" else [1002])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from composer.render.windows import Windows
@@ -24,7 +26,7 @@ def test_windows_overlap_and_fade_into_each_other() -> None:
     windows = Windows(PLATE, 16)
     shares = [[p.weight for p in windows.of(n) if p.start == 0] for n in PLATE[:16]]
     first = [s[0] for s in shares]
-    assert first[0] == 1 and first[-1] < 0.3 and all(a >= b for a, b in zip(first, first[1:], strict=False))
+    assert first[0] == 1 and first[-1] < 0.3 and all(a >= b for a, b in itertools.pairwise(first))
     assert all(0 < s < 1 for s in first[12:])
 
 
