@@ -18,12 +18,13 @@ from composer.crowd.agents import Agents, Cast
 from composer.errors import InputError
 from composer.guides import kernel_raster, kernel_surface
 from composer.guides.assets import assets_of
+from composer.guides.bands import CPU_BAND_BYTES, CUDA_BAND_BYTES, fill_visibility
 from composer.guides.device import Pool, eye_of, load_kernels, upload
 from composer.guides.frame import check_agents, look, pose_beside, skin
 from composer.guides.kernel_surface import Points, surface_kernel
 from composer.guides.lens_table import lens_tables
 from composer.guides.pattern import PATTERNS, sample_places
-from composer.guides.render import CPU_BAND_BYTES, CUDA_BAND_BYTES, fill_visibility
+from composer.guides.sun import SunPlan, sun_axes
 
 F32 = NDArray[np.float32]
 SKY, GROUND, AGENT = 0, 1, 2
@@ -90,7 +91,7 @@ def surface_pass(
         eye = eye_of(view, tables, view.position_m, device)
         before = eye_of(views[0], lens_tables(views[0]), view.position_m, device)
         crowd = look(agents, assets, view, tables)
-        slots = skin(agents, crowd, np.zeros(0, np.int64), assets, eye, pool, device)
+        slots = skin(agents, crowd, SunPlan(sun_axes((0.0, 1.0, 0.0)), ()), assets, eye, pool, device)
         offset = upload(sample_places(samples), wp.vec2i, device)
         none = np.zeros((0, 0), np.float32)
         ground = upload(none if ground_depth_m is None else np.asarray(ground_depth_m, np.float32), wp.float32, device)

@@ -113,5 +113,3 @@ def pieces_kernel(
     out[y, x] = wp.vec4(total[0] * share, total[1] * share, total[2] * share, cover * share)
     depth[y, x] = nearest
     shade[y, x] = wp.where(open > 0.0, kept / wp.max(open, 1.0), 1.0)
-
-

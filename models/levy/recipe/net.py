@@ -7,6 +7,7 @@ small heads over many places are slow on a CPU.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,16 +27,20 @@ TEXT_WIDTH = 64
 
 @dataclass(frozen=True)
 class Size:
-    """channels: by level, of the UNet and both ControlNets. hint: the ControlNets' own first convolutions."""
+    """channels: by level, of the UNet and both ControlNets. hint: the ControlNets' own first convolutions. heads: of the
+    attention, at the lowest level."""
 
     channels: tuple[int, ...]
     hint: tuple[int, int] = (16, 32)
-    head: int = 32
+    heads: int = 4
 
 
+#: The top level has half the picture's sides and costs the square of its channels: at 64 it is three quarters of all work.
 SIZES = {
+    "thin": Size((32, 80, 128, 192)),
     "small": Size((48, 80, 112, 160)),
-    "full": Size((64, 96, 128, 192)),
+    "middle": Size((48, 96, 144, 176)),
+    "full": Size((64, 96, 128, 176)),
 }
 
 
@@ -50,7 +55,7 @@ class Levy(nn.Module):
         levels = len(size.channels)
         shared = {
             "block_out_channels": size.channels, "layers_per_block": 1, "cross_attention_dim": TEXT_WIDTH,
-            "attention_head_dim": tuple(c // size.head for c in size.channels), "norm_num_groups": 16,
+            "attention_head_dim": size.heads, "norm_num_groups": 16,
             "down_block_types": ("DownBlock2D",) * (levels - 1) + ("CrossAttnDownBlock2D",),
         }  # fmt: skip
         self.unet = UNet2DConditionModel(
@@ -74,8 +79,10 @@ class Levy(nn.Module):
         )  # fmt: skip
         nn.init.normal_(self.text.get_input_embeddings().weight, std=0.3)
 
-    def forward(self, x: Tensor, mask: Tensor, masked: Tensor, hints: tuple[Tensor, Tensor], ids: Tensor, t: Tensor) -> Tensor:
-        """The clean picture [B, 12, h, w]. x: noisy latents; mask [B, 1, h, w]; masked: latents [B, 12, h, w]; hints: [B, 4 and 3,
+    def forward(
+        self, x: Tensor, mask: Tensor, masked: Tensor, hints: tuple[Tensor, Tensor], ids: Tensor, t: Tensor
+    ) -> Tensor:
+        """The clean picture [B, 12, h, w]. x: noisy latents; mask [B, 1, h, w]; masked: latents; hints: [B, 4 and 3,
         2h, 2w]; ids: tokens [B, L]; t: [B]."""
         states = self.text(ids)[0]
         down, middle = None, None
@@ -94,7 +101,7 @@ class Levy(nn.Module):
             "unet": self.unet, "controlnet_depth": self.depth, "controlnet_pose": self.pose, "text_encoder": self.text
         }  # fmt: skip
         for name, part in parts.items():
-            part.save_pretrained(base / name, safe_serialization=True)
+            deepcopy(part).half().save_pretrained(base / name, safe_serialization=True)
         save_tokenizer(base / "tokenizer")
         scheduler().save_pretrained(base / "scheduler")
 

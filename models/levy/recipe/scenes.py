@@ -25,7 +25,10 @@ from models.levy.recipe.reference import Wear
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-FOOT, RIDING = ("spearman", "swordsman", "heavy", "levy", "archer", "officer", "bannerman", "slinger"), ("lancer", "horseman")
+FOOT, RIDING = (
+    ("spearman", "swordsman", "heavy", "levy", "archer", "officer", "bannerman", "slinger"),
+    ("lancer", "horseman"),
+)
 FORMATIONS = ("rank_and_file", "phalanx", "loose", "mob", "skirmish_line", "wedge", "square")
 CLIPS = ("idle", "idle_lean", "idle_rest", "walk", "march", "run", "jog", "brace", "guard", "strike", "strike_low",
          "strike_thrust", "parry", "cheer", "rout", "draw_and_loose")  # fmt: skip
@@ -159,7 +162,7 @@ def may_meet(kit: str, other: str, held: bool) -> bool:
 
 def _crowd(rng: np.random.Generator, view: View, ground: Ground, told: _Told, held: bool) -> CrowdSpec:
     """One to three regions about the origin, larger than what the camera sees."""
-    (w, h), focal = view.size_px, view.focal_px[0]
+    w, focal = view.size_px[0], view.focal_px[0]
     distance = float(np.linalg.norm(view.position_m))
     wide = w / focal * distance
     parts = []
