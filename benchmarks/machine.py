@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = ("numpy", "warp-lang", "OpenEXR", "opencv-python-headless")
+PACKAGES = ("numpy", "warp-lang", "torch", "diffusers", "OpenEXR", "opencv-python-headless")
 
 
 def describe() -> dict[str, object]:

@@ -10,13 +10,14 @@ import machine
 import preview
 import scale
 import step
+import tiles
 
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
     RESULTS.mkdir(exist_ok=True)
-    work = {"preview": preview, "guides": guides, "scale": scale, "step": step}
+    work = {"preview": preview, "guides": guides, "scale": scale, "step": step, "tiles": tiles}
     for name, module in work.items():
         result = {"benchmark": name, **module.measure(), "command": "make bench", "machine": machine.describe()}
         text = json.dumps(result, indent=1)

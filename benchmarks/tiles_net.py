@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from diffusers import ControlNetModel, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -108,19 +108,47 @@ class NoCodec:
         return nn.functional.interpolate(latents[:, :3, 0], scale_factor=8.0)[:, :, None]
 
 
+class Vae:
+    """SDXL's autoencoder with random weights (width: of its first level, 128 in SDXL) as a codec."""
+
+    factor = 8
+
+    def __init__(self, width: int, device: str = "cpu", dtype: torch.dtype = torch.float32) -> None:
+        torch.manual_seed(2)
+        widths = (width, 2 * width, 4 * width, 4 * width)
+        self.vae = AutoencoderKL(
+            block_out_channels=widths, down_block_types=("DownEncoderBlock2D",) * 4, layers_per_block=2,
+            up_block_types=("UpDecoderBlock2D",) * 4, latent_channels=4, norm_num_groups=min(32, width // 2),
+            sample_size=1024,
+        )  # fmt: skip
+        self.vae.to(device, dtype).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self._dtype = dtype
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {"encoder": self.vae.encoder, "decoder": self.vae.decoder}
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        return self.vae.encode(pictures[:, :, 0].to(self._dtype)).latent_dist.mean.float()[:, :, None]
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return self.vae.decode(latents[:, :, 0].to(self._dtype)).sample.float()[:, :, None]
+
+
 class Ours:
     """The adapter: networks channels-last, the ControlNet's picture embedded once, a text's keys once a batch."""
 
     family, takes = "benchmark", frozenset(CONDITIONS)
 
-    def __init__(self, unet: nn.Module, control: nn.Module, told: Texts, native: int = 64) -> None:
+    def __init__(
+        self, unet: nn.Module, control: nn.Module, told: Texts, native: int = 64, codec: Codec | None = None
+    ) -> None:
         self.unet, self.control, self.told = settle(unet), settle(control), told
         share_texts(self.unet)
         share_texts(self.control)
         self._embed = PictureEmbedding(self.control)
         self.device, self.dtype = told.states.device, told.states.dtype
         self.space = LatentSpace(4, 8, (native, native), 4)
-        self._codec = NoCodec()
+        self._codec = codec or NoCodec()
 
     def schedule(self, steps: int) -> Schedule:
         return euler(steps)
@@ -160,7 +188,13 @@ class Ours:
 
 @torch.no_grad()
 def loop(
-    unet: nn.Module, control: nn.Module, told: Texts, plan: TilePlan, start: Tensor, pose: NDArray[np.float32], steps: int
+    unet: nn.Module,
+    control: nn.Module,
+    told: Texts,
+    plan: TilePlan,
+    start: Tensor,
+    pose: NDArray[np.float32],
+    steps: int,
 ) -> Tensor:
     """A per-tile loop as it is written with diffusers: at each step for each tile the ControlNet sees its crop of the
     picture, the UNet its latents, with and without the text in one call; predictions are added up by the same windows.

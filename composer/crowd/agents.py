@@ -99,7 +99,7 @@ class Kit:
     like: the built-in kit whose dyes it takes. What follows may be absent; then the built-in ways apply. albedo: by
     material, float32 [K, 3], one of which each gets, the first most often. height_m, age, wear, dirt: ranges; wear and
     dirt from 0 to 1, 1 being as much as anybody gets. own_albedo: float32 [len(MATERIALS), 3] of a character that
-    brings its colours along.
+    brings its colours along. kind: what its people are called, where that is not its own name (a hero's type).
     """
 
     name: str
@@ -112,6 +112,7 @@ class Kit:
     wear: tuple[float, float] | None = None
     dirt: tuple[float, float] | None = None
     own_albedo: F32 | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ class Cast:
     """Everything that agents index into: figures (by `Agents.cast`), clips (by `Agents.clip`), and their joints.
 
     skeleton: of rig 0; more_skeletons: of rigs 1, 2, ... A figure of another rig that is told a clip plays its own
-    rig's clip of that name, see `motions.played`. kits: what people are cast as, beside the built-in kits.
+    rig's clip of that name, see `motions.played`. kits: what people are cast as, beside the built-in kits. types: all
+    that the cast file knows; only those that somebody wears are among `kits`.
     look_seed: looks follow from it and the soldier, the same in every shot; None: from the shot's seed.
     """
 
@@ -139,6 +141,7 @@ class Cast:
     clips: tuple[Clip, ...]
     more_skeletons: tuple[Skeleton, ...] = ()
     kits: tuple[Kit, ...] = ()
+    types: tuple[str, ...] = ()
     heroes: tuple[Hero, ...] = ()
     look_seed: int | None = None
 

@@ -25,6 +25,7 @@ FAINT, SOLID = 1 / 512, 0.5
 #: A map painted on the plate is laid onto the ground in squares of this size, larger ones where there would be too
 #: many.
 _PLATE_CELL_M, _MOST_CELLS = 0.25, 500_000
+_MOST_RINGS = 400
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,16 @@ class Paint:
         x0, z0 = self.low_m + (columns[0], rows[0]) * self._pixel_m
         x1, z1 = self.low_m + (columns[-1] + 1, rows[-1] + 1) * self._pixel_m
         return np.array([[x0, z0], [x1, z0], [x1, z1], [x0, z1]]).round(4)
+
+    def rings(self, level: float) -> tuple[F64, ...]:
+        """Closed lines [V, 2] round all paint of more than `level`, and round its holes; larger ones first. To be drawn:
+        specks are left out, and corners of less than a pixel."""
+        import cv2
+
+        found, _ = cv2.findContours((self.value > level).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+        rings = [cv2.approxPolyDP(r, 0.7, True)[:, 0].astype(np.float64) for r in found]
+        rings = sorted((r for r in rings if len(r) > 2), key=lambda r: -abs(area_m2(r)))[:_MOST_RINGS]
+        return tuple(self.low_m + (r + 0.5) * self._pixel_m for r in rings)
 
     @cached_property
     def middle_m(self) -> F64:

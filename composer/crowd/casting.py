@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from composer.crowd.agents import F32, I16, Cast, Hero, Kit
 from composer.crowd.cast import KITS, figures_of_kit
 from composer.crowd.dyes import Palette, Person, dyed, palettes_with
+from composer.crowd.figure.outfit import OUTFITS
 from composer.crowd.motions import played
 from composer.crowd.seeds import hash01, hash_u32
 from composer.crowd.shares import first_id
@@ -41,7 +42,8 @@ _LAST_PHASE = np.nextafter(np.float32(1), np.float32(0))
 @dataclass(frozen=True)
 class Casting:
     """N people. cast, clip: int16 [N]. side: int8 [N], index into `side_names`. height_scale: float32 [N]. albedo:
-    float32 [N, materials, 3]. seed: uint32 [N], what he does follows from it; look: uint32 [N], how he looks.
+    float32 [N, materials, 3]. seed: uint32 [N], what he does follows from it; look: uint32 [N], how he looks. kit: int16
+    [N], what he is cast as, index into `kinds`: names of kits and types.
     speed_m_s: float64 [N], along the heading. stray: float64 [N], -1 to 1, how he stands out of line. heroes: names by
     agent id.
 
@@ -62,6 +64,8 @@ class Casting:
     rate_hz: F64
     once: NDArray[np.bool_]
     look: U32
+    kit: I16
+    kinds: tuple[str, ...]
     heroes: Mapping[int, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -114,10 +118,12 @@ def cast_people(crowd: CrowdSpec, cast: Cast, sides: Sides | None, agent_id: U32
         rate_hz=np.zeros(n),
         once=np.zeros(n, dtype=bool),
         look=look,
+        kit=np.zeros(n, np.int16),
+        kinds=tuple(kit.kind or kit.name for kit in kits.values()),
         heroes=heroes,
         notes=tuple(note for r in roles for note in r.notes) + hero_notes,
     )
-    kit = np.zeros(n, np.int64)
+    kit = out.kit
     for number, role in enumerate(roles):
         mine = np.flatnonzero(region == number)
         if len(mine):
@@ -125,15 +131,29 @@ def cast_people(crowd: CrowdSpec, cast: Cast, sides: Sides | None, agent_id: U32
     names = list(kits)
     for index, hero in hero_of.items():
         kit[index] = names.index(hero.kit)
-    for number in np.unique(kit):
-        mine = np.flatnonzero(kit == number)
-        _embody(out, mine, kits[names[number]])
+    for number in np.unique(kit).tolist():
+        _embody(out, np.flatnonzero(kit == number), kits[names[number]])
     for number, role in enumerate(roles):
         mine = np.flatnonzero(region == number)
         if len(mine):
             role.play(out, mine)
-    own = {name: spec.model_dump(exclude_none=True) for name, spec in (sides or {}).items()}
-    return replace(out, albedo=_albedo(out, list(kits.values()), kit, palettes_with(own)))
+    return replace(out, albedo=_albedo(out, list(kits.values()), sides))
+
+
+def recast(people: Casting, cast: Cast, sides: Sides | None, kit: NDArray[np.int64]) -> Casting:
+    """The same people as other kits, in colours to match. kit: int64 [N], index into `kits_of(cast)`, -1 as before."""
+    table = list(kits_of(cast).values())
+    out = replace(people, **{key: getattr(people, key).copy() for key in ("cast", "height_scale", "kit")})
+    for number in np.unique(kit[kit >= 0]).tolist():
+        mine = np.flatnonzero(kit == number)
+        out.kit[mine] = number
+        _embody(out, mine, table[number])
+    return replace(out, albedo=_albedo(out, table, sides))
+
+
+def castable(types: Iterable[str] = ()) -> tuple[str, ...]:
+    """Names of all that people can be cast as: the built-in kits and kinds, and these types of a cast file."""
+    return tuple(dict.fromkeys((*KITS, *OUTFITS, *types)))
 
 
 def kits_of(cast: Cast) -> dict[str, Kit]:
@@ -171,8 +191,11 @@ def _embody(out: Casting, mine: NDArray[np.int64], kit: Kit) -> None:
         out.height_scale[mine] = (low + (high - low) * hash01(look, "height of kind")) / MAN_M
 
 
-def _albedo(out: Casting, kits: Sequence[Kit], kit: NDArray[np.int64], palettes: Mapping[str, Palette]) -> F32:
+def _albedo(out: Casting, kits: Sequence[Kit], sides: Sides | None) -> F32:
     """Everybody's colours: of his side and his kind."""
+    written = {name: spec.model_dump(exclude_none=True) for name, spec in (sides or {}).items()}
+    palettes: Mapping[str, Palette] = palettes_with(written)
+    kit = out.kit
     like = np.array([k.like if k.like else k.name for k in kits])[kit]
 
     def between(what: str) -> F32:
@@ -225,7 +248,7 @@ class _Role:
         for kit in kits:
             if kit not in table:
                 where = Where(field=f"crowd.regions.{number}.kits")
-                known = ", ".join(k for k in table if not k.startswith("hero."))
+                known = ", ".join(castable(cast.types))
                 errors.append(InputError("no such kit", where=where, expected=known, got=kit))
         at_clip = Where(field=f"crowd.regions.{number}.clip")
         clips = clips_called(cast, spec.clip)

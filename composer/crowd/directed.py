@@ -75,7 +75,7 @@ class Directed:
     def casting(self) -> Casting:
         """As laid out, with the new looks and sides."""
         out = rows(self.base.casting, np.arange(len(self.base)))
-        for key in ("cast", "side", "height_scale", "albedo", "seed"):
+        for key in ("cast", "side", "height_scale", "albedo", "seed", "look", "kit"):
             getattr(out, key)[self.orders.index] = getattr(self.looks, key)
         return replace(rows(out, self._kept), side_names=self.looks.side_names)
 
@@ -141,7 +141,7 @@ class Directed:
             side=put(agents.side, looks.side, 0),
             height_scale=put(agents.height_scale, looks.height_scale, 0),
             albedo=put(agents.albedo, looks.albedo, 0),
-            seed=put(agents.seed, looks.seed, 0),
+            seed=put(agents.seed, looks.look, 0),
         )
 
     # --- the living ---

@@ -214,8 +214,9 @@ def layout(
     if not any(r.cues for r in crowd.regions):
         return made
     start = first_frame if crowd.start_frame is None else crowd.start_frame
-    plan = plan_of(crowd, cast, sites, made, start)
-    return replace(made, acts=Acts(plan, start, max(last_frame or first_frame, start), rate, cache))
+    last = max(last_frame or first_frame, start)
+    plan = plan_of(crowd, cast, sites, made, start, obstacles, float((last - start) / rate))
+    return replace(made, acts=Acts(plan, start, last, rate, cache))
 
 
 def _all_sites(

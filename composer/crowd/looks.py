@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.crowd.agents import F32, I16, Cast
-from composer.crowd.cast import KITS, albedo_for, figures_of_kit
-from composer.crowd.casting import Casting, cast_people
-from composer.crowd.dyes import palettes_with
+from composer.crowd.casting import Casting, cast_people, recast
 from composer.crowd.seeds import hash01, hash_u32
 from composer.crowd.sites import folded
 from composer.shot.schema import ShotFile
@@ -22,7 +20,8 @@ I64 = NDArray[np.int64]
 @dataclass(frozen=True)
 class Looks:
     """K soldiers: cast int16 [K], side int8 [K] into `side_names`, height_scale float32 [K], albedo float32
-    [K, materials, 3], seed uint32 [K]. rolled: bool [K], those who were cast anew; their clips are in `again`."""
+    [K, materials, 3], seed, look uint32 [K], kit int16 [K], as in `Casting`. rolled: bool [K], those who were cast anew;
+    their clips are in `again`."""
 
     cast: I16
     side: NDArray[np.int8]
@@ -30,6 +29,8 @@ class Looks:
     height_scale: F32
     albedo: F32
     seed: NDArray[np.uint32]
+    look: NDArray[np.uint32]
+    kit: I16
     rolled: NDArray[np.bool_]
     again: Casting
 
@@ -52,21 +53,15 @@ def looks_of(
     are as laid out. What is said outright wins over a roll."""
     reroll, kit, side = wishes
     again = _rolled(shot, cast, casting, agent_id, region, reroll)
-    figure, sides = again.cast.copy(), casting.side.copy()
-    for number in np.unique(kit[kit >= 0]).tolist():
-        mine = np.flatnonzero(kit == number)
-        bodies = figures_of_kit(KITS[number])
-        pick = (hash01(again.seed[mine], "body") * len(bodies)).astype(np.int64)
-        figure[mine] = np.asarray(bodies, np.int16)[np.minimum(pick, len(bodies) - 1)]
+    sides = casting.side.copy()
     sides[side >= 0] = side[side >= 0]
+    new = recast(replace(again, side=sides, side_names=side_names), cast, shot.sides, kit)
     albedo = casting.albedo.copy()
     changed = np.flatnonzero((reroll > 0) | (kit >= 0) | (side >= 0))
-    if len(changed):
-        own = {name: spec.model_dump(exclude_none=True) for name, spec in shot.sides.items()}
-        albedo[changed] = albedo_for(
-            figure[changed], side_names, again.seed[changed], side=sides[changed], palettes=palettes_with(own)
-        )
-    return Looks(figure, sides, side_names, again.height_scale, albedo, again.seed, reroll > 0, again)
+    albedo[changed] = new.albedo[changed]
+    return Looks(
+        new.cast, sides, side_names, new.height_scale, albedo, again.seed, again.look, new.kit, reroll > 0, again
+    )
 
 
 def _rolled(
@@ -80,10 +75,18 @@ def _rolled(
         mine = np.flatnonzero(reroll == roll)
         seed = int(hash_u32(folded(shot.crowd.seed), f"reroll {roll}"))
         crowd = shot.crowd.model_copy(update={"seed": seed})
-        new = cast_people(crowd, cast, shot.sides, agent_id[mine], region[mine])
+        new = cast_people(crowd, _another(cast, roll), shot.sides, agent_id[mine], region[mine])
         for key in _arrays(out):
             getattr(out, key)[mine] = getattr(new, key)
     return out
+
+
+def _another(cast: Cast, roll: int) -> Cast:
+    """The cast with other faces: in a cast of its own, looks follow from its seed, and a hero's from his."""
+    if cast.look_seed is None:
+        return cast
+    heroes = tuple(replace(h, face=int(hash_u32(np.uint32(h.face), f"reroll {roll}"))) for h in cast.heroes)
+    return replace(cast, look_seed=int(hash_u32(np.uint32(cast.look_seed), f"reroll {roll}")), heroes=heroes)
 
 
 def rows(casting: Casting, index: I64) -> Casting:

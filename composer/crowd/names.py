@@ -6,36 +6,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from composer.crowd.agents import Cast
-from composer.crowd.figure.body import BUILDS
 from composer.crowd.orders import Crowd
 from composer.crowd.shares import first_id
 
 
 @dataclass(frozen=True)
 class Names:
-    """By agent id: his own name, his side's, and that of his type in the cast (his kit, whatever his build)."""
+    """By agent id: his own name, his side's, and that of what he is cast as: his kit, or his type of
+    the cast file, whatever his build."""
 
     agent: Mapping[int, str]
     side: Mapping[int, str]
     cast: Mapping[int, str]
 
 
-def names_of(layout: Crowd, cast: Cast) -> Names:
+def names_of(layout: Crowd) -> Names:
     """Names of everybody in `layout`."""
     ids = layout.agent_id.tolist()
-    sides, kits = layout.casting.side_names, [kit_name(f.name) for f in cast.figures]
+    sides, kinds = layout.casting.side_names, layout.casting.kinds
     return Names(
         agent_names(layout),
         {a: sides[s] for a, s in zip(ids, layout.casting.side.tolist(), strict=True)},
-        {a: kits[c] for a, c in zip(ids, layout.casting.cast.tolist(), strict=True)},
+        {a: kinds[k] for a, k in zip(ids, layout.casting.kit.tolist(), strict=True)},
     )
-
-
-def kit_name(figure: str) -> str:
-    """`spearman` for the figure `spearman_lean`; a figure's own name where it has no build."""
-    kit, _, build = figure.rpartition("_")
-    return kit if kit and build in {b.name for b in BUILDS} else figure
 
 
 def agent_names(layout: Crowd) -> dict[int, str]:

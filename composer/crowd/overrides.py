@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.crowd.agents import I16, Agents, Cast
-from composer.crowd.cast import KITS
-from composer.crowd.casting import clips_called
+from composer.crowd.casting import castable, clips_called, kits_of
 from composer.crowd.directed import Directed
 from composer.crowd.dyes import palettes_with
 from composer.crowd.formations import NEAREST_M
@@ -131,9 +130,10 @@ class _Draft:
             self._shift(number, "place_m", who, np.asarray(spec.place_m) - self._stood(who))
 
     def _recast(self, number: int, spec: OverrideSpec, who: I64) -> None:
-        if spec.kit is not None:
-            self._known(number, "kit", spec.kit, KITS)
-            self.wishes.kit[who] = KITS.index(spec.kit)
+        if spec.wears is not None:
+            key, name = spec.wears
+            self._known(number, key, name, castable(self.cast.types), "kit")
+            self.wishes.kit[who] = list(kits_of(self.cast)).index(name)
         if spec.side is not None:
             own = {name: s.model_dump(exclude_none=True) for name, s in self.shot.sides.items()}
             self._known(number, "side", spec.side, tuple(palettes_with(own)))
@@ -147,12 +147,12 @@ class _Draft:
             self.wishes.clip[who] = len(self.clips)
             self.clips.append(clips)
 
-    def _known(self, number: int, key: str, name: str, known: tuple[str, ...]) -> None:
+    def _known(self, number: int, key: str, name: str, known: tuple[str, ...], what: str = "") -> None:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}?" if near else None
             where = self.shot.where("overrides", number, key)
-            raise InputError(f"no such {key}", where=where, expected=", ".join(known), got=name, hint=hint)
+            raise InputError(f"no such {what or key}", where=where, expected=", ".join(known), got=name, hint=hint)
 
     # --- who ---
 

@@ -54,6 +54,7 @@ def people_of(
     with located(shot, "cast"):
         crowd = shot.crowd if file is None else with_cast(shot.crowd, file)
     dressed, notes = cast_of(shot, file, crowd)
+    sides = {**(file.sides if file else {}), **shot.sides}
     cast = dressed.cast
     try:
         placed = layout(
@@ -61,7 +62,7 @@ def people_of(
             cast,
             ground,
             view_at,
-            {**(file.sides if file else {}), **shot.sides},
+            sides,
             frame_rate=frame_rate,
             first_frame=first_frame,
             count=count,
@@ -77,8 +78,9 @@ def people_of(
     pictures = {agent: dressed.references[hero] for agent, hero in heroes.items() if hero in dressed.references}
     own = shot.crowd.count if shot.crowd.count is not None else sum(r.count or 0 for r in shot.crowd.regions)
     look = pick(cast) if pick else None
-    directed = direct(shot, cast, placed, ground, pick=look, fewer=count is not None and count < own)
-    return People(cast, directed, names_of(directed, cast), (*notes, *directed.notes), pictures)
+    full = shot.model_copy(update={"crowd": crowd, "sides": sides})
+    directed = direct(full, cast, placed, ground, pick=look, fewer=count is not None and count < own)
+    return People(cast, directed, names_of(directed), (*notes, *directed.notes), pictures)
 
 
 def cast_file_of(shot: ShotFile) -> CastFile | None:
@@ -97,6 +99,7 @@ def cast_of(shot: ShotFile, file: CastFile | None, crowd: CrowdSpec) -> tuple[Wa
         cast = replace(cast, clips=(*cast.clips, made.clip))
         notes += [f"clip {spec.name}: {n}" for n in made.notes]
     wanted = [kit for region in crowd.regions for kit in region.kits or ()]
+    wanted += [spec.wears[1] for spec in shot.overrides if spec.wears]
     dressed = wardrobe(cast, file, dict.fromkeys(wanted))
     return dressed, (*notes, *dressed.notes)
 

@@ -192,7 +192,7 @@ def site_of(
     field = f"crowd.regions.{number}"
     check_spacing(spec.formation, spec.spacing_m, Where(field=f"{field}.spacing_m"))
     seed = int(hash_u32(folded(crowd.seed) ^ first_id(spec.name), "places"))
-    area, notes = _area_of(spec, field, ground, view_at, folder)
+    area, notes = area_of(spec, field, ground, view_at, folder)
     path, heading = None, -math.radians(spec.heading_deg or 0.0)  # the shot's degrees are clockwise, as its azimuths
     if spec.face_m is not None:
         away = np.asarray(spec.face_m) - area.middle_m
@@ -228,7 +228,7 @@ def site_of(
     return site
 
 
-def _area_of(
+def area_of(
     spec: RegionSpec, field: str, ground: GroundLike, view_at: ViewAt, folder: Path
 ) -> tuple[Area, tuple[str, ...]]:
     """The ground of a region, however it is drawn, and notes."""

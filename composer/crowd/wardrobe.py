@@ -20,6 +20,7 @@ from composer.crowd.figure.kits import KITS as BUILT_IN
 from composer.crowd.figure.levels import fit_levels, levels
 from composer.crowd.figure.measure import Views, views
 from composer.crowd.figure.outfit import OUTFITS, Outfit, dressed
+from composer.crowd.horse.falls import rider_falls
 from composer.crowd.horse.levels import fit_mounted, mounted_levels, rider_views
 from composer.crowd.horse.riders import rider_clips
 from composer.crowd.horse.skeleton import MOUNTED
@@ -70,6 +71,7 @@ def wardrobe(base: Cast, file: CastFile | None, wanted: Iterable[str]) -> Wardro
         more_skeletons=(*base.more_skeletons, *made.skeletons),
         figures=tuple(made.figures),
         kits=(*base.kits, *made.kits.values()),
+        types=tuple(file.types) if file else (),
         heroes=tuple(heroes),
         look_seed=seed,
     )
@@ -151,14 +153,20 @@ class _Making:
         given = {f: getattr(spec, f) for f in TypeSpec.model_fields if f in spec.model_fields_set}
         colours = {**base.colors.model_dump(exclude_none=True), **spec.colors.model_dump(exclude_none=True)}
         own = base.model_copy(update={**given, "colors": base.colors.model_copy(update=colours), "variants": 1})
-        self.kits[_HERO + name] = self._of_type(_HERO + name, own)
+        kind = spec.type or (None if spec.character else spec.like)
+        self.kits[_HERO + name] = replace(self._of_type(_HERO + name, own), kind=kind or name)
 
     def mounted(self) -> int:
         """The riders' rig."""
         if not self.riders:
             self.riders = len(self.base.skeletons) + len(self.skeletons)
             self.skeletons.append(MOUNTED)
-            self.clips += rider_clips(self.riders)
+            clips = rider_clips(self.riders)
+            seated, lying = (
+                next(c for c in clips if c.name == "brace"),
+                [c for c in self.base.clips if c.name == "fall_back"],
+            )
+            self.clips += [*clips, *(rider_falls(seated, c, self.riders) for c in lying[:1])]
         return self.riders
 
     def _of_character(self, name: str, spec: TypeSpec) -> Kit:

@@ -204,8 +204,8 @@ class Resnet:
 
 
 def resnet(block: Resnet, x: Tensor, bands: Bands) -> Tensor:
-    """A residual block with two maps alive at once: its input and the one between the convolutions. Without a shortcut
-    the output takes the input's place."""
+    """A residual block with two maps alive at once: its input and the one between the convolutions. The output takes the
+    input's place where it has no more channels."""
     height, width = x.shape[-2:]
     norm1 = moments_of(x, block.norm1.num_groups, bands).affine(block.norm1, x.ndim)
     first = Normed(*norm1, block.activation)
@@ -216,7 +216,8 @@ def resnet(block: Resnet, x: Tensor, bands: Bands) -> Tensor:
         moments.add(part)
         rows_of(middle, *rows).copy_(part)
     second = Normed(*moments.affine(block.norm2, x.ndim), block.activation)
-    out = x if block.shortcut is None else new_map(x, block.conv2.out_channels, height, width)
+    channels = block.conv2.out_channels
+    out = x[:, :channels] if channels <= x.shape[1] else new_map(x, channels, height, width)
     for rows in bands.of(height, row_bytes):
         part = conv_rows(block.conv2, middle, rows, edges_of(block.conv2), second)
         kept = rows_of(x, *rows)

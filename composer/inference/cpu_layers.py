@@ -69,7 +69,9 @@ class BlockedFeedForward(nn.Module):
 def _gated(module: nn.Module) -> bool:
     if not isinstance(module, FeedForward) or len(module.net) != 3 or not isinstance(module.net[0], GEGLU):
         return False
-    return isinstance(module.net[2], nn.Linear) and module.net[2].bias is not None and module.net[0].proj.bias is not None
+    return (
+        isinstance(module.net[2], nn.Linear) and module.net[2].bias is not None and module.net[0].proj.bias is not None
+    )
 
 
 def pack_linears(net: nn.Module) -> None:
@@ -85,9 +87,13 @@ def pack_linears(net: nn.Module) -> None:
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(d)) v. query: float32 [B, H, N, D]; key, value: [B, H, M, D]; returns [B, H, N, D]."""
-    if query.dtype != torch.float32 or query.device.type != "cpu" or not has_packed() or key.shape[2] < _FEW_KEYS:
+    """softmax(q k^T / sqrt(d)) v. query: [B, H, N, D]; key, value: [B, H, M, D]; returns [B, H, N, D]. bfloat16 is computed
+    in single precision, which is the faster one here."""
+    known = query.dtype in (torch.float32, torch.bfloat16)
+    if not known or query.device.type != "cpu" or not has_packed() or key.shape[2] < _FEW_KEYS:
         return F.scaled_dot_product_attention(query, key, value)
+    if query.dtype == torch.bfloat16:
+        return attention(query.float(), key.float(), value.float()).to(query.dtype)
     b, h, n, d = query.shape
     out = torch.empty((b, n, h, d))
     query = query * d**-0.5

@@ -99,9 +99,9 @@ class Engine:
         with noise_ahead(padded, self.adapter.space, self.adapter.device) as noise:
             prepared = self._banded(lambda: self.adapter.prepare(padded), notes)
             stage("prepare")
+            self._denoiser.new_request()
             latents, plan, batch = self._sample(padded, prepared, noise, live, notes)
             stage("denoise")
-        self._denoiser.forget()
         dropped = prepared.dropped
         del prepared
         if self.options.measure or self.adapter.device.type == "cuda":
@@ -166,8 +166,8 @@ class Engine:
                 room = free_bytes(self.adapter.device, self.options.memory_bytes)
                 sampling = Sampling(self.adapter, prepared, schedule, tiles, self._denoiser, int(_KEEP * room))
                 batch = self._batch_of(plan, sampling, live)
-                if batch:
-                    sampling.run(noise, batch, self.options.progress, self.options.fault)
+                if batch or not plan.jobs:
+                    sampling.run(noise, max(1, batch), self.options.progress, self.options.fault)
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 if not _out_of_memory(error):
                     raise
@@ -199,18 +199,19 @@ class Engine:
             cost = cost_of(lambda b: sampling.denoise(range(b), plan.start_step), device, same)
             sampling.forget()
             taken = live.live if live is not None else 0
-            self._denoiser.forget()
+            self._denoiser.drop()
             room = free_bytes(device, options.memory_bytes) - taken
             self._batch[plan.tile] = cost.batch_within(room, most)
-            self._forecast[plan.tile] = self._forecast_of(cost, plan, taken + sampling.kept_bytes)
+            self._forecast[plan.tile] = self._forecast_of(cost, plan, taken, sampling.kept_bytes)
         return self._batch[plan.tile]
 
-    def _forecast_of(self, cost: TileCost, plan: TilePlan, taken: int) -> int:
-        """The peak to expect of the denoising."""
+    def _forecast_of(self, cost: TileCost, plan: TilePlan, taken: int, kept: int) -> int:
+        """The peak to expect of the denoising. kept: the conditions' tiles of all jobs, of which the batch's own are already
+        in its cost."""
         batch = max((len(b) for b in plan.batches(plan.steps, max(1, self._batch[plan.tile]))), default=1)
         device = self.adapter.device
-        resident = torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
-        return resident + taken + cost.of(batch)
+        resident = torch.cuda.memory_allocated(device) if device.type == "cuda" else taken
+        return resident + cost.of(batch) + kept * (len(plan.jobs) - batch) // len(plan.jobs)
 
     def _forecast_decode(self, latents: Tensor, plan: TilePlan, live: LiveBytes | None) -> None:
         """The peak to expect of decoding: that of a sixteenth of the picture, in bands of a sixteenth, times sixteen."""
@@ -247,7 +248,7 @@ class Engine:
 
     def _release(self) -> None:
         """After running out of memory."""
-        self._denoiser.forget()
+        self._denoiser.drop()
         gc.collect()
         if self.adapter.device.type == "cuda":
             torch.cuda.empty_cache()

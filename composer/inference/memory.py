@@ -20,29 +20,36 @@ SHARE = 0.9
 
 
 class LiveBytes(TorchDispatchMode):
-    """Bytes of the tensors made inside and still alive; `peak`, the most at once. It sees no work space inside a library."""
+    """Bytes of the tensors made inside and still alive (`live`); `peak`, the most at once. Work space inside a library is
+    not seen."""
 
     def __init__(self) -> None:
         super().__init__()
         self._seen: dict[int, tuple[StorageWeakRef, int]] = {}
-        self.live = self.peak = 0
+        self.peak = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        for leaf in tree_leaves((args, kwargs)):
+            if isinstance(leaf, Tensor):
+                self._see(leaf, counts=False)  # it was there before: its views are nothing new
         out = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(out):
             if isinstance(leaf, Tensor):
-                self._see(leaf)
-        self.live = self._alive()
+                self._see(leaf, counts=True)
         self.peak = max(self.peak, self.live)
         return out
 
-    def _see(self, tensor: Tensor) -> None:
+    def _see(self, tensor: Tensor, counts: bool) -> None:
+        if tensor.layout != torch.strided:
+            return  # packed for a library: no storage to ask
         storage = tensor.untyped_storage()
         key = storage._cdata
         if key not in self._seen or self._seen[key][0].expired():
-            self._seen[key] = (StorageWeakRef(storage), storage.nbytes())
+            self._seen[key] = (StorageWeakRef(storage), storage.nbytes() if counts else 0)
 
-    def _alive(self) -> int:
+    @property
+    def live(self) -> int:
+        """Alive now."""
         self._seen = {k: v for k, v in self._seen.items() if not v[0].expired()}
         return sum(size for _, size in self._seen.values())
 

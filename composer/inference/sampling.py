@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -58,15 +57,6 @@ def noise_ahead(request: PaintRequest, space: LatentSpace, device: torch.device)
         noise.close()
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a batch lives on the device for the whole request."""
-
-    latents: Tensor
-    timestep: Tensor
-    canvases: dict[str, Tensor]
-
-
 def cut_bytes(prepared: Prepared, plan: TilePlan) -> int:
     """Of the conditions' tiles of all jobs."""
     each, (t, h, w) = 0, plan.tile
@@ -93,7 +83,8 @@ class Sampling:
         self.tiles, self._denoiser = tiles, denoiser
         whole = cut_bytes(prepared, tiles.plan)
         self.kept_bytes = whole if whole <= keep_bytes else 0
-        self._places: dict[range, _Place] = {}
+        self._cut: dict[range, dict[str, Tensor]] = {}
+        self._rooms: dict[int, Tensor] = {}
 
     def run(self, noise: NoiseAhead, batch: int, progress: Progress | None, fault: Fault | None) -> None:
         """All steps."""
@@ -114,31 +105,30 @@ class Sampling:
 
     def forget(self) -> None:
         """Let go of the conditions' tiles."""
-        self._places.clear()
+        self._cut.clear()
+        self._rooms.clear()
 
     def denoise(self, jobs: range, number: int) -> Tensor:
         """The network's answer for these jobs at a step; valid until the next call."""
-        tiles, place = self.tiles, self._place(jobs)
-        tiles.gather(jobs, float(self._schedule.scale_in[number]), place.latents)
-        place.timestep.fill_(float(self._schedule.timestep[number]))
+        tiles, count, timestep = self.tiles, len(jobs), float(self._schedule.timestep[number])
+        if count not in self._rooms:
+            self._rooms[count] = tiles.new_batch(count, self._adapter.dtype)
+        tiles.gather(jobs, float(self._schedule.scale_in[number]), self._rooms[count])
         batch = TileBatch(
-            latents=place.latents,
-            canvases=place.canvases,
+            latents=self._rooms[count],
+            canvases=self._conditions(jobs),
             text=tiles.plan.jobs[jobs.start].text,
-            timestep=place.timestep,
+            timestep=torch.full((count,), timestep, device=self._adapter.device),
             origin=tiles.origins(jobs),
             size=(tiles.plan.rows.length, tiles.plan.columns.length),
+            host_timestep=timestep,
         )
-        return self._denoiser(batch, len(self._schedule) - number)
+        return self._denoiser(batch, timestep, len(self._schedule) - number)
 
-    def _place(self, jobs: range) -> _Place:
-        if jobs in self._places:
-            return self._places[jobs]
-        place = _Place(
-            self.tiles.new_batch(len(jobs), self._adapter.dtype),
-            torch.zeros(len(jobs), device=self._adapter.device),
-            self.tiles.cut(self._prepared.canvases, jobs),
-        )
+    def _conditions(self, jobs: range) -> dict[str, Tensor]:
+        if jobs in self._cut:
+            return self._cut[jobs]
+        cut = self.tiles.cut(self._prepared.canvases, jobs)
         if self.kept_bytes:
-            self._places[jobs] = place
-        return place
+            self._cut[jobs] = cut
+        return cut

@@ -6,6 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.inference.request import F32
+from composer.inference.window import Axis
+
+
+def borders_of(axis: Axis, factor: int) -> NDArray[np.int64]:
+    """Where tiles begin and end inside the picture along one axis, in pixels: int64, ascending. factor: pixels a latent."""
+    inner = np.concatenate([axis.starts[1:], axis.starts[:-1] + axis.tile])
+    return np.unique(inner).astype(np.int64) * factor
 
 
 def seam_measure(picture: F32, rows: NDArray[np.int64], columns: NDArray[np.int64], tile: tuple[int, int]) -> float:

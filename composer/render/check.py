@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from composer.crowd.cast import KITS, default_cast
-from composer.crowd.figure.outfit import OUTFITS
+from composer.crowd.cast import default_cast
+from composer.crowd.casting import castable
 from composer.crowd.people import cast_file_of
 from composer.errors import InputErrors, MusterError
 from composer.render.painters import check_paint
@@ -28,8 +28,7 @@ def check_shot(path: Path) -> CheckReport:
     """Check a `shot.yaml` (or its folder). Never raises for bad input and writes nothing."""
     cast = default_cast()
     types, errors = _types_of(path)
-    kits = (*KITS, *(k for k in OUTFITS if k not in KITS), *types)
-    errors += check(path, known_clips=tuple(c.name for c in cast.clips), known_kits=kits)
+    errors += check(path, known_clips=tuple(c.name for c in cast.clips), known_kits=castable(types))
     if errors:
         return CheckReport(tuple(errors), ())
     try:

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, TypeAdapter, ValidationError
 
-from composer.crowd.cast import KITS
+from composer.crowd.casting import castable
 from composer.crowd.dyes import palettes_with
 from composer.errors import InputError, InputErrors, MusterError, Where
 from composer.io.files import atomic_write, sha256_bytes
@@ -31,7 +31,7 @@ from composer.shot.load import MAX_BYTES, parse_shot
 from composer.shot.schema import ShotFile
 from composer.shot.schema_base import Pair, Part
 from composer.shot.schema_override import WHO, OverrideSpec
-from composer.shot.stage import prepare
+from composer.shot.stage import Stage, prepare
 
 _MOST_UNDO = 200
 _VIEW_PX, _RELIEF_PX = 1600, 512
@@ -122,6 +122,7 @@ class Desk:
             self._refresh()
             plan, shot, stage = self._plan(frame), self.scene.stage.shot, self.scene.stage
             own = {name: spec.model_dump(exclude_none=True) for name, spec in shot.sides.items()}
+            people = self.scene.people
             return {
                 "revision": self.revision,
                 "shot": shot.shot,
@@ -135,10 +136,7 @@ class Desk:
                 "azimuth": _short(plan.azimuth_deg, 1),
                 "side": plan.side.tolist(),
                 "region": plan.region.tolist(),
-                "kit": [
-                    self.scene.people.cast.figures[int(c)].name.split("_")[0]
-                    for c in self.scene.people.layout.casting.cast
-                ],
+                "kit": [people.layout.casting.kinds[int(k)] for k in people.layout.casting.kit],
                 "directed": np.flatnonzero(plan.directed).tolist(),
                 "hidden": [{"name": n, "x": round(x, 3), "z": round(z, 3)} for n, (x, z) in plan.hidden],
                 "sides": [{"name": n, "rgb": c} for n, c in zip(plan.side_names, plan.side_rgb, strict=True)],
@@ -150,7 +148,8 @@ class Desk:
                         "count": r.count,
                         "points": _short_pairs(r.points_m),
                     }
-                    | {"closed": r.closed, "px": _points(line_px(stage, frame, r.line_m), 1)}
+                    | {"rings": [_short_pairs(p) for p in r.rings], "dense": [_short_pairs(p) for p in r.dense]}
+                    | {"closed": r.closed, "px": _points(_lines_px(stage, frame, r.lines_m), 1)}
                     for r in plan.regions
                 ],
                 "px": _points(plan.feet_px, 1),
@@ -158,9 +157,9 @@ class Desk:
                 "camera": plan.camera_m,
                 "sight": _short_pairs(plan.sight_m),
                 "extent": plan.extent_m,
-                "kits": KITS,
+                "kits": castable(people.cast.types),
                 "clips": [c.name for c in self.scene.people.cast.clips],
-                "allSides": sorted(palettes_with(own)),
+                "allSides": sorted({*palettes_with(own), *people.layout.casting.side_names}),
                 "plate": stage.camera.size_px,
                 "relief": stage.ground.kind != "plane",
                 "undo": len(self._undo),
@@ -365,6 +364,12 @@ def _but_overrides(shot: ShotFile) -> object:
 
 def _json_value(value: str | bool | int | float | tuple[float, float] | None) -> Value:
     return value
+
+
+def _lines_px(stage: Stage, frame: int, lines_m: list[np.ndarray]) -> np.ndarray:
+    """Lines on the ground in the picture, one after the other with a gap (NaN) between."""
+    gap = np.full((1, 2), np.nan)
+    return np.concatenate([p for line in lines_m for p in (line_px(stage, frame, line), gap)][:-1])
 
 
 def _short(values: np.ndarray, digits: int = 3) -> list[float]:

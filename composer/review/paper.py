@@ -53,6 +53,7 @@ def top_view(plan: Plan, size_px: tuple[int, int], shade: F64 | None, selected: 
     pen = ImageDraw.Draw(page, "RGBA")
     step = _grid(pen, scale, (w, h))
     _sight(pen, plan, scale)
+    _paint(page, plan, scale)
     _regions(pen, plan, scale)
     _soldiers(pen, plan, scale, selected)
     page = page.resize(size_px, Image.Resampling.LANCZOS)
@@ -132,12 +133,25 @@ def _sight(pen: ImageDraw.ImageDraw, plan: Plan, scale: Scale) -> None:
 
 def _regions(pen: ImageDraw.ImageDraw, plan: Plan, scale: Scale) -> None:
     for region in plan.regions:
-        line = [tuple(p) for p in scale.px(region.line_m)]
-        if len(line) > 1:
-            colour = region_rgb(plan, region.spec.side)
-            if region.closed and len(line) > 3:
-                pen.polygon(line, fill=(*colour, 34))
-            pen.line(line, fill=(*colour, 235), width=round(1.5 * _SUPER), joint="curve")
+        colour = region_rgb(plan, region.spec.side)
+        for drawn in region.lines_m:
+            line = [tuple(p) for p in scale.px(drawn)]
+            if len(line) > 1:
+                if region.key and region.closed and len(line) > 3:
+                    pen.polygon(line, fill=(*colour, 34))
+                pen.line(line, fill=(*colour, 235), width=round(1.5 * _SUPER), joint="curve")
+
+
+def _paint(page: Image.Image, plan: Plan, scale: Scale) -> None:
+    """Painted regions as a tint, twice as strong where it is at least half white; holes stay open."""
+    import cv2
+
+    for region in plan.regions:
+        for rings in (region.rings, region.dense):
+            if rings:
+                mask = np.zeros(page.size[::-1], np.uint8)
+                cv2.fillPoly(mask, [np.round(scale.px(r)).astype(np.int32) for r in rings], 38)  # even-odd
+                page.paste(region_rgb(plan, region.spec.side), (0, 0), Image.fromarray(mask))
 
 
 def region_rgb(plan: Plan, side: str) -> Rgb:
@@ -207,9 +221,8 @@ def _words(
     for i in first:
         write((place[i, 0], place[i, 1] - 1.15 * text), plan.names[i], MARK)
     for region in plan.regions:
-        points = region.points_m[np.isfinite(region.points_m).all(axis=1)]
-        if len(points) > 1:
-            x, y = scale.px(points).mean(axis=0)
+        if region.middle_m is not None:
+            x, y = scale.px(region.middle_m)
             write((x, y), f"{region.name}  {region.count:,}", INK)
     _metres(write, scale, size, step)
     if scale.per_m * _SHOULDERS_M > 9:  # near enough that names find room

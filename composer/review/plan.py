@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.camera.camera import View
+from composer.crowd.areas import FAINT, SOLID
 from composer.crowd.directed import Directed
 from composer.crowd.people import People
+from composer.crowd.sites import area_of
 from composer.shot.schema import RegionSpec
 from composer.shot.stage import Stage
 
@@ -37,8 +39,8 @@ _MORE: tuple[Rgb, ...] = (
 @dataclass(frozen=True)
 class Outline:
     """A region as the artist drew it. key: `polygon_m`, `polygon_px` or `path_m` (open), empty for a painted one; frame: of
-    pixels. points_m: float64 [V, 2],
-    (x, z), vertex by vertex; NaN where a pixel meets no ground."""
+    pixels. points_m: float64 [V, 2], (x, z), vertex by vertex; NaN where a pixel meets no ground. rings, dense: of a painted
+    one, closed lines round all paint and round what is at least half white."""
 
     name: str
     key: str
@@ -46,6 +48,19 @@ class Outline:
     points_m: F64
     count: int
     spec: RegionSpec
+    rings: tuple[F64, ...] = ()
+    dense: tuple[F64, ...] = ()
+
+    @property
+    def lines_m(self) -> list[F64]:
+        """All lines that are drawn, as `line_m`."""
+        return [self.line_m, *(np.concatenate([r, r[:1]]) for r in self.rings)]
+
+    @property
+    def middle_m(self) -> F64 | None:
+        """Where its name is written: the middle of its vertices, or of the largest patch of paint."""
+        every = [p[np.isfinite(p).all(axis=1)] for p in (self.points_m, *self.rings[:1])]
+        return next((p.mean(axis=0) for p in every if len(p) > 1), None)
 
     @property
     def closed(self) -> bool:
@@ -141,8 +156,11 @@ def _outline(stage: Stage, spec: RegionSpec, count: int) -> Outline:
         if drawn_m is not None:
             return Outline(spec.name, key, None, np.asarray(drawn_m, np.float64), count, spec)
     drawn = spec.polygon_px
-    if drawn is None:  # a region that was painted: nothing to draw or drag
-        return Outline(spec.name, "", None, np.zeros((0, 2)), count, spec)
+    if drawn is None:  # a region that was painted: nothing to drag
+        area, _ = area_of(spec, f"crowd.regions.{spec.name}", stage.ground, stage.camera.view, stage.shot.folder)
+        assert area.paint is not None
+        rings, dense = area.paint.rings(FAINT), area.paint.rings(SOLID - 1e-6)
+        return Outline(spec.name, "", None, np.zeros((0, 2)), count, spec, rings, dense)
     view = stage.camera.view(drawn.frame)
     hits = stage.ground.intersect(view.position_m, view.rays(np.asarray(drawn.points, np.float64)))
     return Outline(spec.name, "polygon_px", drawn.frame, np.asarray(hits)[:, [0, 2]], count, spec)
@@ -186,7 +204,7 @@ def sight_of(stage: Stage, view: View) -> F64:
 def _extent(place: F64, regions: Sequence[Outline], view: View) -> tuple[float, float, float, float]:
     """A box round soldiers, regions and the camera, with a margin."""
     camera = view.position_m[[0, 2]][None]
-    ends = [r.points_m[np.isfinite(r.points_m).all(axis=1)] for r in regions]
+    ends = [p[np.isfinite(p).all(axis=1)] for r in regions for p in (r.points_m, *r.rings)]
     every = np.concatenate([place[np.isfinite(place).all(axis=1)], *ends, camera])
     close = every[np.linalg.norm(every - camera, axis=1) < 3 * SIGHT_M]
     low, high = close.min(axis=0), close.max(axis=0)

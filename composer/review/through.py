@@ -69,7 +69,8 @@ def drawn_over(scene: Scene, plan: Plan, seen: Through, width_px: int, selected:
     page = Image.fromarray(seen.display).resize((w, h), Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(page, "RGBA")
     for region in plan.regions:
-        for a, b, hidden in outline_px(scene, plan.frame, seen.ground_m, region.line_m):
+        pieces = (p for line in region.lines_m for p in outline_px(scene, plan.frame, seen.ground_m, line))
+        for a, b, hidden in pieces:
             colour = tuple(min(255, c + 40) for c in region_rgb(plan, region.spec.side))
             pen.line(
                 [tuple(a * scale), tuple(b * scale)], fill=(*colour, 70 if hidden else 235), width=max(1, w // 640)

@@ -54,6 +54,7 @@ class OverrideSpec(Part):
     turn_deg: Degrees | None = None
     heading_deg: Degrees | None = None
     kit: Text | None = None
+    recast: Text | None = None
     side: Name | None = None
     clip: Text | None = None
     phase: Annotated[float, Field(ge=0, lt=1)] | None = None
@@ -64,11 +65,20 @@ class OverrideSpec(Part):
     pin: bool | None = None
     reroll: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
+    @property
+    def wears(self) -> tuple[str, str] | None:
+        """The key (`kit`, or `recast`, which is the same) and the kit or type that he is cast as."""
+        for key in ("kit", "recast"):
+            if (name := getattr(self, key)) is not None:
+                return key, name
+        return None
+
     @model_validator(mode="after")
     def _sense(self) -> Self:
         self.exactly_one(*WHO)
         self.at_most_one("move_m", "place_m")
         self.at_most_one("turn_deg", "heading_deg")
+        self.at_most_one("kit", "recast")
         if not self.model_fields_set - set(WHO):
             names = [n for n in type(self).model_fields if n not in WHO]
             raise mistake("what is he to do?", expected="one of " + ", ".join(names), got="nothing")

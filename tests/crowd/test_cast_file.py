@@ -238,3 +238,62 @@ def test_the_dead_lie_and_the_wounded_stay_behind(folder: Path) -> None:
         assert (kind == name).sum() > 3 and (clip[kind == name] == name).all() and (gone[kind == name] == 0).all()
     marching = (kind == "spearman") & (clip == "march")
     assert marching.sum() > 5 and (gone[marching] > 0.3).all()
+
+
+def overridden(folder: Path, *entries: str, count: int = 60) -> People:
+    text = SHOT.format(
+        name="one", seed=1, count=count, clip="idle", moving="false", other="foe",
+        polygon="[[-10, -20], [10, -20], [10, -30], [-10, -30]]",
+    ) + "overrides:\n" + "".join(f"  - {{{e}}}\n" for e in entries)  # fmt: skip
+    return people_of(parse_shot(text, folder / "shot.yaml"), FLAT, no_view, Fraction(24), 1001)
+
+
+def test_an_override_recasts_into_a_type_of_the_cast(folder: Path) -> None:
+    before, after = people(folder), overridden(folder, "soldier: foe.00003, recast: veteran")
+    who = {name: agent for agent, name in after.names.agent.items()}
+    one = int(np.flatnonzero(after.layout.agent_id == who["foe.00003"])[0])
+    agents = after.layout.at([1001])
+    assert after.cast.figures[agents.cast[one]].name in ("veteran_1", "veteran_2")
+    assert agents.albedo[one, M["shield"]].argmax() == 1, "a veteran's shield is green"
+    assert after.names.cast[who["foe.00003"]] == "veteran"
+    same, now = looks(before), looks(after)
+    assert {n for n in same if same[n] != now[n]} == {"foe.00003"}
+    small = overridden(folder, "soldier: foe.00003, kit: farmer").layout.at([1001])
+    assert 1.60 <= small.height_scale[one] * 1.75 <= 1.70, "a farmer is as small as farmers are"
+    kind = overridden(folder, "soldier: foe.00003, kit: slinger", "region: host, recast: heavy")
+    assert kind.names.cast[who["foe.00003"]] == "slinger"
+    assert {kind.names.cast[a] for a, n in kind.names.agent.items() if n.startswith("host.")} == {"heavy"}
+
+
+def test_sides_rolls_and_heroes_of_a_cast_can_be_directed(folder: Path) -> None:
+    before = looks(overridden(folder, "soldier: foe.00003, pin: true"))
+    assert before == looks(people(folder)), "one who is only pinned looks as he did"
+    crowd = overridden(folder, "soldier: foe.00003, side: guard", "soldier: [host.00002, Aldric, Berta], reroll: 1")
+    now = looks(crowd)
+    assert {n for n in now if now[n] != before[n]} == {"foe.00003", "host.00002", "Aldric", "Berta"}
+    assert now["host.00002"][2] != before["host.00002"][2], "another man, not only another step"
+    who = {name: agent for agent, name in crowd.names.agent.items()}
+    assert crowd.names.side[who["foe.00003"]] == "guard" and crowd.names.cast[who["Aldric"]] == "officer"
+
+
+def test_names_by_cast_are_types(folder: Path) -> None:
+    crowd = people(folder)
+    by_name = {n: crowd.names.cast[a] for a, n in crowd.names.agent.items()}
+    assert {v for n, v in by_name.items() if n.startswith("host.")} == {"farmer", "veteran"}
+    assert by_name["Aldric"] == "officer" and by_name["Berta"] == "veteran"
+    assert {v for n, v in by_name.items() if n.startswith("foe.")} == {"spearman", "swordsman"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ("soldier: foe.00003, recast: vetran", r"overrides\.0\.recast: no such kit.*farmer.*got vetran; did you mean veteran"),
+        ("soldier: foe.00003, kit: sliner", r"overrides\.0\.kit: no such kit.*did you mean slinger"),
+        ("soldier: foe.00003, kit: hero.Aldric", r"no such kit"),
+        ("soldier: foe.00003, kit: levy, recast: levy", r"exclude each other"),
+        ("soldier: foe.00003, side: gard", r"did you mean guard"),
+    ],
+)  # fmt: skip
+def test_a_wrong_recast_is_told_with_the_nearest_name(folder: Path, entry: str, told: str) -> None:
+    with pytest.raises(InputErrors, match=told):
+        overridden(folder, entry)

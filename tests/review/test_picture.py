@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -73,3 +74,33 @@ def test_the_verb_writes_a_picture(make_shot, tmp_path: Path, capsys: pytest.Cap
     ):
         assert main([*usual[:2], *wrong, "--out", str(tmp_path / "none.png")]) == 2
         assert said in capsys.readouterr().err and not (tmp_path / "none.png").exists()
+
+
+def test_a_painted_region_is_drawn(make_shot) -> None:
+    """A ring of paint: its line, a tint on the ring, twice where it is white, and none in its hole."""
+    shot = make_shot(frames=2)
+    y, x = np.mgrid[0:200, 0:200]
+    away = np.hypot(x - 99.5, y - 99.5)
+    grey = np.where((away > 40) & (away < 95), np.where(x > 100, 255, 90), 0).astype(np.uint8)
+    Image.fromarray(grey).save(shot.parent / "paint.png")
+    text = shot.read_text()
+    start, end = text.index("polygon_m:"), text.index("]]", text.index("polygon_m:")) + 2
+    text = text[:start] + "density: {map: paint.png, extent_m: [[-10, -30], [10, -10]]}" + text[end:]
+    text = text.replace("formation: rank_and_file", "formation: loose")
+    stage = prepare(parse_shot(text, shot))
+    plan = plan_of(stage, people_on(stage), 1001)
+    (outline,) = plan.regions
+    assert outline.key == "" and len(outline.rings) == 2 and len(outline.dense) == 1
+    for ring, radius in zip(outline.rings, (9.5, 4.0), strict=True):
+        assert np.hypot(ring[:, 0], ring[:, 1] + 20) == pytest.approx(radius, abs=0.15)
+    bare = dataclasses.replace(plan, regions=(), place_m=np.full_like(plan.place_m, np.nan))
+    drawn = dataclasses.replace(bare, regions=plan.regions)
+    scale = fitted(plan.extent_m, (800, 800))
+
+    def shade(at: tuple[float, float]) -> float:
+        px, py = scale.px(np.array(at)).round().astype(int)
+        patch = [top_view(p, (800, 800), None)[py - 1 : py + 2, px - 1 : px + 2].astype(float) for p in (drawn, bare)]
+        return float(np.abs(patch[0] - patch[1]).mean())
+
+    hole, thin, thick = shade((0.55, -22.7)), shade((-6.7, -20.3)), shade((6.7, -20.3))
+    assert hole == 0 and thin > 4 and thick > 1.5 * thin and shade((9.45, -20.0)) > 1.5 * thick

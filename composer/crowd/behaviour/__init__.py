@@ -1,1 +1,1 @@
-"""What people do on cue: a step of the whole crowd on Warp's hash grid, the same in every process, kept on disk."""
+"""What people do on cue: a step of the whole crowd in Warp kernels, the same in every process, kept on disk."""

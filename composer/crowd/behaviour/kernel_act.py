@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import warp as wp
 
+from composer.crowd.behaviour.kernel_ground import on_way, open_at, way_out
 from composer.crowd.behaviour.kernel_intents import (
     ADVANCE,
     CHARGE,
@@ -28,12 +29,15 @@ from composer.crowd.behaviour.kernel_intents import (
     way_he_falls,
 )
 from composer.crowd.behaviour.kernel_types import (
+    MAN_M,
     Clips,
     Field,
     Folk,
+    Ground,
     Now,
     Orders,
     Sense,
+    Ways,
     Will,
     ahead_of,
     chance,
@@ -51,6 +55,7 @@ FIGHT = wp.constant(int(Mode.FIGHT))
 FALL = wp.constant(int(Mode.FALL))
 DEAD = wp.constant(int(Mode.DEAD))
 GHOST = wp.constant(int(Mode.GHOST))
+LIES = wp.constant(int(Mode.LIES))
 
 #: From one man's back to the next who follows him.
 ROOM_M = wp.constant(0.95)
@@ -83,12 +88,12 @@ def willing_to_fight(do: int) -> int:
 
 
 @wp.func
-def opponent(i: int, me: wp.vec2, willing: int, a: Now, sense: Sense) -> int:
+def opponent(i: int, me: wp.vec2, willing: int, folk: Folk, a: Now, sense: Sense) -> int:
     """Whom he fights: as before while both stand and are near; else one who chose him too, or nobody."""
     foe = a.foe[i]
     if foe >= 0:
         lost = a.mode[foe] == FALL or a.mode[foe] == DEAD or a.foe[foe] != i or willing == 0 or a.willing[foe] == 0
-        if lost or wp.length(flat(a.place[foe]) - me) > LOST_M:
+        if lost or wp.length(flat(a.place[foe]) - me) > LOST_M + folk.half[i][1] + folk.half[foe][1] - 2.0 * MAN_M:
             foe = -1
     if foe < 0 and willing == 1:
         candidate = sense.free[i]
@@ -99,16 +104,44 @@ def opponent(i: int, me: wp.vec2, willing: int, a: Now, sense: Sense) -> int:
 
 
 @wp.func
-def knows(i: int, order: int, rules: Rules, folk: Folk, a: Now, orders: Orders, field: Field) -> Known:
+def slot_of(i: int, known: Known, folk: Folk, orders: Orders, ways: Ways, ground: Ground) -> Known:
+    """Where his place in the ranks is, how it moves and where it looks: in the formation's frame, or on its path. A place
+    that is closed is moved to where it opens."""
+    region = known.region
+    middle = orders.middle[region]
+    velocity = orders.velocity[region]
+    slot = middle
+    if orders.on_way[region] == 1:
+        at = on_way(ways, region, folk.along[i] + orders.gone[region], folk.aside[i])
+        slot = wp.vec2(at[0], at[1])
+        known.turn = at[2]
+        known.flow = ahead_of(known.turn) * (wp.length(velocity) * wp.max(at[3], 0.1))
+    else:
+        known.turn = orders.heading[region]
+        arm = right_of(known.turn) * folk.slot[i][0] + ahead_of(known.turn) * folk.slot[i][1]
+        slot = middle + arm
+        known.flow = velocity + wp.vec2(arm[1], -arm[0]) * orders.turn[region]
+    if ground.closed == 1:
+        there = open_at(ground, slot)
+        if there[0] < 0.0:
+            slot = slot + way_out(there) * (0.1 - there[0])
+    known.slot = slot - known.me
+    return known
+
+
+@wp.func
+def knows(
+    i: int, order: int, rules: Rules, folk: Folk, a: Now, orders: Orders, field: Field, ways: Ways, ground: Ground
+) -> Known:
     known = Known()
     region = folk.region[i]
-    turn = orders.heading[region]
+    known.kind = folk.kind[i]
     known.seed = folk.seed[i]
     known.order = order
     known.told = orders.told[order]
     known.region = region
     known.me = flat(a.place[i])
-    known.slot = orders.middle[region] + right_of(turn) * folk.slot[i][0] + ahead_of(turn) * folk.slot[i][1] - known.me
+    known = slot_of(i, known, folk, orders, ways, ground)
     known.far = toward_enemy(field, folk.side[i], known.me)
     known.goal = orders.goal[order]
     known.aimed = orders.aimed[order]
@@ -133,7 +166,7 @@ def with_room(i: int, out: Intent, rules: Rules, known: Known, sense: Sense, cli
         elif want > room:
             out.wish = wp.vec2(0.0, 0.0)
             if (told == CHARGE or told == MELEE) and out.phase < 0.0:
-                out.clip = waiting_clip(known.seed, rules.t, wp.length(known.far), clips)
+                out.clip = waiting_clip(known, rules.t, wp.length(known.far), clips)
     return out
 
 
@@ -148,16 +181,16 @@ def wants(
     if foe >= 0:
         out = fight(i, foe, out, rules, known, folk, a, clips)
     else:
-        if enemy >= 0 and told != ROUT and sense.enemy_m[i] < BESIDE_M:
+        if enemy >= 0 and told != ROUT and sense.enemy_m[i] < BESIDE_M + folk.half[i][1] - MAN_M:
             out = beside_a_fight(i, enemy, sense.enemy_m[i], out, rules, known, folk, a, clips)
         elif told == CHARGE or told == MELEE:
             out = charge(out, rules, known, orders, clips)
         elif told == ROUT:
-            out = rout(out, known, orders)
+            out = rout(out, known, clips)
         elif told == MARCH or told == ADVANCE or told == GO:
             out = in_ranks(a.planted[i], out, known, orders)
         else:
-            out = on_the_spot(a.planted[i], folk.clip[i], out, rules, known, orders, clips)
+            out = on_the_spot(a.planted[i], folk.clip[i], out, rules, known, clips)
         out = with_room(i, out, rules, known, sense, clips)
     return out
 
@@ -165,7 +198,7 @@ def wants(
 @wp.kernel(enable_backward=False)
 def act_kernel(
     first: int, rules: Rules, folk: Folk, a: Now, b: Now, orders: Orders, field: Field, sense: Sense, clips: Clips,
-    hit: wp.array(dtype=int), will: Will,
+    hit: wp.array(dtype=int), ways: Ways, ground: Ground, will: Will,
 ):  # fmt: skip
     """dim people: from `a` and `sense` to `will`, and to what in `b` is a decision."""
     i = wp.tid() + first
@@ -180,30 +213,32 @@ def act_kernel(
     b.slow[i] = 0.0
     b.loose[i] = a.loose[i]
     b.willing[i] = 0
+    b.veer[i] = a.veer[i]
     will.wish[i] = wp.vec2(0.0, 0.0)
     will.facing[i] = a.heading[i]
     will.clip[i] = -1
     will.phase[i] = -1.0
     will.loosed[i] = 0
-    if mode == GHOST:
+    if mode == GHOST or mode == LIES:
         return
     seed = folk.seed[i]
+    kind = folk.kind[i]
     fall = way_he_falls(seed)
     if mode == FALL or mode == DEAD:
-        u = (t - a.since[i]) / clips.duration[fall]
-        will.clip[i] = clips.index[fall]
+        u = (t - a.since[i]) / clips.duration[kind, fall]
+        will.clip[i] = clips.index[kind, fall]
         will.phase[i] = wp.min(u, 0.999999)
         if u >= 1.0:
             b.mode[i] = DEAD
         return
 
     order = order_of(orders, folk.region[i], seed, t)
-    known = knows(i, order, rules, folk, a, orders, field)
+    known = knows(i, order, rules, folk, a, orders, field, ways, ground)
     b.order[i] = order
     if order != a.order[i]:
         b.wait[i] = 0.0
     willing = willing_to_fight(known.told)
-    foe = opponent(i, known.me, willing, a, sense)
+    foe = opponent(i, known.me, willing, folk, a, sense)
     out = Intent()
     out.facing = a.heading[i]
     out.clip = -1
@@ -218,7 +253,7 @@ def act_kernel(
     if out.falls == 1 or (hit[i] == 1 and chance(seed, K_HIT) < 0.6):
         b.mode[i] = FALL
         b.since[i] = t
-        will.clip[i] = clips.index[fall]
+        will.clip[i] = clips.index[kind, fall]
         will.phase[i] = 0.0
         return
     now = FREE

@@ -6,6 +6,7 @@ import warp as wp
 
 from composer.crowd.behaviour.kernel_types import (
     GOLDEN,
+    MAN_M,
     Clips,
     Folk,
     Now,
@@ -13,6 +14,7 @@ from composer.crowd.behaviour.kernel_types import (
     ahead_of,
     chance,
     flat,
+    half_toward,
     heading_of,
     key,
     mix,
@@ -63,26 +65,29 @@ K_IDLE = wp.constant(key("idle again"))
 
 @wp.struct
 class Rules:
-    """t: now, at the end of the step; dt; lethality; idle_first, idle_count: the idle clips in the cast, in a row."""
+    """t: now, at the end of the step; dt; lethality; apart_m: nobody comes nearer to another."""
 
     t: float
     dt: float
     lethality: float
-    idle_first: int
-    idle_count: int
+    apart_m: float
 
 
 @wp.struct
 class Known:
-    """What one man knows. me: where he is. slot: from him to his place in the ranks. far: to the nearest enemy's cell.
-    since: seconds since his cue's frame; begun: since it reached him. waits: he gives way just now."""
+    """What one man knows. kind: his row of `Clips`. me: where he is. slot: from him to his place in the ranks; flow: how
+    that place moves; turn: where its formation looks. far: to the nearest enemy's cell. since: seconds since his cue's
+    frame; begun: since it reached him. waits: he gives way just now."""
 
     seed: wp.uint32
     order: int
     told: int
     region: int
+    kind: int
     me: wp.vec2
     slot: wp.vec2
+    flow: wp.vec2
+    turn: float
     far: wp.vec2
     goal: wp.vec2
     aimed: int
@@ -137,15 +142,21 @@ def to_his_place(slot: wp.vec2, planted: int) -> wp.vec2:
 
 
 @wp.func
+def beyond_men(i: int, foe: int, dir: wp.vec2, folk: Folk, a: Now) -> float:
+    """How much more room two take between them (`dir` from i to foe) than two men on foot."""
+    return half_toward(folk, i, a.heading[i], dir) + half_toward(folk, foe, a.heading[foe], dir) - 2.0 * MAN_M
+
+
+@wp.func
 def fight(i: int, foe: int, out: Intent, rules: Rules, known: Known, folk: Folk, a: Now, clips: Clips) -> Intent:
     """Face the opponent, close in, and give or take blow after blow. Both men work out the same exchange."""
     t = rules.t
     apart = flat(a.place[foe]) - known.me
     d = wp.length(apart)
     dir = apart / wp.max(d, 1.0e-4)
-    gap = d - 0.5 * (folk.reach[i] + folk.reach[foe])
+    gap = d - 0.5 * (folk.reach[i] + folk.reach[foe]) - beyond_men(i, foe, dir, folk, a)
     out.facing = heading_of(dir)
-    out.clip = clips.index[P_GUARD]
+    out.clip = clips.index[known.kind, P_GUARD]
     out.loose = 1
     if out.duel >= 0.0 and (gap > 0.8 or gap < -0.95):
         out.duel = -1.0
@@ -166,11 +177,11 @@ def fight(i: int, foe: int, out: Intent, rules: Rules, known: Known, folk: Folk,
         play = P_STRIKE + blow
         if not strikes:
             play = P_PARRY + wp.min(blow, 1)
-        lasts = clips.duration[play]
+        lasts = clips.duration[known.kind, play]
         if u < lasts:
-            out.clip = clips.index[play]
+            out.clip = clips.index[known.kind, play]
             out.phase = u / lasts
-        if falls and not strikes and u >= CONTACT * clips.duration[P_STRIKE + blow]:
+        if falls and not strikes and u >= CONTACT * clips.duration[0, P_STRIKE + blow]:
             out.falls = 1
     return out
 
@@ -181,9 +192,9 @@ def beside_a_fight(
 ) -> Intent:
     """Nobody is free to fight him: keep guard, strike over others' shoulders now and then, press on if told to."""
     to = flat(a.place[enemy]) - known.me
-    reach = 0.5 * (folk.reach[i] + folk.reach[enemy])
+    reach = 0.5 * (folk.reach[i] + folk.reach[enemy]) + beyond_men(i, enemy, to / wp.max(enemy_m, 1.0e-4), folk, a)
     out.facing = heading_of(to)
-    out.clip = clips.index[P_GUARD]
+    out.clip = clips.index[known.kind, P_GUARD]
     out.loose = 1
     if enemy_m < reach + 0.5:
         beat = 2.1 * known.tempo
@@ -192,9 +203,9 @@ def beside_a_fight(
         u = (u - whole) * beat
         draw = mix(known.seed + wp.uint32(int(whole)) * GOLDEN)
         play = P_STRIKE + wp.min(int(chance(draw, K_BLOW) * 3.0), 2)
-        if chance(draw, K_HARRY) < 0.55 and u < clips.duration[play]:
-            out.clip = clips.index[play]
-            out.phase = u / clips.duration[play]
+        if chance(draw, K_HARRY) < 0.55 and u < clips.duration[known.kind, play]:
+            out.clip = clips.index[known.kind, play]
+            out.phase = u / clips.duration[known.kind, play]
     elif (known.told == CHARGE or known.told == MELEE) and known.waits == 0:
         out.wish = to / enemy_m * wp.clamp(1.4 * (enemy_m - reach), 0.5, 1.6)
     return out
@@ -205,12 +216,13 @@ def charge(out: Intent, rules: Rules, known: Known, orders: Orders, clips: Clips
     """Run with the others, then at the nearest enemy. `melee` is the same at a trot."""
     far_m = wp.length(known.far)
     single = known.told == MELEE or orders.arrived[known.region] == 1
-    run = 3.25 * (0.88 + 0.22 * chance(known.seed, K_PACE))
+    pace = clips.pace[known.kind]
+    run = pace[0] * (0.88 + 0.22 * chance(known.seed, K_PACE))
     if known.told == MELEE:
-        run = 1.9 * known.tempo
+        run = pace[1] * known.tempo
     dir = orders.velocity[known.region]
     if wp.length(dir) < 0.01:
-        dir = ahead_of(orders.heading[known.region])
+        dir = ahead_of(known.turn)
         run = 0.0
         if known.aimed == 1 and far_m > 50.0 and wp.length(known.slot) > 0.6:
             dir = known.slot
@@ -224,8 +236,10 @@ def charge(out: Intent, rules: Rules, known: Known, orders: Orders, clips: Clips
         if single:
             share = 1.0
         dir = wp.normalize(dir * (1.0 - share) + known.far / wp.max(far_m, 1.0e-4) * share)
-        run = wp.max(run, 1.9 * known.tempo)
+        run = wp.max(run, pace[1] * known.tempo)
         lag = 0.0
+    if known.kind != 0 and far_m < 12.0:  # a horse is slower to stop
+        run = wp.min(run, pace[1])
     if far_m < 4.5:
         run = wp.min(run, 2.1)
     out.wish = dir * (run * wp.min(1.0, 0.4 + wp.max(known.since, 0.0) / 1.3) * (1.0 + lag))
@@ -233,36 +247,36 @@ def charge(out: Intent, rules: Rules, known: Known, orders: Orders, clips: Clips
     if run > 0.0:
         out.facing = heading_of(dir)
     if far_m < 12.0:
-        out.clip = clips.index[P_GUARD]
+        out.clip = clips.index[known.kind, P_GUARD]
     if known.waits == 1:
         out.wish = wp.vec2(0.0, 0.0)
-        out.clip = waiting_clip(known.seed, rules.t, far_m, clips)
+        out.clip = waiting_clip(known, rules.t, far_m, clips)
     return out
 
 
 @wp.func
-def waiting_clip(seed: wp.uint32, t: float, far_m: float, clips: Clips) -> int:
+def waiting_clip(known: Known, t: float, far_m: float, clips: Clips) -> int:
     """Men held up behind a fight keep guard, or shout and wave."""
-    clip = clips.index[P_GUARD]
-    if far_m > 3.0 and clamour(seed, t) < 0.3:
-        clip = clips.index[P_CHEER]
+    clip = clips.index[known.kind, P_GUARD]
+    if far_m > 3.0 and clamour(known.seed, t) < 0.3:
+        clip = clips.index[known.kind, P_CHEER]
     return clip
 
 
 @wp.func
-def rout(out: Intent, known: Known, orders: Orders) -> Intent:
+def rout(out: Intent, known: Known, clips: Clips) -> Intent:
     """Run from the enemy, or to a place, everyone a little his own way."""
     dir = -known.far
     if known.aimed == 1:
         dir = known.goal - known.me
     elif wp.length(known.far) > 1.0e3:
-        dir = -ahead_of(orders.heading[known.region])
+        dir = -ahead_of(known.turn)
     bend = (chance(known.seed, K_AWAY) - 0.5) * 0.7
     dir = wp.normalize(dir)
     dir = dir * wp.cos(bend) + wp.vec2(-dir[1], dir[0]) * wp.sin(bend)
     out.loose = 1
     if known.aimed == 0 or wp.length(known.goal - known.me) > 2.0:
-        out.wish = dir * (3.3 * (0.9 + 0.2 * chance(known.seed, K_PACE)))
+        out.wish = dir * ((clips.pace[known.kind][0] + 0.05) * (0.9 + 0.2 * chance(known.seed, K_PACE)))
         out.facing = heading_of(dir)
     return out
 
@@ -270,18 +284,16 @@ def rout(out: Intent, known: Known, orders: Orders) -> Intent:
 @wp.func
 def in_ranks(planted: int, out: Intent, known: Known, orders: Orders) -> Intent:
     """Go with the formation's frame, and to one's own place in it."""
-    velocity = orders.velocity[known.region]
-    if wp.length(velocity) > 0.01:
-        arm = known.me + known.slot - orders.middle[known.region]
+    if wp.length(orders.velocity[known.region]) > 0.01:
         pull = known.slot * 0.9
         if wp.length(pull) > 0.55:
             pull = pull * (0.55 / wp.length(pull))
-        out.wish = velocity + wp.vec2(arm[1], -arm[0]) * orders.turn[known.region] + pull
+        out.wish = known.flow + pull
         out.loose = 0
         out.facing = heading_of(out.wish)
     else:
         out.wish = to_his_place(known.slot, planted)
-        out.facing = orders.heading[known.region]
+        out.facing = known.turn
         if wp.length(out.wish) > 0.0:
             out.facing = heading_of(out.wish)
     if known.waits == 1:
@@ -290,15 +302,13 @@ def in_ranks(planted: int, out: Intent, known: Known, orders: Orders) -> Intent:
 
 
 @wp.func
-def on_the_spot(
-    planted: int, own_clip: int, out: Intent, rules: Rules, known: Known, orders: Orders, clips: Clips
-) -> Intent:
+def on_the_spot(planted: int, own_clip: int, out: Intent, rules: Rules, known: Known, clips: Clips) -> Intent:
     """Orders that take no way; those still in the ranks keep their place in them."""
     told = known.told
     far_m = wp.length(known.far)
     if out.loose == 0:
         out.wish = to_his_place(known.slot, planted)
-        out.facing = orders.heading[known.region] + (chance(known.seed, K_AWAY) - 0.5) * 0.14
+        out.facing = known.turn + (chance(known.seed, K_AWAY) - 0.5) * 0.14
     if known.aimed == 1:
         out.facing = heading_of(known.goal - known.me)
     if far_m < 14.0 and told != CHEER and told != REACT:
@@ -308,25 +318,26 @@ def on_the_spot(
         cycle = 7.0 + 6.0 * chance(known.seed, K_PACE)
         again = wp.uint32(int(wp.floor(rules.t / cycle + chance(known.seed, K_IDLE))))
         pick = chance(known.seed + again * GOLDEN, K_IDLE)
-        out.clip = rules.idle_first + wp.min(int(pick * float(rules.idle_count)), rules.idle_count - 1)
+        idles = clips.idle.shape[1]
+        out.clip = clips.idle[known.kind, wp.min(int(pick * float(idles)), idles - 1)]
     if told == BRACE:
-        out.clip = clips.index[P_BRACE]
+        out.clip = clips.index[known.kind, P_BRACE]
     elif told == CHEER:
-        out.clip = clips.index[P_CHEER]
+        out.clip = clips.index[known.kind, P_CHEER]
     elif told == REACT:
-        out.clip = clips.index[P_GUARD]
-        if known.begun < 0.7 * clips.duration[P_PARRY]:
-            out.clip = clips.index[P_PARRY]
-            out.phase = known.begun / clips.duration[P_PARRY]
+        out.clip = clips.index[known.kind, P_GUARD]
+        if known.begun < 0.7 * clips.duration[known.kind, P_PARRY]:
+            out.clip = clips.index[known.kind, P_PARRY]
+            out.phase = known.begun / clips.duration[known.kind, P_PARRY]
     elif told == VOLLEY and far_m > 6.0:
-        lasts = clips.duration[P_LOOSE] * (0.95 + 0.1 * chance(known.seed, K_DRAW))
+        lasts = clips.duration[known.kind, P_LOOSE] * (0.95 + 0.1 * chance(known.seed, K_DRAW))
         u = known.begun / lasts
-        out.clip = clips.index[P_LOOSE]
+        out.clip = clips.index[known.kind, P_LOOSE]
         out.phase = wp.max(u - wp.floor(u), 0.0)
         if wp.floor(u - RELEASE) > wp.floor(u - rules.dt / lasts - RELEASE) and u > RELEASE:
             out.loosed = 1
     elif far_m < 9.0 + 6.0 * chance(known.seed, K_ALERT):
-        out.clip = clips.index[P_GUARD]
+        out.clip = clips.index[known.kind, P_GUARD]
     if wp.length(out.wish) > 0.0:
         out.facing = heading_of(out.wish)
     return out

@@ -11,6 +11,8 @@ wp.set_module_options({"enable_backward": False})
 #: Neighbours kept for holding people apart.
 NEAR = wp.constant(14)
 FAR_M = wp.constant(1.0e6)
+#: Half the room of a man on foot.
+MAN_M = wp.constant(0.225)
 GOLDEN = wp.constant(wp.uint32(0x9E3779B9))
 _MIX_1 = wp.constant(wp.uint32(0x85EBCA6B))
 _MIX_2 = wp.constant(wp.uint32(0xC2B2AE35))
@@ -18,13 +20,18 @@ _MIX_2 = wp.constant(wp.uint32(0xC2B2AE35))
 
 @wp.struct
 class Folk:
-    """What does not change. slot: (right, ahead) of the region's middle. reach: of his weapon, metres. clip: his own
-    while he stands; go: and while his region moves before its first cue."""
+    """What does not change. slot: (right, ahead) of the region's middle; along, aside: his place in a column, metres
+    along its path and to its right. reach: of his weapon, metres. clip: his own while he stands; go: and while his
+    region moves before its first cue. kind: his row of `Clips`. half: half the room he takes, (across, along), metres."""
 
     seed: wp.array(dtype=wp.uint32)
     side: wp.array(dtype=int)
     region: wp.array(dtype=int)
     slot: wp.array(dtype=wp.vec2)
+    along: wp.array(dtype=float)
+    aside: wp.array(dtype=float)
+    kind: wp.array(dtype=int)
+    half: wp.array(dtype=wp.vec2)
     height: wp.array(dtype=float)
     reach: wp.array(dtype=float)
     clip: wp.array(dtype=int)
@@ -35,7 +42,8 @@ class Folk:
 class Now:
     """What each is doing; (x, z) in metres, y of `place` is 0. order: index into the cues. since: when the mode began.
     foe: whom he fights, -1 nobody; duel: when their blows begin, -1 not yet. slow: how long he has been held up; wait:
-    until when he gives way. loose: 1 once he has left his place in the ranks. planted: he stands."""
+    until when he gives way. loose: 1 once he has left his place in the ranks. planted: he stands. veer: on which side
+    he passes what is in his way, 0 where nothing is."""
 
     place: wp.array(dtype=wp.vec3)
     velocity: wp.array(dtype=wp.vec2)
@@ -50,6 +58,7 @@ class Now:
     loose: wp.array(dtype=int)
     planted: wp.array(dtype=int)
     willing: wp.array(dtype=int)
+    veer: wp.array(dtype=int)
 
 
 @wp.struct
@@ -68,7 +77,8 @@ class Look:
 
 @wp.struct
 class Orders:
-    """Cues, region after region, each region's first one in force from the start; then the regions' frames now."""
+    """Cues, region after region, each region's first one in force from the start; then the regions' frames now.
+    on_way: 1 while a column keeps to its path, on which it has come `gone` metres."""
 
     first: wp.array(dtype=int)
     count: wp.array(dtype=int)
@@ -85,6 +95,8 @@ class Orders:
     turn: wp.array(dtype=float)
     phase: wp.array(dtype=float)
     arrived: wp.array(dtype=int)
+    on_way: wp.array(dtype=int)
+    gone: wp.array(dtype=float)
 
 
 @wp.struct
@@ -103,7 +115,8 @@ class Field:
 class Sense:
     """What each perceives. push: what keeps him from running into others, m/s2. enemy: the nearest living one within
     reach of his eyes; free: the nearest who fights nobody; -1 none. near [N, NEAR]: neighbours, near_count of them.
-    ahead: metres to the nearest friend before him, ahead_speed: how fast that one goes the same way."""
+    ahead: metres to the nearest friend before him, ahead_speed: how fast that one goes the same way. wall: metres to the
+    nearest place that is closed."""
 
     push: wp.array(dtype=wp.vec2)
     enemy: wp.array(dtype=int)
@@ -113,6 +126,7 @@ class Sense:
     near_count: wp.array(dtype=int)
     ahead: wp.array(dtype=float)
     ahead_speed: wp.array(dtype=float)
+    wall: wp.array(dtype=float)
 
 
 @wp.struct
@@ -129,13 +143,58 @@ class Will:
 
 @wp.struct
 class Clips:
-    """index, duration, stride by `Play`; contact_s: when a blow lands."""
+    """By kind of body (row; men are 0). index, duration: [K, plays]. idle: [K, idles]. gait: [K, 5], the clip of each
+    gait; up, down: [K, 5], the speeds at which one changes to the next gait and back. pace: [K], (charge, trot, walk)."""
 
-    index: wp.array(dtype=int)
-    duration: wp.array(dtype=float)
-    stride: wp.array(dtype=float)
+    index: wp.array2d(dtype=int)
+    duration: wp.array2d(dtype=float)
+    idle: wp.array2d(dtype=int)
+    gait: wp.array2d(dtype=int)
+    up: wp.array2d(dtype=float)
+    down: wp.array2d(dtype=float)
+    pace: wp.array(dtype=wp.vec3)
     all_duration: wp.array(dtype=float)
     all_stride: wp.array(dtype=float)
+
+
+@wp.struct
+class Cells:
+    """Everybody by the cell of a plain grid he is in, row by row, so that neighbours in a row are one run of memory.
+    start: where each cell's people begin. who: their numbers; body: (x, z, velocity); bits: see `kernel_sense`."""
+
+    start: wp.array(dtype=int)
+    who: wp.array(dtype=int)
+    body: wp.array(dtype=wp.vec4)
+    bits: wp.array(dtype=int)
+    x0: float
+    z0: float
+    inv_cell: float
+    nx: int
+    nz: int
+
+
+@wp.struct
+class Ground:
+    """closed: 0 on an open plain; then nothing else counts. value: (metres to the nearest closed place, height) at the
+    nodes [Z, X]. nearest: which closed place that is; middle: of each."""
+
+    closed: int
+    value: wp.array2d(dtype=wp.vec2)
+    nearest: wp.array2d(dtype=int)
+    middle: wp.array(dtype=wp.vec2)
+    x0: float
+    z0: float
+    inv_cell: float
+
+
+@wp.struct
+class Ways:
+    """Columns' paths, by region: first and count of their points (x, z, heading), `step` apart; count 0: none."""
+
+    first: wp.array(dtype=int)
+    count: wp.array(dtype=int)
+    step: wp.array(dtype=float)
+    point: wp.array(dtype=wp.vec3)
 
 
 def key(purpose: str) -> wp.uint32:
@@ -173,6 +232,17 @@ def ahead_of(heading: float) -> wp.vec2:
 @wp.func
 def right_of(heading: float) -> wp.vec2:
     return wp.vec2(wp.cos(heading), -wp.sin(heading))
+
+
+@wp.func
+def half_toward(folk: Folk, i: int, heading: float, dir: wp.vec2) -> float:
+    """How much room he takes towards `dir` (unit): a circle for men, an ellipse for riders."""
+    half = folk.half[i]
+    if half[0] == half[1]:
+        return half[0]
+    along = wp.dot(dir, ahead_of(heading)) / half[1]
+    across = wp.dot(dir, right_of(heading)) / half[0]
+    return 1.0 / wp.sqrt(along * along + across * across)
 
 
 @wp.func

@@ -23,17 +23,19 @@ class Do(IntEnum):
 
 
 class Mode(IntEnum):
-    """What he is doing. `FREE`: what his cue says. `GHOST`: not simulated, others keep clear of him."""
+    """What he is doing. `FREE`: what his cue says. `GHOST`: not simulated, others keep clear of him.
+    `LIES`: dead or wounded from the start; he stays, others step round him."""
 
     FREE = 0
     FIGHT = 1
     FALL = 2
     DEAD = 3
     GHOST = 4
+    LIES = 5
 
 
 class Play(IntEnum):
-    """The clips that behaviour needs, by their place in `gaits.ClipTable`."""
+    """The clips that behaviour needs, by their place in `plan.ClipTable`."""
 
     WALK = 0
     MARCH = 1

@@ -1,19 +1,33 @@
-"""How far feet slide: the length that a foot on the ground moves over it between two frames."""
+"""How far feet and hooves slide: the length that a foot on the ground moves over it between two frames."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from composer.crowd.agents import Agents, Cast
+from composer.crowd.horse.skeleton import HORSE, MOUNTED
 from composer.crowd.motion.feet import ANKLE_M, BALL_Z_M, HEEL_Z_M
+from composer.crowd.motions import played
 from composer.crowd.skeleton import JOINT
 
 F64 = NDArray[np.float64]
 
 #: A sole point this low carries.
 CONTACT_M = 0.02
-_SOLE = {"heel": (0.0, -ANKLE_M, HEEL_Z_M), "ball": (0.0, -ANKLE_M, BALL_Z_M)}
+#: A sole point: the joint that carries it, and where it is from there in bind pose.
+Sole = tuple[int, tuple[float, float, float]]
+FEET: tuple[Sole, ...] = tuple(
+    (JOINT[f"{side}_foot"], (0.0, -ANKLE_M, z)) for side in "rl" for z in (HEEL_Z_M, BALL_Z_M)
+)
+
+
+def _hooves() -> tuple[Sole, ...]:
+    """Under each fetlock, at the toe and at the heel."""
+    names = [f"{side}_{end}_hoof" for side in "rl" for end in ("fore", "hind")]
+    return tuple((HORSE[n], (0.0, -float(MOUNTED.bind_m[HORSE[n], 1]), z)) for n in names for z in (-0.09, 0.02))
 
 
 def foot_slide_mm(agents: Agents, cast: Cast, upright_clips: NDArray[np.bool_] | None = None) -> F64:
@@ -24,7 +38,24 @@ def foot_slide_mm(agents: Agents, cast: Cast, upright_clips: NDArray[np.bool_] |
     and place. A point carries if it is within 2 cm of his ground in both frames; of those that carry, the one that
     moves least is where his weight is.
     """
-    points = np.stack([_points(agents, cast, s, k) for s in "rl" for k in _SOLE], axis=2)  # [F, N, 4, 3]
+    return _slide_mm(agents, cast, FEET, upright_clips)
+
+
+def hoof_slide_mm(agents: Agents, cast: Cast, upright_clips: NDArray[np.bool_] | None = None) -> F64:
+    """The same for riders' horses; NaN for everybody else."""
+    mounted = np.array(["horse_head" in cast.skeletons[f.rig].names for f in cast.figures])[agents.cast]
+    out = np.full((len(agents.frames) - 1, len(agents)), np.nan)
+    if mounted.any():
+        some = {k: getattr(agents, k)[:, mounted] for k in ("position_m", "heading_rad", "clip", "phase")}
+        some |= {k: getattr(agents, k)[mounted] for k in ("agent_id", "cast", "side", "height_scale", "albedo", "seed")}
+        if agents.blend is not None:
+            some |= {k: getattr(agents, k)[:, mounted] for k in ("clip_from", "phase_from", "blend")}
+        out[:, mounted] = _slide_mm(replace(agents, **some), cast, _hooves(), upright_clips)
+    return out
+
+
+def _slide_mm(agents: Agents, cast: Cast, soles: tuple[Sole, ...], upright_clips: NDArray[np.bool_] | None) -> F64:
+    points = np.stack([_points(agents, cast, joint, np.array(offset)) for joint, offset in soles], axis=2)
     ground = agents.position_m[..., 1].astype(np.float64)[..., None]
     low = points[..., 1] - ground < CONTACT_M
     both = low[1:] & low[:-1]
@@ -37,12 +68,12 @@ def foot_slide_mm(agents: Agents, cast: Cast, upright_clips: NDArray[np.bool_] |
     return out
 
 
-def _points(agents: Agents, cast: Cast, side: str, name: str) -> F64:
+def _points(agents: Agents, cast: Cast, joint: int, offset: F64) -> F64:
     """One sole point of everybody, world, float64 [F, N, 3]."""
-    foot = JOINT[f"{side}_foot"]
-    place = _sampled(agents.clip, agents.phase, cast, foot, np.array(_SOLE[name]))
+    plays = played(cast)
+    place = _sampled(plays[agents.cast, agents.clip], agents.phase, cast, joint, offset)
     if agents.blend is not None and agents.clip_from is not None and agents.phase_from is not None:
-        before = _sampled(agents.clip_from, agents.phase_from, cast, foot, np.array(_SOLE[name]))
+        before = _sampled(plays[agents.cast, agents.clip_from], agents.phase_from, cast, joint, offset)
         place = before + (place - before) * agents.blend[..., None]
     place = place * agents.height_scale[None, :, None]
     s, c = np.sin(agents.heading_rad.astype(np.float64)), np.cos(agents.heading_rad.astype(np.float64))

@@ -257,6 +257,15 @@ function shape(r) {
 
 function regions(pen) {
   for (const r of state.regions) {
+    for (const rings of [r.rings, r.dense]) {  // a painted region; holes stay open, the dense part is tinted twice
+      pen.beginPath();
+      for (const ring of rings) { ring.forEach(([x, z], i) => { const p = toPx(x, z); if (i) pen.lineTo(...p); else pen.moveTo(...p); }); pen.closePath(); }
+      pen.fillStyle = rgba(sideRgb(r.side), 0.12);
+      pen.fill("evenodd");
+      pen.strokeStyle = rgba(sideRgb(r.side), 0.95);
+      pen.lineWidth = 1.25;
+      if (rings === r.rings) pen.stroke();
+    }
     if (!r.points.length) continue;
     const points = shape(r), picked = chosen && chosen.kind === "region" && chosen.name === r.name;
     path(pen, points, r.closed);
@@ -356,8 +365,9 @@ function words(pen, w, h) {
   if (picked >= 0) name(picked, colours.accent);
   for (const i of state.directed.slice(0, 80)) if (i !== picked) name(i, colours.mark);
   for (const q of state.regions) {
-    if (!q.points.length) continue;
-    const points = shape(q), [px, py] = toPx(points.reduce((s, p) => s + p[0], 0) / points.length, points.reduce((s, p) => s + p[1], 0) / points.length);
+    const points = q.points.length ? shape(q) : q.rings[0] || [];
+    if (!points.length) continue;
+    const [px, py] = toPx(points.reduce((s, p) => s + p[0], 0) / points.length, points.reduce((s, p) => s + p[1], 0) / points.length);
     write(`${q.name}  ${q.count.toLocaleString("en")}`, px, py, colours.ink);
   }
   const [cx, cy] = toPx(...state.camera);

@@ -118,11 +118,30 @@ def render(
     stop: Callable[[], bool] = lambda: False, size_px: tuple[int, int] = SIZE_PX,
 ) -> Progress:  # fmt: skip
     """Render those of the wanted numbers that are not there yet, `jobs` at a time, each in a process of one thread. stop:
-    asked between pictures."""
+    asked between pictures. jobs 0: here, in this process."""
     folder.mkdir(parents=True, exist_ok=True)
     _clear_parts(folder)
     todo = [n for n in wanted if not path_of(folder, n).exists()]
     begin, done, failed = time.monotonic(), 0, list[tuple[int, str]]()
+
+    def finished(number: int, error: BaseException | None) -> None:
+        nonlocal done
+        if error is not None:
+            failed.append((number, f"{type(error).__name__}: {error}"))
+        done += 1
+        if told is not None:
+            told(so_far())
+
+    def so_far() -> Progress:
+        return Progress(done, len(todo), time.monotonic() - begin, tuple(failed))
+
+    if jobs == 0:
+        for number in todo:
+            if stop():
+                break
+            _work(str(folder), number, size_px)
+            finished(number, None)
+        return so_far()
     queue = iter(todo)
     running: dict[Future[None], int] = {}
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_alone) as pool:
@@ -132,13 +151,8 @@ def render(
             if not running:
                 break
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                number, error = running.pop(future), future.exception()
-                if error is not None:
-                    failed.append((number, f"{type(error).__name__}: {error}"))
-                done += 1
-                if told is not None:
-                    told(Progress(done, len(todo), time.monotonic() - begin, tuple(failed)))
-    return Progress(done, len(todo), time.monotonic() - begin, tuple(failed))
+                finished(running.pop(future), future.exception())
+    return so_far()
 
 
 def _clear_parts(folder: Path) -> None:

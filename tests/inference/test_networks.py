@@ -1,0 +1,97 @@
+"""Networks made cheap to tile still say the same."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from diffusers import ControlNetModel, UNet2DConditionModel
+from diffusers.models.attention import FeedForward
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from composer.inference.cpu_layers import BlockedFeedForward, PackedLinear, attention, has_packed
+from composer.inference.networks import PictureEmbedding, settle, share_texts
+
+packed = pytest.mark.skipif(not has_packed(), reason="this torch has no oneDNN")
+
+
+@pytest.fixture(scope="module")
+def unet() -> UNet2DConditionModel:
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    return UNet2DConditionModel(
+        block_out_channels=(32, 64), layers_per_block=1, norm_num_groups=8, attention_head_dim=(2, 2),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=16, use_linear_projection=True,
+    ).eval().requires_grad_(False)  # fmt: skip
+
+
+def test_a_settled_network_with_shared_texts_predicts_the_same(unet: UNet2DConditionModel) -> None:
+    x, texts = torch.randn(6, 4, 16, 16), torch.randn(2, 7, 16)
+    expected = unet(x, torch.tensor(5.0), encoder_hidden_states=texts.repeat_interleave(3, 0)).sample
+    ours = copy.deepcopy(unet)
+    settle(ours)
+    share_texts(ours)
+    found = ours(x, torch.tensor(5.0), encoder_hidden_states=texts).sample
+    torch.testing.assert_close(found, expected, atol=2e-5, rtol=0)
+    if has_packed():
+        assert any(isinstance(m, PackedLinear) for m in ours.modules())
+        assert any(isinstance(m, BlockedFeedForward) for m in ours.modules())
+
+
+def test_a_text_is_computed_once(unet: UNet2DConditionModel) -> None:
+    ours, rows = copy.deepcopy(unet), []
+    share_texts(ours)
+    layer = next(m for n, m in ours.named_modules() if n.endswith("attn2.to_k"))
+    layer.register_forward_pre_hook(lambda _, args: rows.append(len(args[0])))
+    ours(torch.randn(4, 4, 16, 16), torch.tensor(5.0), encoder_hidden_states=torch.randn(1, 7, 16))
+    assert rows == [1]
+
+
+def test_attention_of_another_kind_is_refused() -> None:
+    from diffusers import AutoencoderKL
+
+    with pytest.raises(TypeError, match="another kind"):
+        share_texts(AutoencoderKL(block_out_channels=(32,)))
+
+
+def test_a_picture_embedded_once_is_the_same_where_no_edge_is_near(unet: UNet2DConditionModel) -> None:
+    control = ControlNetModel.from_unet(unet).eval().requires_grad_(False)
+    nn.init.normal_(control.controlnet_cond_embedding.conv_out.weight, std=0.1)
+    picture = torch.rand(1, 3, 192, 192)
+    tile = control.controlnet_cond_embedding(picture[..., 64:, 64:])
+    embed = PictureEmbedding(control)
+    whole = embed(picture)
+    assert whole.shape == (1, 32, 24, 24)
+    torch.testing.assert_close(whole[..., 12:, 12:], tile[..., 4:, 4:], atol=1e-5, rtol=0)
+    torch.testing.assert_close(control.controlnet_cond_embedding(whole), whole)
+
+
+@packed
+@pytest.mark.parametrize(("n", "m"), [(300, 300), (256, 77), (40, 7)])
+def test_attention(n: int, m: int) -> None:
+    q, k, v = torch.randn(2, 3, n, 16), torch.randn(2, 3, m, 16), torch.randn(2, 3, m, 16)
+    scores = (q.double() @ k.double().transpose(2, 3)) / 4
+    expected = (scores.softmax(-1) @ v.double()).float()
+    torch.testing.assert_close(attention(q, k, v), expected, atol=2e-6, rtol=1e-5)
+
+
+@packed
+def test_attention_in_half_precision() -> None:
+    q, k, v = (torch.randn(1, 2, 130, 16).bfloat16() for _ in range(3))
+    expected = F.scaled_dot_product_attention(q.double(), k.double(), v.double())
+    found = attention(q, k, v)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.double(), expected, atol=4e-3, rtol=1e-2)
+
+
+@packed
+def test_packed_layers() -> None:
+    linear = nn.Linear(48, 80)
+    x: Tensor = torch.randn(2, 700, 48)
+    torch.testing.assert_close(PackedLinear(linear)(x), F.linear(x, linear.weight, linear.bias), atol=1e-5, rtol=1e-5)
+    forward = FeedForward(48, activation_fn="geglu").eval()
+    blocked = BlockedFeedForward(forward.net[0], forward.net[2])
+    torch.testing.assert_close(blocked(x), forward(x), atol=1e-5, rtol=1e-5)
