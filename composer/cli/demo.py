@@ -20,14 +20,16 @@ def run(args: argparse.Namespace) -> Result:
 
     args.shot = find_content("scenes/valley/shot.yaml")
     rendered = render.run(args)
-    delivery = Path(str(rendered.data["delivery"]))
+    versions = rendered.data.get("versions")
+    first = versions[0] if isinstance(versions, list) else rendered.data
+    delivery = Path(str(first["delivery"]))
     looked = sheet.run(argparse.Namespace(delivery=delivery, frame=None, out=None, width=1920))
     text = "\n".join(
         [
             rendered.text,
             "look at:",
             f"  {looked.data['sheet']}   the composite, the elements and every pass in one picture",
-            f"  {rendered.data['proxy']}   the shot as a movie",
+            f"  {first['proxy']}   the shot as a movie",
             f"  {delivery / 'exr'}   the frames, for Nuke or any compositing program",
         ]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from composer.color.spaces import ColorManager
@@ -34,15 +35,21 @@ def comparison(
     cell = (width_px - 2 * GAP - (len(names) - 1) * GAP) // len(names)
     piece = piece_that_differs(pictures)
     whole = [
-        Tile(name, _model(v["rgba"]), show.colour(p, cell))
+        Tile(name, _model(v["rgba"]), _wide(show.colour(p, cell), cell))
         for name, v, show, p in zip(names, versions, shows, pictures, strict=True)
     ]
     where = f"x {piece[1].start}, y {piece[0].start}, {piece[1].stop - piece[1].start} px wide"
     close = [
-        Tile(name, where, show.colour(np.ascontiguousarray(p[piece]), cell))
+        Tile(name, where, _wide(show.colour(np.ascontiguousarray(p[piece]), cell), cell))
         for name, show, p in zip(names, shows, pictures, strict=True)
     ]
     return page([whole, close], width_px)
+
+
+def _wide(picture: U8, width: int) -> U8:
+    """As wide as its column, pixels kept square-edged where it is enlarged."""
+    size = width, max(1, round(picture.shape[0] * width / picture.shape[1]))
+    return picture if picture.shape[1] == width else cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST)
 
 
 def piece_that_differs(pictures: Sequence[np.ndarray]) -> tuple[slice, slice]:

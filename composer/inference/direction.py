@@ -9,10 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from composer.crowd.agents import Cast
 from composer.crowd.cast import KITS
 from composer.crowd.figure.outfit import OUTFITS
-from composer.crowd.names import kit_name
 from composer.crowd.people import People
 from composer.errors import InputError, InputErrors, MusterError
 from composer.shot.schema import ShotFile
@@ -89,7 +87,7 @@ def check_direction(shot: ShotFile, people: People) -> None:
     known = {
         "region": [r.name for r in shot.crowd.regions],
         "side": sorted({*people.layout.casting.side_names, *people.names.side.values(), *shot.sides}),
-        "type": sorted(types_of(people.cast)),
+        "type": sorted(types_of(people)),
     }
     errors: list[MusterError] = []
     for i, part in enumerate(shot.paint.parts):
@@ -100,9 +98,9 @@ def check_direction(shot: ShotFile, people: People) -> None:
         raise InputErrors(errors)
 
 
-def types_of(cast: Cast) -> set[str]:
-    """What people can be in a cast: kits built in, those of a cast file, and what its figures are called."""
-    return {*KITS, *OUTFITS, *(k.name for k in cast.kits), *(kit_name(f.name) for f in cast.figures)}
+def types_of(people: People) -> set[str]:
+    """What people can be: kits built in, and types of the cast file."""
+    return {*KITS, *OUTFITS, *people.layout.casting.kinds}
 
 
 def _unknown(shot: ShotFile, index: int, key: str, name: str, known: Sequence[str]) -> InputError:

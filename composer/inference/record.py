@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class PaintRecord:
-    """bundle, sha256, licence, commercial, family: which model. steps to noise: what it was told. prompts: how many texts
-    spoke in this frame. tiles: the tile plan. dropped: conditions that the family does not take. notes: what was made
-    smaller, retried or fell back. seconds: by stage of the engine. peak_bytes: of the device's memory, 0 where it is not
-    known. adherence, guide_adherence: as in `bind.Bound`. added_px, taken_px: pixels that the painted edge moved into and
-    out of. frames: those that were painted together; depends_on: frames whose pictures this one was made from. reroll:
-    what was painted anew in an approved version."""
+    """bundle, sha256, licence, commercial, family: which model. steps to noise: what it was told. tiles: the tile plan.
+    dropped: conditions that the family does not take. notes: what was made smaller, retried or fell back. seconds: by stage
+    of the engine. peak_bytes: of the device's memory, 0 where it is not known. adherence, guide_adherence: as in
+    `bind.Bound`. added_px, taken_px: pixels that the painted edge moved into and out of. frames: those that were painted
+    together; depends_on: frames whose pictures this one was made from. reroll: what was painted anew in an approved
+    version."""
 
     bundle: str
     sha256: str
@@ -25,7 +25,6 @@ class PaintRecord:
     strength: float
     seed: int
     noise: str
-    prompts: int = 0
     tiles: Mapping[str, int | str] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

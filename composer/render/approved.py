@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from composer.crowd.people import People
 from composer.errors import InputError, InputErrors, MusterError, Where
+from composer.io.image import read_channels
 from composer.render.job import Job, prepare_jobs, ranges
+from composer.render.look import look_at, read_inputs
 from composer.render.manifest import FrameRecord, read_record, same
 from composer.render.painters import PaintAsk
 from composer.render.quality import load_quality
@@ -31,6 +33,10 @@ class RerollAsk:
     approved: str | None = None
     version: str | None = None
     quality: str | None = None
+
+
+#: Share of solid pixels whose depth may differ, for a machine that rounds otherwise.
+STILL = 0.005
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,9 @@ def prepare_reroll(
     paint = paint or PaintAsk()
     approved = out / shot.shot / (ask.approved or shot.version)
     head = _head(approved, ask)
+    if absent := [p for p in ("crowd", "shadow") if p not in shot.delivery.wanted]:
+        where = shot.where("delivery", "parts")
+        raise InputError("a re-roll needs this part in the approved files", where=where, expected=absent[0])
     records = _records(approved, frames)
     told = PaintAsk(
         paint.bundles or _named(shot, head),
@@ -74,6 +83,7 @@ def prepare_reroll(
             got=", ".join(f"{told.bundles[i]} with {str(_sha256(j))[:12]}" for i, j in enumerate(jobs)),
         )
     agents, names = _who(job.scene.people, ask.agents)
+    _check_unmoved(job, approved, records)
     version = ask.version or _next(approved, out / shot.shot, shot.version, agents)
     delivery = out / shot.shot / version
     _refuse_taken(delivery, approved, agents)
@@ -165,6 +175,29 @@ def _who(people: People, asked: Sequence[str]) -> tuple[NDArray[np.uint32], tupl
         raise InputErrors(errors)
     agents = sorted(found)
     return np.array(agents, np.uint32), tuple(found[a] for a in agents)
+
+
+def _check_unmoved(job: Job, approved: Path, records: dict[int, FrameRecord]) -> None:
+    """The soldiers of the first frame stand where they stood: told by the approved depth, where the crowd is solid."""
+    number, record = next(iter(records.items()))
+    file = approved / next(n for n in record.files if n.startswith("exr/"))
+    if not {"crowd", "depth"} <= set(record.parts):
+        return
+    stage = job.scene.stage
+    guides = look_at(job.scene, read_inputs(stage, number)).guides
+    planes = read_channels(file, ["crowd.A", "depth.Z"])
+    solid = (planes["crowd.A"] == 1) & (guides.coverage == 1)
+    moved = np.count_nonzero((planes["depth.Z"] != guides.depth_m) & solid)
+    if moved > STILL * max(np.count_nonzero(planes["crowd.A"] == 1), 1) or not (
+        solid.any() or guides.coverage.max() < 1
+    ):
+        raise InputError(
+            "the shot has changed since this version was rendered",
+            where=Where(file=file, frame=number),
+            expected="the same soldiers in the same places",
+            got=f"{moved:,} solid pixels at another depth",
+            hint="render it anew, or go back to the shot as it was",
+        )
 
 
 def _next(approved: Path, shot_folder: Path, version: str, agents: NDArray[np.uint32]) -> str:

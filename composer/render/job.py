@@ -72,9 +72,18 @@ class JobResult:
     painted: str | None = None
 
 
-def prepare_job(shot: ShotFile, out: Path, quality: Quality, **options: object) -> Job:
-    """The one job that a shot asks for (see `prepare_jobs`); with several bundles, that of the first."""
-    return prepare_jobs(shot, out, quality, **options)[0]  # type: ignore[arg-type]
+def prepare_job(
+    shot: ShotFile,
+    out: Path,
+    quality: Quality,
+    *,
+    frames: Sequence[int] | None = None,
+    count: int | None = None,
+    device: str = "cpu",
+    ask: PaintAsk | None = None,
+) -> Job:
+    """The one job that a shot asks for; with several bundles, that of the first. See `prepare_jobs`."""
+    return prepare_jobs(shot, out, quality, frames=frames, count=count, device=device, ask=ask)[0]
 
 
 def prepare_jobs(

@@ -21,6 +21,7 @@ from composer.inference.bind import bind
 from composer.inference.conditions import Brief, Change, Sight, change_of, request_of
 from composer.inference.reach import paint_mask, reach_of
 from composer.inference.rebind import rebound
+from composer.inference.request import PaintRequest
 from composer.io.exr import ExrPart, read_exr_parts
 from composer.io.exr_deep import DeepImage
 from composer.io.exr_deep_read import read_deep_exr
@@ -136,7 +137,7 @@ def _painted_anew(
     return finish(look, guides, record, watch), inside
 
 
-def _request(scene: Scene, look: Look, sight: Sight, brief: Brief, change: Change, seed: int):  # type: ignore[no-untyped-def]
+def _request(scene: Scene, look: Look, sight: Sight, brief: Brief, change: Change, seed: int) -> PaintRequest:
     assert scene.painter is not None
     noise = scene.painter.noise_of(scene, [look], seed, scene.painter.brush.factor)
     request = request_of([sight], brief, noise)

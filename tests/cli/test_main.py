@@ -85,7 +85,7 @@ def test_a_fault_of_ours_is_no_traceback(make_shot, capsys, monkeypatch: pytest.
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(composer.render.job, "prepare_job", broken)
+    monkeypatch.setattr(composer.render.job, "prepare_jobs", broken)
     assert main(["render", str(make_shot(frames=1))]) == 1
     assert "a fault in Muster itself: ZeroDivisionError: oops" in capsys.readouterr().err
 

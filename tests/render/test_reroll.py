@@ -250,6 +250,19 @@ def test_what_cannot_be_rerolled_is_told_and_nothing_is_written(
         prepare_reroll(load_shot(shot), out, RerollAsk(("host.00003",)))
 
 
+def test_a_shot_that_has_changed_since_is_refused(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:
+    shot, out = paint_shot(TINY, frames=1), tmp_path / "out"
+    approve(shot, out)
+    text = shot.read_text()
+    shot.write_text(text.replace("heading_deg: 180", "heading_deg: 170"))
+    with pytest.raises(InputError, match="the shot has changed since this version was rendered"):
+        reroll(shot, out, "host.00003")
+    shot.write_text(text.replace("delivery: {}", "") + "delivery: {parts: [crowd]}\n")
+    with pytest.raises(InputError, match="needs this part in the approved files: expected shadow"):
+        reroll(shot, out, "host.00003")
+    assert not (out / "tiny" / "v001_r1").exists()
+
+
 def test_another_bundle_than_the_approved_one_is_refused(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:
     from tests.support.bundles import tiny_bundle
 

@@ -37,3 +37,21 @@ class NoiseBrush(GuideBrush):
         fine = np.repeat(np.repeat(noise, 8, 2), 8, 3)[:, :, :h, :w].transpose(0, 2, 3, 1)
         change = (request.mask * request.strength)[..., None]
         return (request.guide + 0.25 * change * fine).clip(0, 1).astype(np.float32)
+
+
+class SmoothBrush(GuideBrush):
+    """The guide with its noise laid on as soft spots, a latent large: what a decoder makes that draws nothing finer than its
+    latents. Nothing of its own moves or stands still: how still the picture is, is how still the noise is."""
+
+    def picture(self, request: PaintRequest) -> F32:
+        import cv2
+
+        (h, w), f = request.size, self.factor
+        size = -(-h // f), -(-w // f)
+        pictures = []
+        for number in request.frames:
+            noise = request.noise.latents(number, 3, size, f, "initial").transpose(1, 2, 0)
+            spots = cv2.resize(noise, (size[1] * f, size[0] * f), interpolation=cv2.INTER_CUBIC)
+            pictures.append(spots[:h, :w])
+        change = (request.mask * request.strength)[..., None]
+        return (request.guide + 0.15 * change * np.stack(pictures)).clip(0, 1).astype(np.float32)
