@@ -6,7 +6,17 @@ from __future__ import annotations
 import warp as wp
 
 from composer.guides.kernel_resolve import EMPTY, barycentric, ground_limit, key_depth, key_slot, key_triangle
-from composer.guides.kernel_view import OPTIONS, Draws, Eye, Meshes, camera_to_pixel, pixel_ray, skinned, to_camera, to_world
+from composer.guides.kernel_view import (
+    OPTIONS,
+    Draws,
+    Eye,
+    Meshes,
+    camera_to_pixel,
+    pixel_ray,
+    skinned,
+    to_camera,
+    to_world,
+)
 
 wp.set_module_options(OPTIONS)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+import torch
+
 from models.levy.recipe import net
 from models.levy.recipe.data import Stored, stored
 from models.levy.recipe.scenes import HELD_OUT
@@ -10,6 +14,15 @@ from models.levy.recipe.scenes import HELD_OUT
 SIZE_PX = (160, 128)
 #: A pair to train on, and one that is held out: men 40 px tall.
 NUMBERS = (3, HELD_OUT + 1)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Nets as small as these only wait for each other's threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
@@ -20,5 +33,5 @@ def pairs() -> list[Stored]:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a tiny network."""
-    monkeypatch.setitem(net.SIZES, "tiny", net.Size((16, 32, 32, 48), hint=(16, 16), heads=2))
+    monkeypatch.setitem(net.SIZES, "tiny", net.Size((16, 16, 32), hint=(16, 16), heads=2))
     return "tiny"

@@ -5,16 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
-from models.levy.recipe import measures as m
-from models.levy.recipe.crops import Crops, prepare
-from models.levy.recipe.data import Stored
-from models.levy.recipe.evaluate import Figures, evaluate, from_json
-from models.levy.recipe.export import card_text, write_bundle
-from models.levy.recipe.net import SIZES, Levy
-from models.levy.recipe.painted import Brushes, request_from
 from torch import Tensor
 
 from composer.errors import InputErrors, MachineError
@@ -23,6 +17,13 @@ from composer.inference.bundle import Bundle
 from composer.inference.bundle_verify import verify_bundle
 from composer.inference.engine import Engine, EngineOptions
 from composer.inference.families import open_adapter
+from models.levy.recipe import measures as m
+from models.levy.recipe.crops import Crops, prepare
+from models.levy.recipe.data import Stored
+from models.levy.recipe.evaluate import Figures, evaluate, from_json
+from models.levy.recipe.export import card_text, write_bundle
+from models.levy.recipe.net import SIZES, Levy
+from models.levy.recipe.painted import request_from
 
 
 @pytest.fixture
@@ -78,7 +79,9 @@ def test_the_adapter_sees_what_training_showed(bundle: Bundle, net: Levy, pairs:
         _same(cut["masked"][:, :, 0], batch.masked)
         with torch.no_grad():
             for name, part, hint in zip(("depth and normal", "pose"), (net.depth, net.pose), batch.hints, strict=True):
-                torch.testing.assert_close(cut[name][:, :, 0], part.controlnet_cond_embedding(hint), atol=1e-4, rtol=1e-3)
+                torch.testing.assert_close(
+                    cut[name][:, :, 0], part.controlnet_cond_embedding(hint), atol=1e-4, rtol=1e-3
+                )
         x = torch.randn(batch.clean.shape, generator=torch.Generator().manual_seed(4))
         t = torch.tensor([749.0])
         with torch.no_grad():
@@ -97,14 +100,18 @@ def test_it_paints_through_the_engine_the_same_twice(bundle: Bundle, pairs: list
     first, again = engine.paint(request), engine.paint(request)
     assert first.rgb.shape == request.guide.shape and np.isfinite(first.rgb).all()
     np.testing.assert_array_equal(first.rgb, again.rgb)
-    off = request.mask[0] == 0
+    off = cv2.dilate(request.mask[0], np.ones((5, 5))) == 0  # a latent is painted where any of its pixels is
     np.testing.assert_allclose(first.rgb[0][off], request.guide[0][off], atol=0.01)
     assert np.abs(first.rgb - request.guide)[0][request.mask[0] == 1].max() > 0.1
     assert set(first.dropped) <= {"id", "plate"}
 
 
 def test_every_figure_is_measured(bundle: Bundle, pairs: list[Stored]) -> None:
-    figures = evaluate(bundle, pairs[1:], "cpu", lambda _: None)
+    pair = pairs[1]
+    y, x = (int(v) for v in np.median(np.argwhere(pair.part("coverage") > 0.5), 0))
+    cut = (slice(max(y - 32, 0), max(y - 32, 0) + 64), slice(max(x - 32, 0), max(x - 32, 0) + 64))
+    small = replace(pair, bytes=pair.bytes[cut], depth=pair.depth[cut], agent=pair.agent[cut])
+    figures = evaluate(bundle, [small], "cpu", lambda _: None)
     told = figures.json()
     assert {k for k, v in told.items() if v is None} <= {
         "tiled", "same_again", "carried_world", "carried_screen", "frame_s", "frame_gib", "cpu_cuda",
@@ -124,7 +131,9 @@ def test_measures_of_pictures_that_are_known() -> None:
     error.add(target + np.float32(0.1), target, crowd)
     assert error.psnr == pytest.approx(20.0, abs=1e-4)
     agent = np.where(crowd, 1, 0).astype(np.uint16)
-    assert m.colour_errors(target + np.float32(0.02), target, agent, crowd.astype(np.float32)) == pytest.approx([0.02])
+    assert m.colour_errors(target + np.float32(0.02), target, agent, crowd.astype(np.float32)) == pytest.approx(
+        [0.02], rel=1e-4
+    )
     half = target.mean() + (target - target.mean()) * np.float32(0.5)
     assert m.detail(half, crowd) / m.detail(target, crowd) == pytest.approx(0.25, rel=1e-4)
     plate = np.zeros((32, 48, 3), np.float32)

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
+from composer.guides.ground import ground_depth
+from composer.guides.render import render_guides
 from models.levy.recipe import scenes
 from models.levy.recipe.data import Stored, slices, stored
 from models.levy.recipe.pairs import draft_samples, pair_from
 from models.levy.recipe.reference import render_reference
 from models.levy.recipe.scenes import HELD_OUT, SUN_HELD_DEG, may_meet, scene_of
-
-from composer.guides.ground import ground_depth
-from composer.guides.render import render_guides
 from tests.levy.conftest import NUMBERS, SIZE_PX
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
+from composer.errors import InputError
 from models.levy.recipe import data, train
 from models.levy.recipe.crops import Batch, Crops
 from models.levy.recipe.data import Stored
 from models.levy.recipe.train import Trainer, TrainSpec, levels, trained
-
-from composer.errors import InputError
 
 
 def test_pairs_come_back_from_disk_and_are_rendered_once(tmp_path: Path, pairs: list[Stored]) -> None:
@@ -74,11 +74,13 @@ class Fixed(Crops):
         return super().batch(np.random.default_rng(5), 2, 64)
 
 
-def test_a_few_steps_lower_the_loss(tmp_path: Path, pairs: list[Stored], tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_few_steps_lower_the_loss(
+    tmp_path: Path, pairs: list[Stored], tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(train, "WARM_UP_STEPS", 2)
     crops = Fixed()
     crops.add(pairs[0])
-    trainer = Trainer(TrainSpec(tiny, steps=30, batch=2, rate=2e-3, log_every=5), crops, tmp_path)
+    trainer = Trainer(TrainSpec(tiny, steps=30, batch=2, rate=3e-3, log_every=5), crops, tmp_path)
     batch = crops.batch(np.random.default_rng(0), 2, 64)
 
     def loss() -> float:
@@ -103,7 +105,9 @@ def test_going_on_is_as_if_never_stopped(tmp_path: Path, pairs: list[Stored], ti
     for name, value in whole.net.state_dict().items():
         assert torch.equal(value, second.net.state_dict()[name]), name
     net, state = trained(tmp_path / "parts")
-    assert state["step"] == 5 and all(torch.equal(v, net.state_dict()[k]) for k, v in whole.averaged().state_dict().items())
+    assert state["step"] == 5 and all(
+        torch.equal(v, net.state_dict()[k]) for k, v in whole.averaged().state_dict().items()
+    )
     assert sorted(p.name for p in (tmp_path / "parts").iterdir()) == ["checkpoint"]
 
 

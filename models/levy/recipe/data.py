@@ -165,6 +165,7 @@ def _alone() -> None:
     """One thread and low priority: there is a process for each core, and training beside them."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a card trains meanwhile
     os.nice(5)
     import cv2
 

@@ -119,7 +119,8 @@ class Trainer:
     def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         count = len(batch.clean)
         t = torch.from_numpy(np.where(rng.random(count) < PURE, 999, rng.integers(1000, size=count))).to(self.device)
-        noise = torch.from_numpy(rng.standard_normal(tuple(batch.clean.shape), np.float32)).to(self.device)
+        dice = torch.Generator(self.device).manual_seed(int(rng.integers(1 << 62)))
+        noise = torch.randn(batch.clean.shape, generator=dice, device=self.device)
         at = (slice(None), None, None, None)
         x = self.signal[t][at] * batch.clean + self.sigma[t][at] * noise
         with torch.autocast(self.device.type, torch.bfloat16):
