@@ -1,14 +1,32 @@
-"""A shot of `n` soldiers on a plain at 1920x1080, written to a folder: what `muster render` costs with everything on."""
+"""The whole chain at 1920x1080: a shot of `n` soldiers on a plain, rendered as `muster render` does, 4 samples a pixel.
+
+Reading the plate, layout, guides, pose picture, composite, and a multi-part EXR with every part of the default delivery;
+reading ahead and writing behind on threads. `python benchmarks/army.py 10000` measures one count in a process of its own.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import resource
+import sys
+import tempfile
+import time
 from pathlib import Path
 
+import guides
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from composer.camera.camera import View
 from composer.io.exr import ExrPart, write_exr
+from composer.render.job import prepare_job, run_job
+from composer.render.quality import load_quality
+from composer.shot.load import load_shot
+
+#: Frames that are rendered, and how many at the start are left out: kernels load, caches fill, nothing is written beside.
+FRAMES, WARM = 10, 2
 
 SHOT = """\
 muster: 1
@@ -62,3 +80,29 @@ def write_shot(folder: Path, count: int, frames: int, view: View) -> Path:
     path = folder / "shot.yaml"
     path.write_text(SHOT.format(polygon=[[round(float(v), 1) for v in p] for p in polygon], count=count))
     return path
+
+
+def measure(count: int) -> dict[str, object]:
+    """Seconds a frame once the job runs, between one frame's record and another's."""
+    stamps: list[tuple[float, float]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        shot = write_shot(Path(folder), count, FRAMES, guides.camera())
+        job = prepare_job(load_shot(shot), Path(folder) / "out", load_quality("preview"))
+        result = run_job(job, lambda *_: stamps.append((time.perf_counter(), time.process_time())))
+        records = json.loads(result.manifest.read_text())["frames"][WARM + 1 :]
+        size = sum(f.stat().st_size for f in (job.delivery / "exr").iterdir()) / FRAMES / 1e6
+    wall, busy = ((stamps[-1][k] - stamps[WARM][k]) / len(records) for k in (0, 1))
+    stages = {stage: float(np.mean([r["seconds"][stage] for r in records])) for stage in records[0]["seconds"]}
+    return {
+        "seconds": round(wall, 3),
+        "cpu_seconds": round(busy, 3),
+        "peak_memory_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "visible_soldiers": round(np.mean([r["soldiers_visible"] for r in records])),
+        "exr_megabytes": round(size, 1),
+        "stages": {name: round(s, 3) for name, s in stages.items()},
+        "load": os.getloadavg()[0],
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(int(sys.argv[1]))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import charge
 import guides
 import machine
 import preview
@@ -17,7 +18,7 @@ RESULTS = Path(__file__).parent / "results"
 
 def main() -> None:
     RESULTS.mkdir(exist_ok=True)
-    work = {"preview": preview, "guides": guides, "scale": scale, "step": step, "tiles": tiles}
+    work = {"preview": preview, "guides": guides, "scale": scale, "step": step, "charge": charge, "tiles": tiles}
     for name, module in work.items():
         result = {"benchmark": name, **module.measure(), "command": "make bench", "machine": machine.describe()}
         text = json.dumps(result, indent=1)

@@ -1,4 +1,4 @@
-"""Cost against count, 100 to 100,000 soldiers; how many of them show; and how steady the picture is.
+"""Cost against count, 100 to 100,000 soldiers, of the guides and of the whole chain; how many show; how steady they are.
 
 All at 1920x1080 with every pass; 4 samples a pixel unless said. The steadiness is that of the crowd alone, in a
 display's encoding.
@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import resource
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ import guides
 import numpy as np
 import warp as wp
 from numpy.typing import NDArray
+from plot import Line, plot
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -88,7 +90,8 @@ def cost(cast: Cast) -> list[dict[str, object]]:
                 "visible_soldiers": shown(last[0]),
                 "visible_triangles": visible,
                 "triangles_in_view": in_view,
-                "stages": {name: round(s, 3) for name, s in last[0].seconds.items()},
+                "stages": {name: round(s, 4) for name, s in last[0].seconds.items()},
+                "chain": chain(n),
             }
         )
     return rows
@@ -225,45 +228,74 @@ def popping(cast: Cast, seeds: int = 2) -> list[dict[str, object]]:
     return rows
 
 
-def plot(rows: list[dict[str, object]], path: Path) -> None:
-    """Seconds, and visible triangles, against count: both scales logarithmic, a decade as long either way."""
-    from PIL import Image, ImageDraw
+def chain(n: int) -> dict[str, object]:
+    """What `muster render` costs, in a process of its own."""
+    command = [sys.executable, str(Path(__file__).with_name("army.py")), str(n)]
+    return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
-    w, h, left, top, step = 560, 420, 70, 30, 110
-    picture = Image.new("RGB", (w, h), "white")
-    pen = ImageDraw.Draw(picture)
-    bottom = top + 3 * step
-    for k, n in enumerate(COUNTS):
-        x = left + 20 + k * step
-        pen.line([(x, top), (x, bottom)], fill="#dddddd")
-        pen.text((x - 18, bottom + 8), f"{n:,}", fill="black")
-    for k, label in enumerate(("0.01 s", "0.1 s", "1 s", "10 s")):
-        y = bottom - k * step
-        pen.line([(left, y), (left + 3 * step + 40, y)], fill="#dddddd")
-        pen.text((12, y - 6), label, fill="black")
-    series = (
-        ("seconds a frame", "#c0392b", [float(str(row["seconds"])) for row in rows], 0.01),
-        ("visible triangles (1 s = 1 million)", "#2c5f9e", [float(str(row["visible_triangles"])) for row in rows], 1e4),
-    )
-    for k, (name, colour, values, unit) in enumerate(series):
-        points = [(left + 20 + i * step, bottom - step * float(np.log10(v / unit))) for i, v in enumerate(values)]
-        pen.line(points, fill=colour, width=2)
-        for x, y in points:
-            pen.ellipse([x - 3, y - 3, x + 3, y + 3], fill=colour)
-        pen.text((left + 24, top + 6 + 16 * k), name, fill=colour)
-    pen.text((left + 120, bottom + 28), "soldiers in the shot", fill="black")
-    picture.quantize(16).save(path, optimize=True)
+
+def growth(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """By how much each decade of soldiers grows the guides' seconds and the triangles that show."""
+    found = []
+    for a, b in [*itertools.pairwise(rows), (rows[0], rows[-1])]:
+        ratio = {k: float(str(b[k])) / float(str(a[k])) for k in ("seconds", "visible_triangles")}
+        counts = {"from": a["soldiers"], "to": b["soldiers"]}
+        found.append({**counts, **{name: round(value, 2) for name, value in ratio.items()}})
+    return found
+
+
+def draw(rows: list[dict[str, object]], path: Path) -> None:
+    """Seconds against count, in all and by stage, and the triangles that show."""
+
+    def of(part: str) -> list[float]:
+        return [float(row["stages"][part]) for row in rows]  # type: ignore[index]
+
+    def total(row: dict[str, object], key: str) -> float:
+        return float(str(row[key]))
+
+    lines = [
+        Line("guides, all passes", "#c0392b", [total(row, "seconds") for row in rows], thick=True),
+        Line(
+            "visible triangles (1 s = 1 million)",
+            "#2c5f9e",
+            [total(row, "visible_triangles") for row in rows],
+            1e6,
+            True,
+        ),
+        Line("whole chain, EXR written", "#222222", [float(row["chain"]["seconds"]) for row in rows], thick=True),  # type: ignore[index]
+        Line("raster and resolve", "#e08e0b", of("raster and resolve")),
+        Line("sun", "#b9a11b", of("sun")),
+        Line("ground", "#4f8f3a", of("ground")),
+        Line("cull, pose and skin", "#8e5bb5", [a + b for a, b in zip(of("cull"), of("skin"), strict=True)]),
+    ]
+    plot(COUNTS, lines, (-3, 1), path)
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """Cost against count, for people."""
+    head = f"{'soldiers':>9s}{'visible':>9s}{'triangles':>11s}{'guides':>9s}{'chain':>8s}{'CPU':>8s}{'GiB':>7s}"
+    lines = [head]
+    for row in rows:
+        whole: dict[str, object] = row["chain"]  # type: ignore[assignment]
+        lines.append(
+            f"{row['soldiers']:>9,d}{row['visible_soldiers']:>9,d}{row['visible_triangles']:>11,d}{row['seconds']:>9.3f}"
+            f"{whole['seconds']:>8.3f}{whole['cpu_seconds']:>8.3f}{whole['peak_memory_gib']:>7.2f}"
+        )
+    return "\n".join(lines)
 
 
 def measure() -> dict[str, object]:
     cast = default_cast()
     rows = cost(cast)
     PLOT.parent.mkdir(exist_ok=True)
-    plot(rows, PLOT)
+    draw(rows, PLOT)
+    print(table(rows), file=sys.stderr)
     return {
         "what": "guides at 1920x1080, all passes, 4 samples a pixel, default cast",
         "load": os.getloadavg()[0],
+        "chain": "muster render, default parts, reading ahead and writing behind, 1920x1080 plate, another layout",
         "rows": rows,
+        "growth": growth(rows),
         "distinct_soldiers": distinct(cast),
         "slow_camera_move": steadiness(cast),
         "level_changes": popping(cast),

@@ -1,34 +1,103 @@
-"""Make the documentation's pictures again: `python docs/pictures.py` renders the demo's frame and sheet into docs/pictures/."""
+"""Make the documentation's pictures again, into docs/pictures/:
+
+python docs/pictures.py             # the demo's frame and sheet
+python docs/pictures.py charge      # the charge: charge.mp4 and a frame of it, charge.jpg (about 5 minutes on two cores)
+python docs/pictures.py options     # 100, 1,000 and 10,000 soldiers of one shot, one under the other
+python docs/pictures.py charge --out out    # the same as charge; frames that lie in out/ already are not rendered again
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import tempfile
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from composer.cli.main import build_parser
 from composer.color.spaces import ColorManager
 from composer.deliver.proxy import to_display
 from composer.io.image import read_channels
+from composer.io.movie_write import write_movie
 
-HERE = Path(__file__).parent / "pictures"
+ROOT = Path(__file__).resolve().parents[1]
+HERE = ROOT / "docs" / "pictures"
+CHARGE = ROOT / "scenes" / "valley" / "charge.yaml"
+OPTIONS = ROOT / "scenes" / "valley" / "options.yaml"
 FRAME = 1012
+#: Of the movie: its width, how coarsely it is coded (H.264 CRF), and the frame that is shown as a picture.
+MOVIE_PX, MOVIE_CRF, STILL = 1920, 23, 1016
+#: Of the options: how many soldiers, the width, and the part of each picture that is shown, in shares of its height.
+COUNTS, OPTIONS_PX, STRIP = (100, 1_000, 10_000), 1280, (0.26, 0.86)
+
+
+def shown(exr: Path, width_px: int) -> NDArray[np.uint8]:
+    """The composite of a delivered frame, for the screen."""
+    planes = read_channels(exr, [f"rgba.{c}" for c in "RGB"])
+    rgb = np.stack(list(planes.values()), axis=-1)
+    return to_display(rgb, "ACEScg", 1.0, ColorManager.open(None, {}, HERE), width_px)
+
+
+def run(*words: str) -> dict[str, object]:
+    """A `muster` command; what it reports."""
+    args = build_parser().parse_args([*words, "--json"])
+    return dict(args.run(args).data)
+
+
+def demo(out: str) -> None:
+    done = run("demo", "--frames", str(FRAME), "--out", out, "--quality", "final")
+    exr = next(Path(str(done["delivery"])).glob("exr/*.exr"))
+    Image.fromarray(shown(exr, 1920)).save(HERE / "valley.jpg", quality=88)
+    Image.open(str(done["sheet"])).convert("RGB").save(HERE / "sheet.jpg", quality=85)
+
+
+def charge(out: str, frames: str | None = None, pictures: Path = HERE) -> None:
+    """frames: only these, for a look."""
+    some = ["--frames", frames] if frames else []
+    done = run("render", str(CHARGE), "--out", out, "--quality", "final", *some)
+    files = sorted(Path(str(done["delivery"])).glob("exr/*.exr"))
+
+    def each() -> Iterator[NDArray[np.uint8]]:
+        for path in files:
+            yield shown(path, MOVIE_PX)
+
+    write_movie(pictures / "charge.mp4", each(), Fraction(24), crf=MOVIE_CRF)
+    still = next((f for f in files if f.stem.endswith(str(STILL))), files[-1])
+    Image.fromarray(shown(still, min(MOVIE_PX, 1600))).save(pictures / "charge.jpg", quality=86)
+
+
+def options(out: str) -> None:
+    """The same shot with each number of soldiers."""
+    strips = []
+    for count in COUNTS:
+        folder = str(Path(out) / str(count))
+        more = ("--frames", str(FRAME), "--count", str(count), "--out", folder, "--quality", "final")
+        picture = shown(next(Path(str(run("render", str(OPTIONS), *more)["delivery"])).glob("exr/*.exr")), OPTIONS_PX)
+        top, bottom = (round(share * len(picture)) for share in STRIP)
+        strips += [picture[top:bottom], np.full((6, OPTIONS_PX, 3), 255, np.uint8)]
+    Image.fromarray(np.concatenate(strips[:-1])).save(HERE / "options.jpg", quality=86)
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", default="demo", choices=("demo", "charge", "options"))
+    parser.add_argument("--out", help="where frames are rendered to (default: a folder that is deleted again)")
+    parser.add_argument("--frames", metavar="1001-1048", help="of the charge: only these")
+    args = parser.parse_args()
     HERE.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as out:
-        args = build_parser().parse_args(["demo", "--frames", str(FRAME), "--out", out, "--quality", "final", "--json"])
-        done = args.run(args).data
-        exr = next(Path(str(done["delivery"])).glob("exr/*.exr"))
-        planes = read_channels(exr, [f"rgba.{c}" for c in "RGB"])
-        rgb = np.stack(list(planes.values()), axis=-1)
-        color = ColorManager.open(None, {}, HERE)
-        Image.fromarray(to_display(rgb, "ACEScg", 1.0, color, 1920)).save(HERE / "valley.jpg", quality=88)
-        Image.open(str(done["sheet"])).convert("RGB").save(HERE / "sheet.jpg", quality=85)
+    with tempfile.TemporaryDirectory() as scratch:
+        out = args.out or scratch
+        if args.what == "demo":
+            demo(out)
+        elif args.what == "options":
+            options(out)
+        else:
+            charge(out, args.frames)
     print(json.dumps({p.name: p.stat().st_size for p in sorted(HERE.iterdir())}))
 
 

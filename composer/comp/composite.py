@@ -6,12 +6,17 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+import warp as wp
 from numpy.typing import NDArray
 
+from composer.comp import kernel_over
 from composer.comp.edges import actor_colour, background_behind
+from composer.comp.kernel_over import over_kernel
 from composer.comp.layer import F16, F32, Layer
+from composer.guides.device import Pool, load_kernels, upload
 
 HALF_MAX = 65504.0
+Box = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
@@ -34,20 +39,37 @@ def composite(plate: F32, crowd_rgb: F32, crowd_alpha: F32, shadow: F32, matte: 
 
     Outside the pixels where crowd or shadow have alpha in half precision the result is the plate, bit for bit.
     """
-    alpha, dark = crowd_alpha.astype(np.float16), shadow.astype(np.float16)
-    touched = (alpha > 0) | (dark > 0)
-    result, clipped = _half(plate)
-    notes = [f"{clipped} plate values beyond half float's range were clipped to {HALF_MAX:.0f}"] if clipped else []
-    box = _bounds(touched)
-    mixed, over = _half(laid_over(plate, crowd_rgb, alpha, dark, matte, clean)[box])
+    height, width = shadow.shape
+    rgb = np.empty((height, width, 3), np.float16)
+    crowd, dark = (np.empty((height, width, 4), np.float16) for _ in range(2))
+    touched, soft = (np.empty((height, width), bool) for _ in range(2))
+    clipped = np.zeros((height, 2), np.int32)
+    into = [(half.view(np.uint16), wp.uint16) for half in (rgb, crowd, dark)]
+    into += [(mask.view(np.uint8), wp.uint8) for mask in (touched, soft)]
+    out_of = [(plate, wp.vec3), (crowd_rgb, wp.vec3)]
+    out_of += [(part, wp.float32) for part in (crowd_alpha, shadow, matte)]
+    arrays = [upload(part, kind, "cpu") for part, kind in (*out_of, *into, (clipped, wp.int32))]
+    load_kernels("cpu", kernel_over)
+
+    def work(rows: tuple[int, int]) -> None:
+        wp.launch(over_kernel, dim=(rows[1] - rows[0], width), device="cpu", inputs=[rows[0], *arrays])
+
+    pool = Pool("cpu", None)
+    try:
+        pool.run(work, pool.split(height))
+    finally:
+        pool.close()
+    of_plate, over = (int(n) for n in clipped.sum(0))
+    if soft.any():
+        box, behind = _edge(soft, touched, (plate, crowd_rgb, matte, crowd[..., 3], dark[..., 3]), clean)
+        half, more = _half(behind)
+        over += more[soft[box]].sum()
+        np.copyto(rgb[box], half, where=soft[box][..., None])
+    notes = [f"{of_plate} plate values beyond half float's range were clipped to {HALF_MAX:.0f}"] if of_plate else []
     if over:
         notes.append(f"{over} composite values beyond half float's range were clipped to {HALF_MAX:.0f}")
-    result[box] = np.where(touched[box][..., None], mixed, result[box])
-    layers = (
-        Layer("shadow", _rgba(np.zeros_like(crowd_rgb), dark)),
-        Layer("crowd", _rgba(np.where((alpha > 0)[..., None], crowd_rgb, 0.0), alpha)),
-    )
-    return Composite(result, layers, touched, untouched_digest(result, touched), tuple(notes))
+    layers = (Layer("shadow", dark), Layer("crowd", crowd))
+    return Composite(rgb, layers, touched, untouched_digest(rgb, touched), tuple(notes))
 
 
 def laid_over(
@@ -56,23 +78,31 @@ def laid_over(
     """The picture itself, float32 [H, W, 3]: as `composite`, not yet rounded to half. Outside of crowd and shadow it is
     the plate."""
     result = plate.copy()
-    box = _bounds((crowd_alpha > 0) | (shadow > 0))
+    touched = (crowd_alpha > 0) | (shadow > 0)
+    box = _bounds(touched)
     a, s = crowd_alpha[box].astype(np.float32), shadow[box].astype(np.float32)
     mixed = plate[box] * ((1.0 - a) * (1.0 - s))[..., None] + crowd_rgb[box]
-    touched = (a > 0) | (s > 0)
-    soft = touched & (matte[box] > 0)
+    np.copyto(result[box], mixed, where=touched[box][..., None])
+    soft = touched & (matte > 0)
     if soft.any():
-        edge = _bounds(soft, margin=32)
-        parts = (x[box][edge] for x in (plate, crowd_rgb, matte))
-        behind = _behind_actor(*parts, a[edge], s[edge], None if clean is None else clean[box][edge])
-        mixed[edge] = np.where(soft[edge][..., None], behind, mixed[edge])
-    result[box] = np.where(touched[..., None], mixed, result[box])
+        box, behind = _edge(soft, touched, (plate, crowd_rgb, matte, crowd_alpha, shadow), clean)
+        np.copyto(result[box], behind, where=soft[box][..., None])
     return result
+
+
+def _edge(
+    soft: NDArray[np.bool_], touched: NDArray[np.bool_], parts: tuple[F32, F32, F32, F16, F16], clean: F32 | None
+) -> tuple[Box, F32]:  # fmt: skip
+    """The box around the touched pixels with a matte before them, and the picture there; parts: as of `_behind_actor`."""
+    box = _bounds(soft, margin=32, within=_bounds(touched))
+    own = [part[box].astype(np.float32, copy=False) for part in parts]
+    return box, _behind_actor(*own, None if clean is None else clean[box])
 
 
 def untouched_digest(rgb: F16, touched: NDArray[np.bool_]) -> str:
     """SHA-256 of the half-float RGB values outside `touched`, row-major, little-endian."""
-    return hashlib.sha256(np.ascontiguousarray(rgb[~touched].astype("<f2"))).hexdigest()
+    pixels = np.ascontiguousarray(rgb.astype("<f2", copy=False)).view("V6")[..., 0]
+    return hashlib.sha256(pixels[~touched].view(np.uint8)).hexdigest()
 
 
 def _behind_actor(plate: F32, crowd_rgb: F32, matte: F32, alpha: F32, dark: F32, clean: F32 | None) -> F32:
@@ -90,24 +120,24 @@ def _behind_actor(plate: F32, crowd_rgb: F32, matte: F32, alpha: F32, dark: F32,
     return m * own + (seen - weight) * back + crowd_rgb + rest * (1.0 - weight / seen)
 
 
-def _bounds(mask: NDArray[np.bool_], margin: int = 0) -> tuple[slice, slice]:
-    """The smallest box that holds every True, and `margin` pixels around it."""
+def _bounds(mask: NDArray[np.bool_], margin: int = 0, within: Box | None = None) -> Box:
+    """The smallest box that holds every True, and `margin` pixels around it, as far as `within` (the picture) has
+    them."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if len(rows) == 0:
         return slice(0, 0), slice(0, 0)
-    return tuple(slice(max(int(i[0]) - margin, 0), int(i[-1]) + 1 + margin) for i in (rows, columns))
+    ends = [(i.start, i.stop) for i in within] if within else [(0, n) for n in mask.shape]
+    made = [
+        slice(max(int(i[0]) - margin, low), min(int(i[-1]) + 1 + margin, high))
+        for i, (low, high) in zip((rows, columns), ends, strict=True)
+    ]
+    return made[0], made[1]
 
 
-def _half(values: F32) -> tuple[F16, int]:
-    """float16 with finite overflow clipped and counted; NaN and Inf of the plate stay as they are."""
+def _half(values: F32) -> tuple[F16, NDArray[np.bool_]]:
+    """float16 with finite overflow clipped, and where it was; NaN and Inf stay as they are."""
     with np.errstate(over="ignore"):
         half = values.astype(np.float16)
-    over = np.isinf(half) & np.isfinite(values) if np.isinf(half).any() else np.zeros(0, bool)
-    if over.any():
-        half[over] = np.sign(values[over]) * HALF_MAX
-    return half, int(np.count_nonzero(over))
-
-
-def _rgba(rgb: F32, alpha: F16) -> F16:
-    half, _ = _half(rgb)
-    return np.concatenate([half, alpha[..., None]], axis=-1)
+    over = np.isinf(half) & np.isfinite(values)
+    half[over] = np.sign(values[over]) * HALF_MAX
+    return half, over

@@ -31,7 +31,8 @@ class Skeleton:
     (feet on y = 0, facing -Z, x to the figure's RIGHT is +X).
     openpose: for each of the 18 COCO/OpenPose body joints (nose, neck, r-shoulder, r-elbow, r-wrist, l-shoulder,
     l-elbow, l-wrist, r-hip, r-knee, r-ankle, l-hip, l-knee, l-ankle, r-eye, l-eye, r-ear, l-ear) the joint that carries
-    it, and openpose_offset_m: float32 [18, 3], its place in the figure's space at bind pose.
+    it, -1 where it is no person's (an arrow), and openpose_offset_m: float32 [18, 3], its place in the figure's space at
+    bind pose. hooves: the joints of a horse's left fore, right fore, left hind and right hind foot; empty without them.
     """
 
     names: tuple[str, ...]
@@ -39,6 +40,7 @@ class Skeleton:
     bind_m: F32
     openpose: I16
     openpose_offset_m: F32
+    hooves: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

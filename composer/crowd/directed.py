@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.crowd.agents import I16, Agents, Cast
+from composer.crowd.behaviour.acts import Acts
 from composer.crowd.casting import Casting, clips_called
 from composer.crowd.looks import Looks, rows
 from composer.crowd.orders import NEVER, UP, Crowd, Orders, Track, between, rows_of
@@ -70,6 +71,10 @@ class Directed:
     @property
     def wanted(self) -> int:
         return self.base.wanted
+
+    @property
+    def acts(self) -> Acts | None:
+        return self.base.acts
 
     @property
     def casting(self) -> Casting:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.crowd.agents import I16, Agents
+from composer.crowd.behaviour.acts import Acts
 from composer.crowd.casting import Casting
 
 F64 = NDArray[np.float64]
@@ -40,6 +41,8 @@ class Crowd(Protocol):
     def wanted(self) -> int: ...
     @property
     def notes(self) -> tuple[str, ...]: ...
+    @property
+    def acts(self) -> Acts | None: ...
 
     def __len__(self) -> int: ...
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
 from composer.camera.camera import View
-from composer.crowd.agents import Cast
+from composer.crowd.agents import Agents, Cast
+from composer.crowd.arrows import Archery, shoots, with_arrow
 from composer.crowd.bvh import read_bvh
 from composer.crowd.cast import default_cast
 from composer.crowd.cast_file import CastFile, load_cast
 from composer.crowd.layout import layout
-from composer.crowd.names import Names, names_of
+from composer.crowd.names import Names, names_of, with_arrows
 from composer.crowd.orders import Crowd
 from composer.crowd.overrides import Picker, direct
 from composer.crowd.regions import GroundLike
@@ -27,13 +28,19 @@ from composer.shot.schema import CrowdSpec, ShotFile
 @dataclass(frozen=True)
 class People:
     """cast: what they look like and do. layout: who stands where, overrides and all. names: of everybody. references:
-    pictures of heroes, by agent id. notes: what was assumed."""
+    pictures of heroes, by agent id. notes: what was assumed. archery: where somebody shoots."""
 
     cast: Cast
     layout: Crowd
     names: Names
     notes: tuple[str, ...]
     references: Mapping[int, Path] = field(default_factory=dict)
+    archery: Archery | None = None
+
+    def at(self, frames: Sequence[int]) -> Agents:
+        """All that is drawn at these frames: everybody, and the arrows."""
+        agents = self.layout.at(frames)
+        return agents if self.archery is None else self.archery.over(agents)
 
 
 def people_of(
@@ -55,7 +62,7 @@ def people_of(
         crowd = shot.crowd if file is None else with_cast(shot.crowd, file)
     dressed, notes = cast_of(shot, file, crowd)
     sides = {**(file.sides if file else {}), **shot.sides}
-    cast = dressed.cast
+    cast = with_arrow(dressed.cast) if shoots(crowd) else dressed.cast
     try:
         placed = layout(
             crowd,
@@ -80,7 +87,11 @@ def people_of(
     look = pick(cast) if pick else None
     full = shot.model_copy(update={"crowd": crowd, "sides": sides})
     directed = direct(full, cast, placed, ground, pick=look, fewer=count is not None and count < own)
-    return People(cast, directed, names_of(directed), (*notes, *directed.notes), pictures)
+    names = names_of(directed)
+    archery = Archery(cast, directed, ground) if shoots(crowd) else None
+    if archery:
+        names = with_arrows(names, archery)
+    return People(cast, directed, names, (*notes, *directed.notes), pictures, archery)
 
 
 def cast_file_of(shot: ShotFile) -> CastFile | None:

@@ -90,6 +90,16 @@ def first_id(region: str) -> int:
     return 1 + int(hash_u32(int(purpose_key(region)), "first id")) % (2**32 - 1 - _ID_SPAN)
 
 
+def free_id(purpose: str, count: int, taken: NDArray[np.uint32]) -> int:
+    """The first of `count` ids in a row for `purpose` that none of `taken` (ascending) is among."""
+    for again in range(64):
+        first = 1 + int(hash_u32(int(purpose_key(purpose)) + again, "first id")) % (2**32 - 1 - max(count, _ID_SPAN))
+        a, b = np.searchsorted(taken, [first, first + count])
+        if a == b:
+            return first
+    raise InputError("the crowd's ids leave no room", expected=f"{count:,} in a row for {purpose}")
+
+
 def check_ids(names: Sequence[str], ids: Mapping[str, NDArray[np.uint32]]) -> None:
     """InputError if two regions' ids meet (about one chance in four billion for each pair of people)."""
     spans = sorted((int(ids[n].min()), int(ids[n].max()), n) for n in names if len(ids[n]))

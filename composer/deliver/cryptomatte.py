@@ -8,13 +8,18 @@ or all 1; channels `R G B A` of a level hold id, coverage, id, coverage in falli
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import mmh3
 import numpy as np
+import warp as wp
 from numpy.typing import NDArray
 
+from composer.deliver import kernel_crypto
+from composer.deliver.kernel_crypto import extent_kernel, level_kernel, place_kernel
+from composer.guides.device import Pool, load_kernels, upload
 from composer.guides.passes import F32, Samples
 from composer.io.window import Window
 
@@ -50,34 +55,31 @@ def metadata(layer: str, names: list[str]) -> dict[str, str]:
 class Shares:
     """What is in each pixel, in CSR form: pixel p (row-major) owns entries start[p]:start[p + 1].
 
-    start: int64 [H * W + 1]. thing: int64 [E], its number. coverage: float32 [E]; a thing is once in a pixel.
+    start: int64 [H * W + 1]. thing: int32 [E], its number. coverage: float32 [E]; those of one thing in a pixel add up.
+    grouped: things are groups of agents.
     """
 
     start: NDArray[np.int64]
-    thing: NDArray[np.int64]
+    thing: NDArray[np.int32]
     coverage: F32
+    grouped: bool = False
 
 
 def by_agent(samples: Samples, agents: U32) -> Shares:
     """Things are the places in `agents`: uint32 [K], ascending, everybody in `samples`."""
-    return Shares(samples.start, np.searchsorted(agents, samples.agent_id), samples.coverage)
+    thing = np.zeros(len(samples.agent_id), np.int32)
+    inputs = [
+        upload(agents, wp.uint32, "cpu"),
+        upload(samples.agent_id, wp.uint32, "cpu"),
+        upload(thing, wp.int32, "cpu"),
+    ]
+    _in_rows(len(thing), lambda a, b: wp.launch(place_kernel, dim=b - a, device="cpu", inputs=[a, *inputs]), 4096)
+    return Shares(samples.start, thing, samples.coverage)
 
 
 def by_group(shares: Shares, group: NDArray[np.int64]) -> Shares:
-    """The same by what the things belong to: int64 [K], the group of each. Coverages of one group add up in a pixel."""
-    if len(shares.thing) == 0:
-        return shares
-    pixel = _pixels(shares.start)
-    groups = int(group.max()) + 1
-    key, coverage = pixel * groups + group[shares.thing], shares.coverage
-    crowded = np.flatnonzero(np.diff(shares.start)[pixel] > 1)
-    order = crowded[np.argsort(key[crowded], kind="stable")]
-    key[crowded], coverage = key[order], coverage.copy()
-    coverage[crowded] = shares.coverage[order]
-    first = np.flatnonzero(np.diff(key, prepend=-1))
-    count = np.bincount(key[first] // groups, minlength=len(shares.start) - 1)
-    total = np.minimum(np.add.reduceat(coverage, first), np.float32(1))
-    return Shares(np.concatenate([[0], np.cumsum(count)]), key[first] % groups, total)
+    """The same by what the things belong to: int64 [K], the group of each."""
+    return Shares(shares.start, group.astype(np.int32)[shares.thing], shares.coverage, grouped=True)
 
 
 def levels(shares: Shares, size_px: tuple[int, int], ids: F32, level_count: int = 3) -> list[tuple[Window, list[F32]]]:
@@ -86,33 +88,45 @@ def levels(shares: Shares, size_px: tuple[int, int], ids: F32, level_count: int 
 
     ids: float32 [K], the hash of each thing.
     """
-    width, _ = size_px
-    count = np.diff(shares.start)
-    pixel = _pixels(shares.start)
-    thing, coverage = shares.thing, shares.coverage
-    crowded = np.flatnonzero(count[pixel] > 1)
-    if len(crowded):
-        order = crowded[np.lexsort((-coverage[crowded], pixel[crowded]))]
-        thing, coverage = thing.copy(), coverage.copy()
-        thing[crowded], coverage[crowded] = shares.thing[order], shares.coverage[order]
-    rank = np.arange(len(pixel)) - shares.start[pixel]
-    y, x = np.divmod(pixel, width)
+    width, height = size_px
+    kinds = (wp.int64, wp.int32, wp.float32)
+    arrays = [upload(a, k, "cpu") for a, k in zip((shares.start, shares.thing, shares.coverage), kinds, strict=True)]
+    extent = np.tile(np.array([width, -1], np.int32), (height, level_count, 1))
+    reach = upload(extent, wp.int32, "cpu")
+
+    def find(a: int, b: int) -> None:
+        wp.launch(extent_kernel, dim=b - a, device="cpu", inputs=[a, width, *arrays, reach])
+
+    _in_rows(height, find)
+    colours = upload(ids, wp.float32, "cpu")
     found = []
     for level in range(level_count):
-        mine = [np.flatnonzero((rank == 2 * level + k) & (coverage > 0)) for k in range(2)]
-        first = mine[0]
-        box = Window(0, 0, 1, 1)
-        if len(first):
-            left, top = int(x[first].min()), int(y[first].min())
-            box = Window(left, top, int(x[first].max()) - left + 1, int(y[first].max()) - top + 1)
-        planes = [np.zeros((box.height, box.width), np.float32) for _ in range(4)]
-        for k, entries in enumerate(mine):
-            at = (y[entries] - box.y, x[entries] - box.x)
-            planes[2 * k][at], planes[2 * k + 1][at] = ids[thing[entries]], coverage[entries]
-        found.append((box, planes))
+        box = _window(extent[:, level])
+        planes = np.zeros((4, box.height, box.width), np.float32)
+        inputs = [box.x, box.y, width, level, int(shares.grouped), *arrays, colours, upload(planes, wp.float32, "cpu")]
+
+        def fill(a: int, b: int, inputs: list[object] = inputs, columns: int = box.width) -> None:
+            wp.launch(level_kernel, dim=(b - a, columns), device="cpu", inputs=[a, *inputs])
+
+        _in_rows(box.height, fill)
+        found.append((box, list(planes)))
     return found
 
 
-def _pixels(start: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The pixel of each entry."""
-    return np.repeat(np.arange(len(start) - 1, dtype=np.int64), np.diff(start))
+def _window(extent: NDArray[np.int32]) -> Window:
+    """extent: int32 [H, 2], first and last column of each row."""
+    rows = np.flatnonzero(extent[:, 1] >= extent[:, 0])
+    if len(rows) == 0:
+        return Window(0, 0, 1, 1)
+    left, right = int(extent[rows, 0].min()), int(extent[rows, 1].max())
+    return Window(left, int(rows[0]), right - left + 1, int(rows[-1] - rows[0]) + 1)
+
+
+def _in_rows(n: int, work: Callable[[int, int], None], least: int = 24) -> None:
+    """`work(a, b)` for parts of n rows, on the cores there are."""
+    load_kernels("cpu", kernel_crypto)
+    pool = Pool("cpu", None)
+    try:
+        pool.run(lambda part: work(*part), pool.split(n, least))
+    finally:
+        pool.close()

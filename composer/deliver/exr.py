@@ -27,8 +27,9 @@ from composer.io.window import Window
 from composer.shot.schema import PARTS_BY_DEFAULT
 
 HALF_MAX = 65504.0
-#: Where PIZ is quicker than ZIP and no larger: a picture with the plate's grain. The passes are clean, and ids repeat.
-QUICKEST = {"rgba": "piz"}
+#: Where PIZ is quicker than ZIP and no larger: a picture with the plate's grain, and sticks on black. The passes are clean,
+#: and ids repeat.
+QUICKEST = {"rgba": "piz", "pose": "piz"}
 
 
 @dataclass(frozen=True)
@@ -68,17 +69,19 @@ def write_frame(path: Path, frame: Frame, view: View, slate: Slate, names: Names
 
 def parts_of(frame: Frame, slate: Slate, names: Names) -> list[ExrPart]:
     """The parts that hold something, in the file's order."""
-    return [p for name in slate.parts for p in _parts(name, frame, slate, names)]
+    parts = [p for name in slate.parts if not name.startswith("crypto") for p in _parts(name, frame, slate)]
+    return parts + _crypto([name for name in slate.parts if name.startswith("crypto")], frame, slate, names)
 
 
 def write_parts(path: Path, parts: Sequence[ExrPart], frame: Frame, view: View, slate: Slate) -> tuple[str, ...]:
     """Write parts under the header of `frame`; as `write_frame`."""
     height, width = frame.composite.shape[:2]
-    header = header_of(frame, view, slate)
+    # a layer's metadata is in its own parts, and that of all in the first part, where Nuke looks
+    first = dict(parts[0].attributes)
     for part in parts:
-        if part.name.startswith("crypto"):
-            header.update({k: v for k, v in part.attributes.items() if k.startswith("cryptomatte/")})
-    write_exr(path, parts, (width, height), header, pixel_aspect=slate.pixel_aspect)
+        first.update({k: v for k, v in part.attributes.items() if k.startswith("cryptomatte/")})
+    parts = [replace(parts[0], attributes=first), *parts[1:]]
+    write_exr(path, parts, (width, height), header_of(frame, view, slate), pixel_aspect=slate.pixel_aspect)
     return tuple(p.name for p in parts)
 
 
@@ -112,7 +115,7 @@ def header_of(frame: Frame, view: View, slate: Slate) -> dict[str, object]:
     return header
 
 
-def _parts(name: str, frame: Frame, slate: Slate, names: Names) -> list[ExrPart]:
+def _parts(name: str, frame: Frame, slate: Slate) -> list[ExrPart]:
     """The EXR parts of one name in `Slate.parts`; none where it holds nothing."""
     guides = frame.guides
     covered = guides.coverage > 0
@@ -134,9 +137,7 @@ def _parts(name: str, frame: Frame, slate: Slate, names: Names) -> list[ExrPart]
         return _cropped("motion", covered, lambda box: _motion(frame, box), slate)
     if name == "albedo":
         return _cropped("albedo", covered, lambda box: _planes("RGB", _f16(guides.albedo[box])), slate)
-    if name == "pose":
-        return _cropped("pose", frame.pose.any(axis=-1), lambda box: _planes("RGB", _f16(frame.pose[box])), slate)
-    return _crypto(name, frame, slate, names)
+    return _cropped("pose", frame.pose.any(axis=-1), lambda box: _planes("RGB", _f16(frame.pose[box])), slate)
 
 
 def _light(name: str, frame: Frame, slate: Slate) -> list[ExrPart]:
@@ -163,26 +164,29 @@ def _control(frame: Frame, covered: NDArray[np.bool_], slate: Slate) -> list[Exr
     return [replace(part, attributes=tags) for part in parts]
 
 
-def _crypto(layer: str, frame: Frame, slate: Slate, names: Names) -> list[ExrPart]:
+def _crypto(layers: Sequence[str], frame: Frame, slate: Slate, names: Names) -> list[ExrPart]:
     samples = frame.guides.samples
     agents = np.unique(samples.agent_id)
-    if len(agents) == 0:
+    if len(agents) == 0 or not layers:
         return []
     height, width = frame.guides.coverage.shape
-    shares = cryptomatte.by_agent(samples, agents)
-    called = getattr(names, layer.removeprefix("crypto_"))
-    things = [called[a] for a in agents.tolist()]
-    if layer != "crypto_agent":
-        each = things
-        things = sorted(set(each))
-        number = {thing: i for i, thing in enumerate(things)}
-        shares = cryptomatte.by_group(shares, np.array([number[thing] for thing in each], dtype=np.int64))
-    pictures = cryptomatte.levels(shares, (width, height), cryptomatte.hash_floats(things))
-    tags = cryptomatte.metadata(layer, things)
-    return [
-        _part(f"{layer}{i:02d}", dict(zip("RGBA", planes, strict=True)), box, slate, tags)
-        for i, (box, planes) in enumerate(pictures)
-    ]
+    by_agent = cryptomatte.by_agent(samples, agents)
+    parts = []
+    for layer in layers:
+        called = getattr(names, layer.removeprefix("crypto_"))
+        shares, things = by_agent, [called[a] for a in agents.tolist()]
+        if layer != "crypto_agent":
+            each = things
+            things = sorted(set(each))
+            number = {thing: i for i, thing in enumerate(things)}
+            shares = cryptomatte.by_group(shares, np.array([number[thing] for thing in each], dtype=np.int64))
+        pictures = cryptomatte.levels(shares, (width, height), cryptomatte.hash_floats(things))
+        tags = cryptomatte.metadata(layer, things)
+        parts += [
+            _part(f"{layer}{i:02d}", dict(zip("RGBA", planes, strict=True)), box, slate, tags)
+            for i, (box, planes) in enumerate(pictures)
+        ]
+    return parts
 
 
 def _motion(frame: Frame, box: tuple[slice, slice]) -> dict[str, NDArray[np.float16]]:

@@ -11,6 +11,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from composer.crowd.agents import Cast, Clip, Figure, Mesh
+from composer.crowd.motion.feet import ANKLE_M
 from composer.crowd.motions import played
 from composer.errors import InputError
 from composer.guides.kernel_pose import Motion
@@ -27,7 +28,8 @@ class Assets:
     """meshes, motion (without the agents' own arrays) on the device; mesh_of: int32 [figures, most lods]; radius_m:
     float64 [figures, clips] of a sphere around `MIDDLE_M`, over the whole clip; rig_of: int32 [figures]; joints_of:
     int32 [rigs]; played: int16 [figures, clips], see `motions.played`; tall: float64 [figures], heights relative to a
-    man; pose_joint, pose_place: [rigs, 18]."""
+    man; pose_joint, pose_place: [rigs, 18]; hoof_joint, hoof_place: [rigs, 4], -1 without; person_of: bool [rigs], whether it
+    stands on the ground; hoofed: any of them on hooves."""
 
     meshes: Meshes
     motion: Motion
@@ -41,6 +43,10 @@ class Assets:
     tall: NDArray[np.float64]
     pose_joint: wp.array
     pose_place: wp.array
+    hoof_joint: wp.array
+    hoof_place: wp.array
+    person_of: NDArray[np.bool_]
+    hoofed: bool
 
     def lod(self, figure: NDArray[np.int16], height_px: NDArray[np.float64]) -> NDArray[np.int32]:
         """The mesh for figures whose men are of these heights in the picture."""
@@ -107,6 +113,15 @@ def _places(mesh: Mesh) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return first[order], rank[place.reshape(-1)]
 
 
+def _soles(cast: Cast, hooves: NDArray[np.int32]) -> NDArray[np.float32]:
+    """float32 [rigs, 4, 3]: the middle of each hoof's sole at bind pose, as high over the ground as a man's ankle."""
+    out = np.zeros((*hooves.shape, 3), np.float32)
+    for skeleton, row, place in zip(cast.skeletons, hooves, out, strict=True):
+        place[row >= 0] = skeleton.bind_m[row[row >= 0]]
+    out[..., 1] = np.minimum(out[..., 1], ANKLE_M)
+    return out
+
+
 def _starts(counts: list[int]) -> NDArray[np.int32]:
     return np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int32)
 
@@ -149,6 +164,9 @@ def _pack(cast: Cast, device: str) -> Assets:
     motion.first_bind = up(_starts([int(n) for n in joints_of])[rig], wp.int32)
     motion.looped = up(np.array([c.looped for c in cast.clips], np.int32), wp.int32)
     motion.bind = up(np.concatenate([s.bind_m for s in cast.skeletons]).astype(np.float32), wp.vec3)
+    hooves = np.full((len(cast.skeletons), 4), -1, np.int32)
+    for rig_number, skeleton in enumerate(cast.skeletons):
+        hooves[rig_number, : len(skeleton.hooves)] = skeleton.hooves
     plays = played(cast)
     radius = np.zeros(plays.shape)
     for f, figure in enumerate(cast.figures):
@@ -168,6 +186,10 @@ def _pack(cast: Cast, device: str) -> Assets:
         tall=np.array([1.0 if f.rig == 0 else _tall(f) for f in cast.figures]),
         pose_joint=up(np.stack([s.openpose for s in cast.skeletons]).astype(np.int32), wp.int32),
         pose_place=up(np.stack([s.openpose_offset_m for s in cast.skeletons]).astype(np.float32), wp.vec3),
+        hoof_joint=up(hooves, wp.int32),
+        hoof_place=up(_soles(cast, hooves), wp.vec3),
+        person_of=np.array([(s.openpose >= 0).any() for s in cast.skeletons]),
+        hoofed=bool((hooves >= 0).any()),
     )
 
 

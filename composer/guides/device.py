@@ -53,6 +53,14 @@ def empty(shape: tuple[int, ...], dtype: type, device: str) -> wp.array:
     return upload(np.empty((*shape, *tail), wp.dtype_to_numpy(scalar)), dtype, device)
 
 
+def zeros(shape: tuple[int, ...], dtype: type, device: str) -> wp.array:
+    """The same, all zero."""
+    if device != "cpu":
+        return wp.zeros(shape, dtype=dtype, device=device)
+    tail, scalar = getattr(dtype, "_shape_", ()), getattr(dtype, "_wp_scalar_type_", dtype)
+    return upload(np.zeros((*shape, *tail), wp.dtype_to_numpy(scalar)), dtype, device)
+
+
 def lanes(device: str) -> int:
     """Threads that share one agent: the CPU back end runs them one after the other, so one; CUDA wants many."""
     return 1 if device == "cpu" else 128

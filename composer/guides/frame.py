@@ -210,10 +210,72 @@ def _leaned(level: F64, axis: F64) -> F64:
 
 
 def plant(
-    agents: Agents, crowd: Crowd, slots: Slots, joints_rel: NDArray[np.float32], origin_m: F64, device: str
+    agents: Agents,
+    crowd: Crowd,
+    slots: Slots,
+    joints_rel: NDArray[np.float32],
+    hooves_rel: NDArray[np.float32] | None,
+    origin_m: F64,
+    device: str,
 ) -> tuple[Feet, wp.array]:
-    """Who stands on which cell of the ground, for contact; and how tightly each stands, float32 [K]. origin_m: the
-    camera's place."""
+    """Who stands on which cell of the ground, for contact; and how tightly each stands, float32 [K]. joints_rel: [K, 18,
+    3], NaN for what is no person; hooves_rel: [K, 4, 3], NaN without. origin_m: the camera's place."""
+    n = len(slots.index)
+    pairs = _pairs(agents, crowd, slots, joints_rel, hooves_rel)
+    feet = Feet()
+    stands = np.flatnonzero(np.isfinite(pairs.left).all(1))
+    flat = pairs.body[stands][:, ::2].astype(np.float64)
+    reach = (CONTACT_M * pairs.scale[stands]).astype(np.float64)
+    some = len(stands) > 0
+    low = flat.min(0) - 1.5 if some else np.zeros(2)
+    high = flat.max(0) + 1.5 if some else np.ones(2)
+    cell = max(1.0, 2.0 ** np.ceil(np.log2(np.sqrt(np.prod(high - low) / MOST_CELLS))))
+    corner = -np.mod(origin_m[[0, 2]], cell)  # of the world's cell at the camera
+    i0, j0 = (int(v) for v in np.floor((low - corner) / cell))
+    nx, nz = (int(v) for v in np.floor((high - corner) / cell) - (i0, j0) + 1)
+    first = (np.floor((flat - reach[:, None] - corner) / cell).astype(np.int64) - (i0, j0)).clip(0)
+    last = (np.floor((flat + reach[:, None] - corner) / cell).astype(np.int64) - (i0, j0)).clip(0, (nx - 1, nz - 1))
+    wide = int((last - first).max()) + 1 if some else 0
+    cells, items = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for dz in range(wide):
+        for dx in range(wide):
+            fits = (first[:, 0] + dx <= last[:, 0]) & (first[:, 1] + dz <= last[:, 1])
+            cells.append(((first[:, 1] + dz) * nx + first[:, 0] + dx)[fits])
+            items.append(stands[fits])
+    where, who = np.concatenate(cells), np.concatenate(items)
+    sort = np.lexsort((who, where))
+    start = np.concatenate([[0], np.cumsum(np.bincount(where, minlength=nx * nz))])
+    feet.x0, feet.z0, feet.inv_cell = float(corner[0]), float(corner[1]), 1.0 / cell
+    feet.i0, feet.j0, feet.nx, feet.nz, feet.people = i0, j0, nx, nz, n
+    feet.start = upload(start.astype(np.int32), wp.int32, device)
+    feet.item = upload(np.append(who[sort], 0).astype(np.int32), wp.int32, device)
+    feet.body = upload(pairs.body, wp.vec3, device)
+    feet.left, feet.right = (upload(side, wp.vec3, device) for side in (pairs.left, pairs.right))
+    feet.scale = upload(pairs.scale, wp.float32, device)
+    crowding = wp.zeros(max(n, 1), dtype=wp.float32, device=device)
+    if n:
+        wp.launch(crowding_kernel, dim=n, device=device, inputs=[feet, crowding])
+    return feet, crowding
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """P pairs of feet, rel: body, left, right float32 [P, 3], scale float32 [P]. The first K are the slots'."""
+
+    body: NDArray[np.float32]
+    left: NDArray[np.float32]
+    right: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+
+def _pairs(
+    agents: Agents,
+    crowd: Crowd,
+    slots: Slots,
+    joints_rel: NDArray[np.float32],
+    hooves_rel: NDArray[np.float32] | None,
+) -> _Pairs:
+    """A man's feet with his body over them; of a horse, fore and hind feet with the part of it that is over each."""
     index = slots.index
     n = len(index)
     scale = agents.height_scale[index].astype(np.float32)
@@ -221,39 +283,18 @@ def plant(
     heading = agents.heading_rad[1, index]
     ahead = 0.06 * _leaned(np.stack([-np.sin(heading), np.zeros(n), -np.cos(heading)], axis=1), crowd.axis[index])
     ahead = ahead.astype(np.float32)
-    feet = Feet()
-    reach = (CONTACT_M * scale).astype(np.float64)
+    ground = body[:, 1].copy()
     if n:
         middle = 0.5 * (joints_rel[:, 8] + joints_rel[:, 11])
-        body[:, 0], body[:, 2] = middle[:, 0], middle[:, 2]
-    flat = body[:, ::2].astype(np.float64)
-    low = flat.min(0) - 1.5 if n else np.zeros(2)
-    high = flat.max(0) + 1.5 if n else np.ones(2)
-    cell = max(1.0, 2.0 ** np.ceil(np.log2(np.sqrt(np.prod(high - low) / MOST_CELLS))))
-    corner = -np.mod(origin_m[[0, 2]], cell)  # of the world's cell at the camera
-    i0, j0 = (int(v) for v in np.floor((low - corner) / cell))
-    nx, nz = (int(v) for v in np.floor((high - corner) / cell) - (i0, j0) + 1)
-    first = (np.floor((flat - reach[:, None] - corner) / cell).astype(np.int64) - (i0, j0)).clip(0)
-    last = (np.floor((flat + reach[:, None] - corner) / cell).astype(np.int64) - (i0, j0)).clip(0, (nx - 1, nz - 1))
-    wide = int((last - first).max()) + 1 if n else 0
-    cells, items = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for dz in range(wide):
-        for dx in range(wide):
-            fits = (first[:, 0] + dx <= last[:, 0]) & (first[:, 1] + dz <= last[:, 1])
-            cells.append(((first[:, 1] + dz) * nx + first[:, 0] + dx)[fits])
-            items.append(np.flatnonzero(fits))
-    where, who = np.concatenate(cells), np.concatenate(items)
-    sort = np.lexsort((who, where))
-    start = np.concatenate([[0], np.cumsum(np.bincount(where, minlength=nx * nz))])
-    feet.x0, feet.z0, feet.inv_cell = float(corner[0]), float(corner[1]), 1.0 / cell
-    feet.i0, feet.j0, feet.nx, feet.nz = i0, j0, nx, nz
-    feet.start = upload(start.astype(np.int32), wp.int32, device)
-    feet.item = upload(np.append(who[sort], 0).astype(np.int32), wp.int32, device)
-    feet.body = upload(body, wp.vec3, device)
-    feet.left = upload(joints_rel[:, 13] + ahead, wp.vec3, device)
-    feet.right = upload(joints_rel[:, 10] + ahead, wp.vec3, device)
-    feet.scale = upload(scale, wp.float32, device)
-    crowding = wp.zeros(max(n, 1), dtype=wp.float32, device=device)
-    if n:
-        wp.launch(crowding_kernel, dim=n, device=device, inputs=[feet, crowding])
-    return feet, crowding
+        person = np.isfinite(middle).all(1)
+        body[person, 0], body[person, 2] = middle[person, 0], middle[person, 2]
+    bodies, lefts, rights, scales = [body], [joints_rel[:, 13] + ahead], [joints_rel[:, 10] + ahead], [scale]
+    if hooves_rel is not None:
+        mounted = np.flatnonzero(np.isfinite(hooves_rel).all((1, 2)))
+        for left, right in ((0, 1), (2, 3)):
+            pair = hooves_rel[mounted][:, [left, right]]
+            over = pair.mean(1)
+            over[:, 1] = ground[mounted]
+            for rows, more in ((bodies, over), (lefts, pair[:, 0]), (rights, pair[:, 1]), (scales, scale[mounted])):
+                rows.append(more)
+    return _Pairs(*(np.concatenate(rows).astype(np.float32) for rows in (bodies, lefts, rights, scales)))

@@ -16,7 +16,8 @@ wp.set_module_options(OPTIONS)
 class Feet:
     """Contact: agents by ground cell, each listed in every cell that its circle touches. The cells are the world's, counted
     from the one at the camera, (x0, z0) its corner; the first here is (i0, j0). So one soldier's move changes nobody's
-    cell. inv_cell: cells a metre."""
+    cell. inv_cell: cells a metre. An item is a pair of feet with the body over them: the first `people` of them are the
+    slots', then come the pairs that some have more (a horse's)."""
 
     x0: float
     z0: float
@@ -25,6 +26,7 @@ class Feet:
     j0: int
     nx: int
     nz: int
+    people: int
     start: wp.array(dtype=int)
     item: wp.array(dtype=int)
     body: wp.array(dtype=wp.vec3)
@@ -138,7 +140,7 @@ def crowding_at(feet: Feet, p: wp.vec3) -> float:
         k = int(feet.start[j * feet.nx + i])
         while k < feet.start[j * feet.nx + i + 1]:
             d = wp.length(p - feet.body[feet.item[k]])
-            if d > 0.05:
+            if d > 0.05 and feet.item[k] < feet.people:
                 total += wp.max(0.0, 1.0 - d / 1.5)
             k += 1
     return wp.min(total / 2.0, 1.0)

@@ -191,9 +191,14 @@ def joint_kernel(
     draws: Draws, joint: wp.array2d(dtype=int), place: wp.array2d(dtype=wp.vec3), eye: Eye,
     rel: wp.array2d(dtype=wp.vec3), pixel: wp.array2d(dtype=wp.vec3),
 ):  # fmt: skip
-    """dim (slots, 18): the OpenPose joints now, rel and as (x, y, depth) in the picture (NaN where it has no pixel)."""
+    """dim (slots, joints): joints now, rel and as (x, y, depth) in the picture (NaN where it has no pixel). joint [rigs,
+    joints]: which of its own each rig has there, -1 none: NaN."""
     slot, k = wp.tid()
     rig = draws.rig[slot]
+    if joint[rig, k] < 0:
+        rel[slot, k] = wp.vec3(wp.nan, wp.nan, wp.nan)
+        pixel[slot, k] = wp.vec3(wp.nan, wp.nan, -1.0)
+        return
     p = move(draws.matrix[1, draws.first_matrix[slot] + joint[rig, k]], place[rig, k])
     rel[slot, k] = p
     cam = to_camera(eye, p)

@@ -72,27 +72,54 @@ def joint_passes(
     return JointPasses(out, agent, visible)
 
 
-def _skeleton(canvas: NDArray[np.uint8], px: NDArray[np.float64], ok: NDArray[np.bool_], stick: float) -> None:
-    """One skeleton over the canvas: limbs as ellipses at 0.6 of their colour, then their joints as full discs."""
+@dataclass(frozen=True)
+class _Sticks:
+    """Skeletons as shapes, in 1/16 pixel. ring: int32 [K, 17, 24, 2], a limb's ellipse; limb: bool [K, 17], it is drawn;
+    centre: int32 [K, 18, 2] and radius: int [K] of the joints' discs; disc: bool [K, 18]."""
+
+    ring: NDArray[np.int32]
+    limb: NDArray[np.bool_]
+    centre: NDArray[np.int32]
+    radius: NDArray[np.int64]
+    disc: NDArray[np.bool_]
+
+
+def _sticks(px: NDArray[np.float64], ok: NDArray[np.bool_], stick: NDArray[np.float64]) -> _Sticks:
+    """px: float64 [K, 18, 2]; ok: bool [K, 18], the joint is to be seen; stick: float64 [K], px."""
+    fine = 16.0
+    a, b = np.array(LIMBS).T
+    limb = ok[:, a] & ok[:, b]
+    disc = np.zeros_like(ok)
+    for k in range(len(LIMBS)):
+        disc[:, a[k]] |= limb[:, k]
+        disc[:, b[k]] |= limb[:, k]
+    middle, step = 0.5 * (px[:, a] + px[:, b]), px[:, b] - px[:, a]
+    length = np.hypot(step[..., 0], step[..., 1])
+    along = np.where((length > 1e-6)[..., None], step / np.maximum(length, 1e-6)[..., None], (1.0, 0.0))
+    across = np.stack([-along[..., 1], along[..., 0]], axis=-1)
+    t = np.linspace(0.0, 2 * np.pi, 24, endpoint=False)
+    far = (np.cos(t) * 0.5 * length[..., None])[..., None] * along[:, :, None]
+    side = (np.sin(t) * stick[:, None, None])[..., None] * across[:, :, None]
+    with np.errstate(invalid="ignore"):
+        ring = np.rint((middle[:, :, None] + far + side) * fine - 8).astype(np.int32)
+        centre = np.rint(px * fine - 8).astype(np.int32)
+    return _Sticks(ring, limb, centre, np.rint(stick * fine).astype(np.int64), disc)
+
+
+def _draw(canvas: NDArray[np.uint8], sticks: _Sticks) -> None:
+    """Skeletons over the canvas, the first of them undermost: limbs at 0.6 of their colour, then their joints."""
     import cv2
 
-    fine = 16.0
-    drawn: set[int] = set()
-    for (a, b), colour in zip(LIMBS, COLOURS, strict=False):
-        if not (ok[a] and ok[b]):
-            continue
-        drawn |= {a, b}
-        middle, step = 0.5 * (px[a] + px[b]), px[b] - px[a]
-        t = np.linspace(0.0, 2 * np.pi, 24, endpoint=False)
-        length = float(np.hypot(*step))
-        along = step / length if length > 1e-6 else np.array([1.0, 0.0])
-        across = np.array([-along[1], along[0]])
-        ring = middle + np.outer(np.cos(t) * 0.5 * length, along) + np.outer(np.sin(t) * stick, across)
-        dim = tuple(int(0.6 * v) for v in colour)
-        cv2.fillConvexPoly(canvas, np.rint(ring * fine - 8).astype(np.int32), dim, cv2.LINE_AA, 4)
-    for joint in sorted(drawn):
-        centre = tuple(int(v) for v in np.rint(px[joint] * fine - 8))
-        cv2.circle(canvas, centre, round(stick * fine), COLOURS[joint], -1, cv2.LINE_AA, 4)
+    dim = [tuple(int(0.6 * v) for v in colour) for colour in COLOURS]
+    centre, radius = sticks.centre.tolist(), sticks.radius.tolist()
+    for i, (limbs, discs) in enumerate(zip(sticks.limb.tolist(), sticks.disc.tolist(), strict=True)):
+        ring = sticks.ring[i]
+        for k, drawn in enumerate(limbs):
+            if drawn:
+                cv2.fillConvexPoly(canvas, ring[k], dim[k], cv2.LINE_AA, 4)
+        for k, drawn in enumerate(discs):
+            if drawn:
+                cv2.circle(canvas, centre[i][k], radius[i], COLOURS[k], -1, cv2.LINE_AA, 4)
 
 
 def pose_picture(passes: GuidePasses, size_px: tuple[int, int], *, min_height_px: float = MIN_HEIGHT_PX) -> F32:
@@ -112,7 +139,7 @@ def pose_picture(passes: GuidePasses, size_px: tuple[int, int], *, min_height_px
     px = passes.pose_px[..., :2].astype(np.float64) * scale
     # a body on the ground counts by its length
     tall = np.where(front.all(1), np.ptp(px, axis=1).max(1), 0.0) if len(px) else np.zeros(0)
-    chosen = np.flatnonzero((tall >= min_height_px) & ((passes.pose_visible & front).sum(1) >= 2))
-    for k in chosen[::-1]:
-        _skeleton(canvas, px[k], passes.pose_visible[k] & front[k], min(stick, max(1.0, tall[k] / 24.0)))
-    return canvas.astype(np.float32) / 255.0
+    chosen = np.flatnonzero((tall >= min_height_px) & ((passes.pose_visible & front).sum(1) >= 2))[::-1]
+    wide = np.minimum(stick, np.maximum(1.0, tall[chosen] / 24.0))
+    _draw(canvas, _sticks(px[chosen], (passes.pose_visible & front)[chosen], wide))
+    return np.divide(canvas, np.float32(255.0), dtype=np.float32)

@@ -16,7 +16,7 @@ from composer.guides import kernel_catch, kernel_pose, kernel_raster, kernel_res
 from composer.guides.assets import Assets, assets_of
 from composer.guides.bands import Inputs, draw_bands
 from composer.guides.canvas import Canvas
-from composer.guides.device import Pool, empty, eye_of, load_kernels, upload
+from composer.guides.device import Pool, empty, eye_of, load_kernels, upload, zeros
 from composer.guides.frame import Crowd, Slots, check_agents, look, picture_sides, plant, skin
 from composer.guides.kernel_catch import Feet, ground_kernel, ground_point_kernel
 from composer.guides.kernel_pose import joint_kernel
@@ -101,14 +101,22 @@ def _receivers(view: View, tables: LensTables, ground_depth_m: F32 | None, crowd
     return np.concatenate(places)
 
 
-def _shading(agents: Agents, light: Light, slots: Slots, crowd: Crowd, crowding: wp.array, device: str) -> Shading:
+#: What flies is this far above the ground that would take light from it.
+ALOFT_M = 100.0
+
+
+def _shading(
+    agents: Agents, light: Light, assets: Assets, slots: Slots, crowd: Crowd, crowding: wp.array, device: str
+) -> Shading:
     index = slots.index
     shading = Shading()
     shading.sun, shading.sky, shading.bounce = (wp.vec3(*map(float, v)) for v in (light.sun, light.sky, light.bounce))
     toward = np.array(light.sun_direction, dtype=np.float64)
     shading.toward = wp.vec3(*map(float, toward / max(float(np.linalg.norm(toward)), 1e-9)))
     shading.albedo = upload(agents.albedo[index].astype(np.float32), wp.vec3, device)
-    shading.foot = upload(crowd.place[1, index], wp.vec3, device)
+    foot = crowd.place[1, index].copy()
+    foot[~assets.person_of[assets.rig_of[agents.cast[index]]], 1] -= ALOFT_M
+    shading.foot = upload(foot, wp.vec3, device)
     shading.height = upload(agents.height_scale[index].astype(np.float32), wp.float32, device)
     shading.agent_id = upload(agents.agent_id[index].astype(np.uint32), wp.uint32, device)
     shading.crowding = crowding
@@ -121,10 +129,9 @@ def _ground(
 ) -> tuple[F32, F32]:  # fmt: skip
     """shadow and contact, float32 [H, W] each."""
     w, h = size_px
-    shadow, contact = np.zeros((h, w), np.float32), np.zeros((h, w), np.float32)
+    shadow, contact = zeros((h, w), wp.float32, device), zeros((h, w), wp.float32, device)
     if ground_depth_m is None:
-        return shadow, contact
-    shadow_d, contact_d = upload(shadow, wp.float32, device), upload(contact, wp.float32, device)
+        return shadow.numpy(), contact.numpy()
     point = empty((h, w), wp.vec3, device)
     tap = upload(filter_taps(), wp.vec4, device)
 
@@ -136,23 +143,22 @@ def _ground(
         wp.launch(
             ground_kernel, dim=(rows[1] - rows[0], w), device=device,
             inputs=[sun, feet, point, blockers.ground, blockers.alpha, blockers.depth, tap, full, rows[0],
-                    shadow_d, contact_d],
+                    shadow, contact],
         )  # fmt: skip
 
     strips = pool.split(h, 24)
     pool.run(points, strips)
     pool.run(fill, strips)
-    return (shadow, contact) if device == "cpu" else (shadow_d.numpy(), contact_d.numpy())
+    return shadow.numpy(), contact.numpy()
 
 
-def _joints(assets: Assets, slots: Slots, eye: Eye, device: str) -> tuple[F32, F32]:
-    """The OpenPose joints of every slot: rel [K, 18, 3] and (x, y, depth) [K, 18, 3]."""
-    n = len(slots.index)
-    rel = wp.empty((n, 18), dtype=wp.vec3, device=device)
-    pixel = wp.empty((n, 18), dtype=wp.vec3, device=device)
-    if n:
-        inputs = [slots.draws, assets.pose_joint, assets.pose_place, eye, rel, pixel]
-        wp.launch(joint_kernel, dim=(n, 18), device=device, inputs=inputs)
+def _joints(slots: Slots, joint: wp.array, place: wp.array, eye: Eye, device: str) -> tuple[F32, F32]:
+    """These joints of every slot: rel [K, J, 3] and (x, y, depth) [K, J, 3]. joint, place: [rigs, J]."""
+    dim = (len(slots.index), joint.shape[1])
+    rel = wp.empty(dim, dtype=wp.vec3, device=device)
+    pixel = wp.empty(dim, dtype=wp.vec3, device=device)
+    if dim[0]:
+        wp.launch(joint_kernel, dim=dim, device=device, inputs=[slots.draws, joint, place, eye, rel, pixel])
     return rel.numpy(), pixel.numpy()
 
 
@@ -207,17 +213,18 @@ def render_guides(
         )
         stages.mark("cull")
         slots = skin(agents, crowd, plan, assets, eyes[1], pool, device)
-        joints_rel, joints_px = _joints(assets, slots, eyes[1], device)
+        joints_rel, joints_px = _joints(slots, assets.pose_joint, assets.pose_place, eyes[1], device)
+        hooves_rel = _joints(slots, assets.hoof_joint, assets.hoof_place, eyes[1], device)[0] if assets.hoofed else None
         stages.mark("skin")
         sun = draw_sun(
             plan, slots.slot_of, middle, crowd.radius, view.position_m, assets.meshes, slots.draws, pool, device
         )
         stages.mark("sun")
-        feet, crowding = plant(agents, crowd, slots, joints_rel, view.position_m, device)
+        feet, crowding = plant(agents, crowd, slots, joints_rel, hooves_rel, view.position_m, device)
         blockers = _blockers(ground_depth_m, holdouts, (h, w), device)
         canvas = Canvas(size, device, light_set)
         offset = upload(sample_places(samples), wp.vec2i, device)
-        shading = _shading(agents, light, slots, crowd, crowding, device)
+        shading = _shading(agents, light, assets, slots, crowd, crowding, device)
         visible = wp.zeros(max(len(slots.index), 1), dtype=wp.uint8, device=device)
         full = wp.zeros((h, w), dtype=wp.uint8, device=device)
         inputs = Inputs(assets, slots, eyes, sun, shading, blockers, offset, visible, full, samples, size, device)

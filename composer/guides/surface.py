@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from composer.camera.camera import View
 from composer.crowd.agents import Agents, Cast
 from composer.errors import InputError
-from composer.guides import kernel_raster, kernel_surface
+from composer.guides import kernel_pose, kernel_raster, kernel_surface
 from composer.guides.assets import assets_of
 from composer.guides.bands import CPU_BAND_BYTES, CUDA_BAND_BYTES, fill_visibility
 from composer.guides.device import Pool, eye_of, load_kernels, upload
@@ -24,7 +24,7 @@ from composer.guides.frame import check_agents, look, pose_beside, skin
 from composer.guides.kernel_surface import Points, surface_kernel
 from composer.guides.lens_table import lens_tables
 from composer.guides.pattern import PATTERNS, sample_places
-from composer.guides.sun import SunPlan, sun_axes
+from composer.guides.sun import SunPlan
 
 F32 = NDArray[np.float32]
 SKY, GROUND, AGENT = 0, 1, 2
@@ -84,14 +84,14 @@ def surface_pass(
         raise InputError(
             "the ground's depth does not fit the picture", expected=f"[{h}, {w}]", got=str(list(ground_depth_m.shape))
         )
-    load_kernels(device, kernel_raster, kernel_surface)
+    load_kernels(device, kernel_pose, kernel_raster, kernel_surface)
     pool = Pool(device, threads)
     try:
         assets, tables = assets_of(cast, device), lens_tables(view)
         eye = eye_of(view, tables, view.position_m, device)
         before = eye_of(views[0], lens_tables(views[0]), view.position_m, device)
         crowd = look(agents, assets, view, tables)
-        slots = skin(agents, crowd, SunPlan(sun_axes((0.0, 1.0, 0.0)), ()), assets, eye, pool, device)
+        slots = skin(agents, crowd, SunPlan(np.eye(3), ()), assets, eye, pool, device)
         offset = upload(sample_places(samples), wp.vec2i, device)
         none = np.zeros((0, 0), np.float32)
         ground = upload(none if ground_depth_m is None else np.asarray(ground_depth_m, np.float32), wp.float32, device)

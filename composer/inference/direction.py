@@ -30,8 +30,8 @@ class Text:
 @dataclass(frozen=True)
 class Direction:
     """texts: the first is the shot's own, for whatever is no soldier of another. agent_id: uint32 [N], ascending.
-    text: int64 [N], index into `texts`. strength: float32 [N]. shot_strength: for everything else. notes: parts that
-    nobody fits."""
+    text: int64 [N + 1], index into `texts`; strength: float32 [N + 1]; the last row is for what is no soldier, as arrows
+    are. shot_strength: for everything else. notes: parts that nobody fits."""
 
     texts: tuple[Text, ...]
     agent_id: NDArray[np.uint32]
@@ -41,8 +41,10 @@ class Direction:
     notes: tuple[str, ...] = ()
 
     def rows(self, agent_id: NDArray[np.uint32]) -> NDArray[np.int64]:
-        """Where each of these ids, all known, stands in the arrays; any shape."""
-        return np.searchsorted(self.agent_id, agent_id)
+        """Where each of these ids stands in the arrays; any shape."""
+        at = np.searchsorted(self.agent_id, agent_id)
+        known = np.append(self.agent_id, 0)[at] == agent_id  # 0 is nobody's
+        return np.where(known, at, len(self.agent_id))
 
 
 def direction_of(spec: PaintSpec, people: People, strength: float) -> Direction:
@@ -69,7 +71,8 @@ def direction_of(spec: PaintSpec, people: People, strength: float) -> Direction:
     index = {text: i for i, text in enumerate(texts)}
     order = np.argsort(ids, kind="stable")
     text = np.array([index[p] for p in pairs], np.int64)
-    return Direction(texts, ids[order], text[order], strengths[order], strength, tuple(notes))
+    own_row = (np.append(text[order], 0), np.append(strengths[order], np.float32(strength)))
+    return Direction(texts, ids[order], *own_row, strength, tuple(notes))
 
 
 def _fits(part: PaintPartSpec, people: People) -> NDArray[np.bool_]:

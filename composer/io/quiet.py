@@ -17,15 +17,16 @@ _lock = threading.Lock()
 
 
 @contextlib.contextmanager
-def caught_output() -> Iterator[list[str]]:
+def caught_output(drop: str = "") -> Iterator[list[str]]:
     """Catches Python's stdout and the process's stderr; the list holds their lines afterwards, stderr first.
 
-    Where the block succeeds, what was caught is passed on: it may be another thread's. One block at a time.
+    Where the block succeeds, what was caught is passed on, as it may be another thread's; but no lines of stderr that
+    begin with `drop`. One block at a time.
     """
     caught: list[str] = []
     printed = io.StringIO()
     failed = True
-    with _lock, _caught_descriptor(caught) as passed_on, contextlib.redirect_stdout(printed):
+    with _lock, _caught_descriptor(caught, drop) as passed_on, contextlib.redirect_stdout(printed):
         yield caught
         failed = passed_on[0] = False
     if printed.getvalue():
@@ -35,7 +36,7 @@ def caught_output() -> Iterator[list[str]]:
 
 
 @contextlib.contextmanager
-def _caught_descriptor(caught: list[str]) -> Iterator[list[bool]]:
+def _caught_descriptor(caught: list[str], drop: str) -> Iterator[list[bool]]:
     """File descriptor 2 goes to a temporary file; yields [failed], which the block sets to False."""
     failed = [True]
     with contextlib.suppress(AttributeError, OSError, ValueError):
@@ -55,5 +56,7 @@ def _caught_descriptor(caught: list[str]) -> Iterator[list[bool]]:
             store.seek(0)
             text = store.read()
             caught.extend(text.decode("utf-8", "replace").splitlines())
+            if drop:
+                text = b"".join(line for line in text.splitlines(True) if not line.startswith(drop.encode()))
             if text and not failed[0]:
                 os.write(2, text)

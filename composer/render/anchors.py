@@ -100,7 +100,7 @@ def _surface(scene: Scene, look: Look) -> Surface:
 
 def _traced(scene: Scene, look: Look, anchor: int) -> Surface:
     """The frame's surface with each point followed to where it is in the anchor."""
-    agents = scene.people.layout.at((anchor, look.number, look.number))
+    agents = scene.people.at((anchor, look.number, look.number))
     views = (scene.stage.camera.view(anchor), look.views[1], look.views[1])
     return surface_pass(agents, scene.people.cast, views, look.ground_m, SAMPLES, scene.device, trace=True)
 

@@ -55,7 +55,7 @@ def _digest_at(scene: Scene, number: int) -> str:
     stage, near = scene.stage, (number - 1, number, number + 1)
     total = hashlib.sha256()
     _feed(total, [stage.camera.view(n) for n in near])
-    _feed(total, scene.people.layout.at(near))
+    _feed(total, scene.people.at(near))
     for path in frame_files(stage, number):
         total.update(_file_digest(path).encode())
     return total.hexdigest()

@@ -11,7 +11,6 @@ def choose_device(name: str) -> str:
     import warp as wp
 
     quiet_warp()
-    wp.init()
     if name == "cuda" and not wp.is_cuda_available():
         raise InputError(
             "no CUDA device",

@@ -15,6 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 import composer
 from composer.comp.layer import Frame
 from composer.deliver.deep import deep_name, write_deep, write_deep_image
@@ -259,7 +261,7 @@ def _write(job: Job, made: Frame | Rerolled, key: str, watch: Stopwatch) -> Fram
         parts=parts,
         left_out=[p for p in slate.parts if not any(w.startswith(p) for w in parts)],
         untouched_sha256=frame.untouched_sha256,
-        soldiers_visible=len(set(frame.guides.samples.agent_id.tolist())),
+        soldiers_visible=int(np.isin(job.scene.people.layout.agent_id, frame.guides.samples.agent_id).sum()),
         seed=shot.crowd.seed,
         code_version=composer.__version__,
         notes=frame.notes,

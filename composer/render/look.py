@@ -144,9 +144,9 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
     stage, number = scene.stage, inputs.number
     numbers = (number - 1, number, number + 1)
     before, now, after = (stage.camera.view(n) for n in numbers)
-    agents = scene.people.layout.at(numbers)
+    agents = scene.people.at(numbers)
     watch.lap("layout")
-    ground_m = ground_depth(stage.ground, now)
+    ground_m = ground_depth(stage.ground, now, device=scene.device)
     holdouts = guide_holdouts(inputs.holdouts)
     watch.lap("ground")
     guides = render_guides(

@@ -8,6 +8,8 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
+from composer.io.warp_log import quiet_warp
+
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
@@ -78,7 +80,7 @@ class HeightGrid:
 
     def __init__(self, position_m: NDArray[np.float32], triangle: I32) -> None:
         wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
-        wp.init()
+        quiet_warp()
         corner = position_m[triangle][:, :, [0, 2]].astype(np.float64)
         low, high = corner.min(axis=1), corner.max(axis=1)
         self._low = low.min(axis=0)

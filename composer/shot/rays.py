@@ -31,7 +31,6 @@ class RayMesh:
 
     def __init__(self, position_m: NDArray[np.float32], triangle: NDArray[np.int32]) -> None:
         quiet_warp()
-        wp.init()
         self._corner = position_m.astype(np.float64)[triangle]
         # Near the origin float32 is finer: the BVH works on the mesh moved to its middle.
         self._middle = (position_m.min(axis=0).astype(np.float64) + position_m.max(axis=0)) / 2

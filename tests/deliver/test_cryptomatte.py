@@ -91,13 +91,28 @@ def test_groups_decode_to_the_sum_of_their_agents() -> None:
     group = np.array([2, 0, 2, 1, 2])
     floats = cryptomatte.hash_floats(["red", "blue", "levy"])
     shares = cryptomatte.by_group(cryptomatte.by_agent(samples, agents), group)
-    pixel = np.repeat(np.arange(h * w), np.diff(shares.start))
-    assert len(np.unique(pixel * 3 + shares.thing)) == len(pixel), "a group is once in a pixel"
     pictures = _whole(cryptomatte.levels(shares, (w, h), floats), h, w)
     for k in range(3):
         assert np.allclose(_decode(pictures, floats[k]), truth[group == k].sum(0), atol=1e-6)
     ranks = np.stack([p[..., i] for p in pictures for i in (1, 3)])
     assert (np.diff(ranks, axis=0) <= 0).all()
+    shown = np.stack([p[..., i] for p in pictures for i in (0, 2)])
+    for k in range(3):
+        assert (shown == floats[k]).sum(0).max() == 1, "a group is once in a pixel"
+
+
+def test_equal_shares_stand_nearest_first_and_groups_by_number() -> None:
+    """Which of two equal shares goes first must not be left to chance: the files would differ."""
+    agents = np.array([5, 6, 7, 8], np.uint32)
+    quarter = np.full(4, 0.25, np.float32)
+    nearest_first = np.array([7, 5, 8, 6], np.uint32)
+    samples = Samples(np.array([0, 4]), nearest_first, quarter, np.zeros(4, np.float32), np.zeros((4, 3), np.float32))
+    floats = cryptomatte.hash_floats(["a", "b", "c", "d"])
+    shares = cryptomatte.by_agent(samples, agents)
+    pictures = _whole(cryptomatte.levels(shares, (1, 1), floats), 1, 1)
+    assert [float(p[0, 0, i]) for p in pictures[:2] for i in (0, 2)] == [float(floats[k]) for k in (2, 0, 3, 1)]
+    pictures = _whole(cryptomatte.levels(cryptomatte.by_group(shares, np.array([1, 0, 1, 0])), (1, 1), floats), 1, 1)
+    assert [float(pictures[0][0, 0, i]) for i in range(4)] == [float(floats[0]), 0.5, float(floats[1]), 0.5]
 
 
 def test_a_level_without_anything_is_one_pixel() -> None:

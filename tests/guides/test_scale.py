@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import warp as wp
 
 from composer.crowd.agents import Agents
+from composer.crowd.cast import default_cast
 from composer.guides import bands, render
+from composer.guides import sun as plan_sun_module
+from composer.guides.assets import _places
 from composer.guides.passes import GuidePasses, Samples
 from composer.guides.render import render_guides
 
@@ -58,6 +62,43 @@ def test_passing_over_the_hidden_changes_nothing(cast, kit, crowd_grid, monkeypa
             np.testing.assert_array_equal(a, b, field.name)
     assert 30 < len(np.unique(plain.samples.agent_id)) < 0.7 * len(agents)
     assert np.abs(plain.motion_px[plain.agent_id > 0]).max() > 0
+
+
+@pytest.mark.parametrize("sun", [(0.9578, 0.2873, 0.0), (-0.6, 0.5, 0.62), (0.1, 0.4, -0.9)])
+def test_leaving_out_those_whose_shadow_stays_outside_changes_nothing(cast, kit, crowd_grid, monkeypatch, sun) -> None:  # type: ignore[no-untyped-def]
+    """Casters all round the camera: fewer are drawn, and every pass is the same."""
+    rng = np.random.default_rng(3)
+    agents = block(crowd_grid)
+    place = rng.uniform(-40, 40, (len(agents), 3)) * [1, 0, 1]
+    agents = replace(agents, position_m=np.repeat(place[None], 3, 0).astype(np.float32))
+    kit = SimpleNamespace(**{**vars(kit), "LIGHT": replace(kit.LIGHT, sun_direction=sun)})
+    casters = []
+    plain_skin = render.skin
+
+    def skin(agents, crowd, plan, *more):  # type: ignore[no-untyped-def]
+        casters.append(len(np.unique(np.concatenate([level.agents for level in plan.levels]))))
+        return plain_skin(agents, crowd, plan, *more)
+
+    monkeypatch.setattr(render, "skin", skin)
+    culled = draw(kit, cast, agents)
+    monkeypatch.setattr(plan_sun_module, "HALO", 10**6)
+    everyone = draw(kit, cast, agents)
+    assert casters[0] < casters[1]
+    assert everyone.shadow.max() > 0.5
+    for name in ("shadow", "contact", "beauty", "coverage"):
+        np.testing.assert_array_equal(getattr(culled, name), getattr(everyone, name), name)
+
+
+def test_vertices_that_differ_in_their_normal_only_are_one() -> None:
+    figure = default_cast().figures[0]
+    for mesh in figure.lods:
+        first, place = _places(mesh)
+        assert len(first) < 0.75 * len(mesh.position_m)
+        np.testing.assert_array_equal(mesh.position_m[first][place], mesh.position_m)
+        np.testing.assert_array_equal(mesh.weight[first][place], mesh.weight)
+        np.testing.assert_array_equal(mesh.joint[first][place][:, 0], mesh.joint[:, 0])
+        soft = mesh.weight < 1
+        np.testing.assert_array_equal(mesh.joint[first][place][soft], mesh.joint[soft])
 
 
 def test_hidden_ground_keeps_a_likely_shadow(cast, kit, crowd_grid, monkeypatch) -> None:  # type: ignore[no-untyped-def]

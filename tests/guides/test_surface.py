@@ -33,9 +33,10 @@ def test_places_are_those_of_the_body_at_rest(cast, kit, crowd_grid, distorted) 
         rest = weight[n] @ mesh.position_m[corners].astype(np.float64)
         then = weight[n] @ kit.skin(agents, cast, 0, who[n])[corners]
         seen = past.project(then[None])[0][0]
-        good += np.abs(surface.place_m[j, i, 0] - rest).max() < 2e-3 and np.abs(
-            surface.before_px[j, i, 0] - seen
-        ).max() < 0.05
+        good += (
+            np.abs(surface.place_m[j, i, 0] - rest).max() < 2e-3
+            and np.abs(surface.before_px[j, i, 0] - seen).max() < 0.05
+        )
     assert good >= 57
 
 

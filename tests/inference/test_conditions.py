@@ -27,7 +27,7 @@ class Silent:
 def direction(texts=(OWN,), text=(0, 0), strength=(0.6, 0.6), shot=0.6) -> Direction:  # type: ignore[no-untyped-def]
     """FAR stands before NEAR in the arrays, by id."""
     ids = np.array([FAR, NEAR], np.uint32)
-    return Direction(tuple(texts), ids, np.array(text), np.array(strength, np.float32), shot)
+    return Direction(tuple(texts), ids, np.array([*text, 0]), np.array([*strength, shot], np.float32), shot)
 
 
 def brief(told: Direction | None = None, grow_px: int = 12) -> Brief:

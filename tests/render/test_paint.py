@@ -188,10 +188,13 @@ def test_sides_types_and_regions_are_told_what_the_shot_says(
     told = painter.plan.brief.direction
     swords = np.array([people.names.cast[a] == "swordsman" for a in told.agent_id.tolist()])
     assert 0 < swords.sum() < len(swords) and (np.diff(told.agent_id.astype(np.int64)) > 0).all()
-    said = [(told.texts[t].prompt, told.texts[t].negative) for t in told.text]
+    said = [(told.texts[t].prompt, told.texts[t].negative) for t in told.text[:-1]]
     assert {s for s, sword in zip(said, swords, strict=True) if sword} == {("blades", "blue")}
     assert {s for s, sword in zip(said, swords, strict=True) if not sword} == {("red cloth", "blue")}
-    assert np.allclose(told.strength, np.where(swords, 0.2, 0.7)) and told.shot_strength == 0.5
+    assert np.allclose(told.strength[:-1], np.where(swords, 0.2, 0.7)) and told.shot_strength == 0.5
+    stranger = told.rows(np.array([told.agent_id[0], told.agent_id[-1] + 1, 3], np.uint32))
+    assert stranger[0] == 0 and (stranger[1:] == len(told.agent_id)).all()
+    assert told.texts[told.text[-1]].prompt == "an army" and told.strength[-1] == 0.5
     assert told.texts[0].prompt == "an army"
     assert any("nobody is type archer" in n for n in job.notes)
     brush = GuideBrush()

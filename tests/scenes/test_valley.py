@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
@@ -19,6 +21,14 @@ FRAMES = range(1001, 1025)
 SIZE = (1920, 1080)
 SEQUENCES = {"plate/valley": {"RGB"}, "matte/figures": {"A"}, "depth/depth": {"Z"}}
 F64 = NDArray[np.float64]
+
+
+class Renderer(Protocol):
+    """What is used of the maker's."""
+
+    at: Callable[[float, float], F64]
+
+    def draw(self, frame: int, samples: int, *, crop: tuple[int, int, int, int]) -> Any: ...
 
 
 @pytest.fixture(scope="module")
@@ -207,12 +217,17 @@ def test_grain_is_new_each_frame_and_always_the_same(maker: ModuleType) -> None:
     assert bright.std() > 2 * (one - flat).std()
 
 
-def test_the_script_still_makes_the_committed_frames(maker: ModuleType) -> None:
+@pytest.fixture(scope="module")
+def renderer(maker: ModuleType) -> Renderer:
+    return maker.renderer.Renderer()
+
+
+def test_the_script_still_makes_the_committed_frames(maker: ModuleType, renderer: Renderer) -> None:
     """A crop with banner, bearer, woods and meadow, drawn again without grain: plate within grain and compression,
     matte within half precision, depth within its rounding."""
     x, y, w, h = crop = (440, 270, 200, 380)
     frame = 1007
-    picture = maker.renderer.Renderer().draw(frame, maker.renderer.SAMPLES, crop=crop)
+    picture = renderer.draw(frame, maker.renderer.SAMPLES, crop=crop)
     window = np.s_[y : y + h, x : x + w]
     matte = read("matte/figures", frame, "A")[window]
     assert np.mean(np.abs(picture.matte - matte) > 0.08) < 0.002
@@ -227,3 +242,22 @@ def test_the_script_still_makes_the_committed_frames(maker: ModuleType) -> None:
     level = picture.rgb.mean()
     assert np.sqrt(np.mean(error**2)) < 0.18 * level
     assert np.sqrt(np.mean(blocks**2)) < 0.04 * level
+
+
+def test_the_script_still_makes_the_charge_s_plate(
+    maker: ModuleType, renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Woods from the rise, away from the boulders that it does without."""
+    monkeypatch.setattr(renderer, "at", maker.move.charge_from_camera)
+    x, y, w, h = crop = (1000, 120, 160, 176)
+    picture = renderer.draw(1001, maker.renderer.SAMPLES, crop=crop)
+    window = np.s_[y : y + h, x : x + w]
+    import OpenEXR
+
+    with OpenEXR.File(str(SCENE / "charge" / "plate.exr")) as file:
+        plate = file.channels()["RGB"].pixels.astype(np.float32)[window]
+    error = plate - picture.rgb
+    blocks = error.reshape(h // 8, 8, w // 8, 8, 3).mean(axis=(1, 3))
+    level = picture.rgb.mean()
+    assert np.sqrt(np.mean(error**2)) < 0.18 * level
+    assert np.sqrt(np.mean(blocks**2)) < 0.05 * level

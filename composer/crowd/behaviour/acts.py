@@ -30,6 +30,8 @@ HeightAt = Callable[[F64, F64], NDArray[np.floating]]
 _LOT = 24
 #: More than this many frames before the one asked for is a mistake in `crowd.start_frame`.
 _MOST_FRAMES = 20_000
+#: Where an arrow strikes a man of the figures' height.
+_CHEST_M = 1.2
 
 
 @dataclass
@@ -143,13 +145,28 @@ class Acts:
         """All arrows of the shot at these frames."""
         from composer.crowd.behaviour.quiver import arrows_at
 
-        flown = self.track_to(max(frames)).arrows
-        heights = [
-            np.nan_to_num(np.asarray(ground_height(*at.T), np.float64)) if len(flown) else np.zeros(0)
-            for at in (flown.start_m, flown.aim_m)
-        ]
+        track = self.track_to(max(frames))
+        flown = track.arrows
+
+        def heights(at: F64) -> F64:
+            return np.nan_to_num(np.asarray(ground_height(*at.T), np.float64)) if len(flown) else np.zeros(0)
+
+        # whom it strikes is where he was when it came down
+        hit = np.full((len(flown), 3), np.nan)
+        who = np.flatnonzero(flown.struck >= 0)
+        if len(who):
+            man, step = flown.struck[who], self.struck_step(flown.land_s[who], len(track))
+            at = track.place_m[step, man].astype(np.float64)
+            chest_m = _CHEST_M * self.plan.height[man].astype(np.float64)
+            height = np.nan_to_num(np.asarray(ground_height(*at.T), np.float64)) + chest_m
+            hit[who] = np.stack([at[:, 0], height, at[:, 1]], axis=1)
         seconds = np.array([(f - self.start_frame) / float(self.frame_rate) for f in frames])
-        return arrows_at(flown, seconds, *heights)
+        return arrows_at(flown, seconds, heights(flown.start_m), heights(flown.aim_m), hit)
+
+    def struck_step(self, land_s: F64, steps: int) -> NDArray[np.int64]:
+        """The step of the track at which arrows that land at these times strike."""
+        step = np.ceil(land_s * float(self.frame_rate) - 1e-6).astype(np.int64)
+        return np.minimum(step, steps - 1)
 
 
 def simulate(plan: Plan, frames: int, *, device: str = "cpu", threads: int | None = None) -> Track:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import warp as wp
 
+from composer.crowd.behaviour.kernel_fall import roomy_fall
 from composer.crowd.behaviour.kernel_ground import on_way, open_at, way_out
 from composer.crowd.behaviour.kernel_intents import (
     ADVANCE,
@@ -30,6 +31,7 @@ from composer.crowd.behaviour.kernel_intents import (
 )
 from composer.crowd.behaviour.kernel_types import (
     MAN_M,
+    Cells,
     Clips,
     Field,
     Folk,
@@ -198,7 +200,7 @@ def wants(
 @wp.kernel(enable_backward=False)
 def act_kernel(
     first: int, rules: Rules, folk: Folk, a: Now, b: Now, orders: Orders, field: Field, sense: Sense, clips: Clips,
-    hit: wp.array(dtype=int), ways: Ways, ground: Ground, will: Will,
+    hit: wp.array(dtype=int), ways: Ways, ground: Ground, cells: Cells, will: Will,
 ):  # fmt: skip
     """dim people: from `a` and `sense` to `will`, and to what in `b` is a decision."""
     i = wp.tid() + first
@@ -223,8 +225,8 @@ def act_kernel(
         return
     seed = folk.seed[i]
     kind = folk.kind[i]
-    fall = way_he_falls(seed)
     if mode == FALL or mode == DEAD:
+        fall = int(a.wait[i])
         u = (t - a.since[i]) / clips.duration[kind, fall]
         will.clip[i] = clips.index[kind, fall]
         will.phase[i] = wp.min(u, 0.999999)
@@ -251,8 +253,10 @@ def act_kernel(
 
     will.facing[i] = out.facing
     if out.falls == 1 or (hit[i] == 1 and chance(seed, K_HIT) < 0.6):
+        fall = roomy_fall(cells, known.me, a.heading[i], way_he_falls(seed))
         b.mode[i] = FALL
         b.since[i] = t
+        b.wait[i] = float(fall)  # who lies waits for nothing: this keeps how he fell
         will.clip[i] = clips.index[kind, fall]
         will.phase[i] = 0.0
         return

@@ -161,9 +161,10 @@ def fight(i: int, foe: int, out: Intent, rules: Rules, known: Known, folk: Folk,
     if out.duel >= 0.0 and (gap > 0.8 or gap < -0.95):
         out.duel = -1.0
     if out.duel < 0.0:
-        if gap > 0.3:
-            out.wish = dir * wp.clamp(1.6 * gap, 0.6, 2.6)
-        elif gap < -0.7:
+        # he brakes in time: shields meet, and do not pass through each other
+        if gap > 0.35:
+            out.wish = dir * wp.clamp(1.4 * (gap - 0.1), 0.5, 2.6)
+        elif gap < -0.45:
             out.wish = dir * -0.6
         elif wp.length(a.velocity[i]) < 0.7 and wp.length(a.velocity[foe]) < 0.7:
             out.duel = t + 0.05 + 0.4 * chance(pair_seed(folk, i, foe), K_PAIR)

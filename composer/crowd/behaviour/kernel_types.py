@@ -5,6 +5,9 @@ from __future__ import annotations
 import warp as wp
 
 from composer.crowd.seeds import purpose_key
+from composer.io.warp_log import quiet_warp
+
+quiet_warp()
 
 wp.set_module_options({"enable_backward": False})
 
@@ -42,8 +45,8 @@ class Folk:
 class Now:
     """What each is doing; (x, z) in metres, y of `place` is 0. order: index into the cues. since: when the mode began.
     foe: whom he fights, -1 nobody; duel: when their blows begin, -1 not yet. slow: how long he has been held up; wait:
-    until when he gives way. loose: 1 once he has left his place in the ranks. planted: he stands. veer: on which side
-    he passes what is in his way, 0 where nothing is."""
+    until when he gives way; of who has fallen, the `Play` he fell by. loose: 1 once he has left his place in the ranks.
+    planted: he stands. veer: on which side he passes what is in his way, 0 where nothing is."""
 
     place: wp.array(dtype=wp.vec3)
     velocity: wp.array(dtype=wp.vec2)

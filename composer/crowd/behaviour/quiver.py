@@ -17,7 +17,6 @@ F64 = NDArray[np.float64]
 GRAVITY_M_S2 = 9.81
 #: The string's height over the archer's ground, and how far before him an arrow leaves.
 LOOSE_HEIGHT_M, LOOSE_AHEAD_M = 1.45, 0.55
-LENGTH_M = 0.75
 #: A man nearer than this to where an arrow comes down may be struck.
 STRIKE_M = 0.3
 #: A stuck arrow's middle is this far out of the ground.
@@ -97,20 +96,25 @@ class Quiver:
 @dataclass(frozen=True)
 class ArrowsSeen:
     """A arrows at F frames. position_m, direction: float32 [F, A, 3], the middle and where it points. visible: bool
-    [F, A]: it has left the string and is not hidden in the man it struck. archer: int32 [A]."""
+    [F, A]: it has left the string. stuck: bool [F, A]: it has come down, in the ground or in whom it struck. archer,
+    struck: int32 [A], by place in the plan; struck -1: nobody."""
 
     position_m: F32
     direction: F32
     visible: NDArray[np.bool_]
+    stuck: NDArray[np.bool_]
     archer: I32
+    struck: I32
 
 
-def arrows_at(arrows: Arrows, times_s: F64, start_y_m: F64, aim_y_m: F64) -> ArrowsSeen:
+def arrows_at(arrows: Arrows, times_s: F64, start_y_m: F64, aim_y_m: F64, struck_m: F64 | None = None) -> ArrowsSeen:
     """Where they are. start_y_m, aim_y_m: float64 [A], the ground's height where they leave and come down; the arc
-    meets the ground exactly."""
+    meets the ground exactly, or struck_m: float64 [A, 3], what it strikes, NaN where that is the ground."""
     lasts = np.maximum(arrows.land_s - arrows.loose_s, 1e-6)
     start = np.stack([arrows.start_m[:, 0], start_y_m + LOOSE_HEIGHT_M, arrows.start_m[:, 1]], axis=1)
     end = np.stack([arrows.aim_m[:, 0], aim_y_m, arrows.aim_m[:, 1]], axis=1)
+    if struck_m is not None:
+        end = np.where(np.isfinite(struck_m), struck_m, end)
     fall = np.array([0.0, -GRAVITY_M_S2, 0.0])
     velocity = (end - start) / lasts[:, None] - 0.5 * fall * lasts[:, None]
     since = times_s[:, None] - arrows.loose_s
@@ -120,28 +124,6 @@ def arrows_at(arrows: Arrows, times_s: F64, start_y_m: F64, aim_y_m: F64) -> Arr
     position = start + velocity * t + 0.5 * fall * t**2
     stuck = since >= lasts
     position = np.where(stuck[..., None], end - direction * STUCK_OUT_M, position)
-    visible = (since >= 0) & ~(stuck & (arrows.struck >= 0))
-    return ArrowsSeen(position.astype(np.float32), direction.astype(np.float32), visible, arrows.archer)
-
-
-def arrow_mesh() -> tuple[F32, I32]:
-    """An arrow along +Y with its middle at the origin: (position_m float32 [V, 3], triangle int32 [T, 3]): a
-    three-sided shaft, a head and three flights (both sides)."""
-    half, r = LENGTH_M / 2, 0.006
-    ring = [(r * np.cos(a), r * np.sin(a)) for a in np.arange(3) * 2 * np.pi / 3]
-    points = [(x, y, z) for y in (-half, half - 0.05) for x, z in ring]
-    faces = [f for k in range(3) for f in ((k, 3 + k, (k + 1) % 3), ((k + 1) % 3, 3 + k, 3 + (k + 1) % 3))]
-    head = len(points)
-    points += [(2.2 * x, half - 0.05, 2.2 * z) for x, z in ring] + [(0.0, half, 0.0)]
-    faces += [(head + k, head + 3, head + (k + 1) % 3) for k in range(3)]
-    for x, z in ring:
-        first = len(points)
-        points += [
-            (x, -half + 0.02, z),
-            (5 * x, -half + 0.01, 5 * z),
-            (5 * x, -half + 0.09, 5 * z),
-            (x, -half + 0.13, z),
-        ]
-        faces += [(first, first + 1, first + 2), (first, first + 2, first + 3)]
-        faces += [(first, first + 2, first + 1), (first, first + 3, first + 2)]
-    return np.array(points, np.float32), np.array(faces, np.int32)
+    return ArrowsSeen(
+        position.astype(np.float32), direction.astype(np.float32), since >= 0, stuck, arrows.archer, arrows.struck
+    )

@@ -225,7 +225,7 @@ class Simulation:
         self._each(sense_kernel, self._wider_m, self._folk, now, self._field, self._cells, self._ground, sense)
         self._each(
             act_kernel, rules, self._folk, now, after, self._orders, self._field, sense, self._clips, self._hit,
-            self._ways, self._ground, will,
+            self._ways, self._ground, self._cells, will,
         )  # fmt: skip
         one, two = self._places
         self._each(stride_kernel, dt, self._folk, now, after, self._foe, sense, self._ground, will, one)

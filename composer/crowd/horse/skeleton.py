@@ -44,6 +44,7 @@ def _build() -> Skeleton:
         bind_m=np.concatenate([SKELETON.bind_m, np.array([row[2] for row in rows], np.float32)]),
         openpose=SKELETON.openpose,
         openpose_offset_m=SKELETON.openpose_offset_m,
+        hooves=tuple(names.index(f"{end}_hoof") for end in ("l_fore", "r_fore", "l_hind", "r_hind")),
     )
 
 

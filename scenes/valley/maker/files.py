@@ -15,6 +15,7 @@ F32 = NDArray[np.float32]
 ACESCG = (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767)
 GRAIN_FLOOR, GRAIN_SIGNAL = 0.0016, 0.00040
 GROUND_STEP_M, GROUND_DEPTH_M = 1.0, (3.0, 220.0)
+CHARGE_STEP_M, CHARGE_LAND_M = 2.0, (-118.0, 118.0, -175.0, -21.0)
 
 
 def grain_sigma(signal: F32) -> F32:
@@ -91,6 +92,22 @@ def write_ground(path: Path) -> int:
     i = np.arange(gx.size).reshape(gx.shape)
     a, b, c, d = (v[cell] for v in (i[:-1, :-1], i[:-1, 1:], i[1:, 1:], i[1:, :-1]))
     tri = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
+    return _write_obj(path, gx, y, gz, tri)
+
+
+def write_charge_ground(path: Path) -> int:
+    """The land that the charge needs, beside the picture too: its hosts come from there."""
+    x0, x1, z0, z1 = CHARGE_LAND_M
+    gx, gz = np.meshgrid(*(np.arange(a, b, CHARGE_STEP_M, np.float32) for a, b in ((x0, x1), (-z1, -z0))))
+    gz = -gz
+    i = np.arange(gx.size).reshape(gx.shape)
+    a, b, c, d = (v.ravel() for v in (i[:-1, :-1], i[:-1, 1:], i[1:, 1:], i[1:, :-1]))
+    tri = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
+    return _write_obj(path, gx, world.height_m(gx, gz), gz, tri)
+
+
+def _write_obj(path: Path, gx: F32, y: F32, gz: F32, tri: NDArray[np.int64]) -> int:
+    """The grid points that the triangles use, and the triangles. Returns their number."""
     keep, index = np.unique(tri, return_inverse=True)
     tri = index.reshape(tri.shape) + 1
     lines = ["# Muster valley: ground in metres, Y up"]

@@ -14,6 +14,8 @@ wp.set_module_options({"enable_backward": False})  # half the time to compile
 
 TERRAIN, ROCK, CLOTH, PLAIN, METAL, BANNER, FUR = range(7)
 F32 = NDArray[np.float32]
+#: A piece of land, (x0, x1, z0, z1) in metres.
+Clear = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -198,8 +200,8 @@ def vertex_normals(p: F32, t: NDArray[np.int32]) -> F32:
     return n / np.maximum(np.linalg.norm(n, axis=1, keepdims=True), 1e-9)
 
 
-def rocks() -> list[Mesh]:
-    """Weathered boulders: spheres cut by random planes, half sunk; singly and in loose groups."""
+def rocks(clear: Clear | None = None) -> list[Mesh]:
+    """Weathered boulders: spheres cut by random planes, half sunk; singly and in loose groups. None in `clear`."""
     rng = np.random.default_rng(77)
     places: list[tuple[float, float, float]] = [
         (-4.9, -11.6, 0.75),
@@ -223,6 +225,8 @@ def rocks() -> list[Mesh]:
             places.append((x + rng.normal(0, 1.6 + d / 60), -(d + rng.normal(0, 2.2)), s))
     out = []
     for number, (x, z, size) in enumerate(places):
+        if clear is not None and clear[0] < x < clear[1] and clear[2] < z < clear[3]:
+            continue
         rng = np.random.default_rng(500 + number)
         near = np.hypot(x, z) < 30
         p, t = icosphere(5 if near else 3)

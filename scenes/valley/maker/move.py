@@ -15,6 +15,8 @@ FOCAL_MM, FILMBACK_MM = 34.0, (36.0, 20.25)
 K1, K2 = -0.034, 0.006
 SHUTTER = (-0.25, 0.25)
 EYE_M = 3.0  # above the knoll's ground at the first frame
+CHARGE_EYE_M, CHARGE_PAN_DEG, CHARGE_TILT_DEG = 10.0, 1.0, -8.0
+CHARGE_FRAMES = 48
 
 
 def world_from_camera(frame: float, ground_m: float) -> NDArray[np.float64]:
@@ -30,6 +32,17 @@ def world_from_camera(frame: float, ground_m: float) -> NDArray[np.float64]:
     m = np.eye(4)
     m[:3, :3] = ry @ rx @ rz
     m[:3, 3] = x, y, z
+    return m
+
+
+def charge_from_camera(frame: float, ground_m: float) -> NDArray[np.float64]:
+    """The charge's camera, float64 [4, 4]: locked, high above the knoll, looking down on the field."""
+    del frame
+    pan, tilt = math.radians(CHARGE_PAN_DEG), math.radians(CHARGE_TILT_DEG)
+    cp, sp, ct, st = math.cos(pan), math.sin(pan), math.cos(tilt), math.sin(tilt)
+    m = np.eye(4)
+    m[:3, :3] = np.array([[cp, 0, -sp], [0, 1, 0], [sp, 0, cp]]) @ np.array([[1, 0, 0], [0, ct, -st], [0, st, ct]])
+    m[:3, 3] = 0.0, ground_m + CHARGE_EYE_M, 0.0
     return m
 
 
@@ -54,9 +67,26 @@ def undistort(xy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def write_transforms(path: Path, ground_m: float) -> None:
     """The move as a NeRF-style transforms.json (OpenGL axes, metres, Brown lens numbers)."""
+    frames = {
+        f"plate/valley.{frame:04d}.exr": world_from_camera(frame, ground_m)
+        for frame in range(FIRST_FRAME, LAST_FRAME + 1)
+    }
+    path.write_text(json.dumps(_transforms(frames), indent=1) + "\n", encoding="utf-8")
+
+
+def write_charge_transforms(path: Path, ground_m: float) -> None:
+    """The charge's camera, in the same form."""
+    frames = {
+        f"charge.{frame:04d}.exr": charge_from_camera(frame, ground_m)
+        for frame in range(FIRST_FRAME, FIRST_FRAME + CHARGE_FRAMES)
+    }
+    path.write_text(json.dumps(_transforms(frames)) + "\n", encoding="utf-8")
+
+
+def _transforms(frames: dict[str, NDArray[np.float64]]) -> dict[str, object]:
     w, h = SIZE_PX
     f = focal_px()
-    doc = {
+    return {
         "camera_model": "OPENCV",
         "w": w,
         "h": h,
@@ -68,12 +98,5 @@ def write_transforms(path: Path, ground_m: float) -> None:
         "k2": K2,
         "p1": 0.0,
         "p2": 0.0,
-        "frames": [
-            {
-                "file_path": f"plate/valley.{frame:04d}.exr",
-                "transform_matrix": world_from_camera(frame, ground_m).round(9).tolist(),
-            }
-            for frame in range(FIRST_FRAME, LAST_FRAME + 1)
-        ],
+        "frames": [{"file_path": name, "transform_matrix": m.round(9).tolist()} for name, m in frames.items()],
     }
-    path.write_text(json.dumps(doc, indent=1) + "\n", encoding="utf-8")

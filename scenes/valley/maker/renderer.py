@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,9 @@ from . import figures, light, meadow, meshes, move, raster, shade, sky, trees, w
 from .raster import EMPTY, Lens
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+#: World from camera, float64 [4, 4], at a (fractional) frame and the height of the ground at the origin.
+Move = Callable[[float, float], F64]
 SAMPLES = 14  # a pixel, in the committed plate
 FRINGE_M = 19.0
 SOFTNESS_PX = 0.58  # standard deviation of the pixel filter: a good lens, not a perfect one
@@ -31,11 +35,8 @@ def _vec(values: object) -> wp.vec3:
     return wp.vec3(*(float(v) for v in np.asarray(values)))
 
 
-def lens_at(
-    frame: float, ground_m: float, scale: float, crop: tuple[int, int, int, int], shift: tuple[float, float]
-) -> Lens:
-    """The camera at a (fractional) frame for a crop (x, y, width, height) of the picture at `scale`."""
-    m = move.world_from_camera(frame, ground_m)
+def lens_at(m: F64, scale: float, crop: tuple[int, int, int, int], shift: tuple[float, float]) -> Lens:
+    """The camera that stands at `m` (world from camera) for a crop (x, y, width, height) of the picture at `scale`."""
     cam = Lens()
     cam.origin, cam.right, cam.up, cam.back = _vec(m[:3, 3]), _vec(m[:3, 0]), _vec(m[:3, 1]), _vec(m[:3, 2])
     cam.focal = move.focal_px() * scale
@@ -76,9 +77,16 @@ def passes(count: int) -> list[tuple[float, float, float]]:
 class Renderer:
     """Holds the scene. Smaller `density` and larger `figure_step_m` give quick, coarser looks."""
 
-    def __init__(self, density: float = 1.0, figure_step_m: float = figures.STEP_M) -> None:
+    def __init__(
+        self,
+        density: float = 1.0,
+        figure_step_m: float = figures.STEP_M,
+        at: Move = move.world_from_camera,
+        clear: meshes.Clear | None = None,
+    ) -> None:
+        self.at = at
         self.ground_m = float(world.height_m(0.0, 0.0))
-        rocks = meshes.rocks()
+        rocks = meshes.rocks(clear)
         things = rocks + figures.all_figures(figure_step_m)
         land = meshes.terrain()
         mesh = meshes.join([land, *things])
@@ -123,7 +131,7 @@ class Renderer:
     def _light(self, card_colour: wp.array) -> None:
         """Light on grass and leaves does not depend on the frame: the move is small against their distances."""
         s = self.scene
-        eye = _vec(move.world_from_camera(move.FIRST_FRAME, self.ground_m)[:3, 3])
+        eye = _vec(self.at(move.FIRST_FRAME, self.ground_m)[:3, 3])
         n = len(s.blade)
         point, turn = wp.zeros(n, dtype=wp.vec3, device="cpu"), wp.zeros(n, dtype=float, device="cpu")
         lit = wp.zeros(n, dtype=float, device="cpu")
@@ -165,10 +173,10 @@ class Renderer:
         rgb = wp.zeros(shape, dtype=wp.vec3, device="cpu")
         matte = wp.zeros(shape, dtype=float, device="cpu")
         back = wp.zeros(shape, dtype=wp.vec3, device="cpu")
-        still = lens_at(frame, self.ground_m, scale, crop, (0.0, 0.0))
+        still = lens_at(self.at(frame, self.ground_m), scale, crop, (0.0, 0.0))
         wp.launch(sky.draw_sky, dim=shape, inputs=[still, back], device="cpu")
         for k, (x, y, t) in enumerate(passes(samples)):
-            cam = lens_at(frame + t, self.ground_m, scale, crop, (x, y))
+            cam = lens_at(self.at(frame + t, self.ground_m), scale, crop, (x, y))
             vis, depth = self._visible(cam, (frame + t - move.FIRST_FRAME) / move.FRAME_RATE, True)
             inputs = [cam, self.scene, vis, depth, back, 2.4 * k, 1.0 / samples, FRINGE_M, rgb, matte]
             wp.launch(shade.shade_pass, dim=shape, inputs=inputs, device="cpu")
