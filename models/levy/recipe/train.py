@@ -28,6 +28,8 @@ SMALL_SHARE, SIDES_PX = 0.8, (64, 128)
 #: Share of the samples that start from pure noise, which sampling always does.
 PURE = 0.08
 WARM_UP_STEPS = 150
+#: A slow machine writes a line at least so often.
+LOG_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,14 @@ class Trainer:
 
     def run(self, told: Callable[[dict[str, float]], None] | None = None, until: int | None = None) -> None:
         """Train to the end, or to a step."""
-        saved, losses = time.monotonic(), list[float]()
+        saved = logged = time.monotonic()
+        losses = list[float]()
         while self.share < 1 and (until is None or self.step < until):
             begin = time.monotonic()
             losses.append(self.one_step())
             self.spent += time.monotonic() - begin
-            if self.step % self.spec.log_every == 0:
+            if self.step % self.spec.log_every == 0 or time.monotonic() - logged > LOG_S:
+                logged = time.monotonic()
                 self._log(losses, told)
                 losses.clear()
                 if self.more is not None:
