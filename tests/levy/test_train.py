@@ -91,7 +91,7 @@ def test_a_few_steps_lower_the_loss(
     trainer.run(until=24)
     assert loss() < 0.7 * before
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [5, 10, 15, 20] and all(line["loss"] > 0 for line in lines)
+    assert {5, 10, 15, 20} <= {line["step"] for line in lines} and all(line["loss"] > 0 for line in lines)
 
 
 def test_going_on_is_as_if_never_stopped(tmp_path: Path, pairs: list[Stored], tiny: str) -> None:
