@@ -41,6 +41,7 @@ class Plan:
     demo_frames: int
     batch: int | None = None
     compiled: bool = False
+    threads: int | None = None
 
     @staticmethod
     def of(work: Path, device: str, seconds: float | None, pictures: int | None) -> Plan:
@@ -62,7 +63,7 @@ class Plan:
 
     def spec(self) -> TrainSpec:
         spec = TrainSpec.on(self.device, self.size, self.seconds)
-        return replace(spec, batch=self.batch or spec.batch, compiled=self.compiled)
+        return replace(spec, batch=self.batch or spec.batch, compiled=self.compiled, threads=self.threads)
 
 
 def render(plan: Plan) -> None:
