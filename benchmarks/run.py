@@ -8,6 +8,7 @@ from pathlib import Path
 import charge
 import guides
 import machine
+import noise
 import preview
 import scale
 import step
@@ -19,6 +20,7 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     work = {"preview": preview, "guides": guides, "scale": scale, "step": step, "charge": charge, "tiles": tiles}
+    work["noise"] = noise
     for name, module in work.items():
         result = {"benchmark": name, **module.measure(), "command": "make bench", "machine": machine.describe()}
         text = json.dumps(result, indent=1)

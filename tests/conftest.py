@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+
+#: Before torch comes in: several workers with several threads each wait for one another more than they work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from support.tiny import make_shot  # noqa: F401 (a fixture for every room)

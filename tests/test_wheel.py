@@ -46,7 +46,7 @@ def test_it_carries_every_module(wheel: list[str]) -> None:
 
 def test_it_carries_the_content(wheel: list[str]) -> None:
     shared = {n.split("share/muster/", 1)[1] for n in wheel if "share/muster/" in n}
-    needed = {"configs/quality.yaml", "configs/licences.yaml", "models/README.md"}
+    needed = {"configs/quality.yaml", "configs/licences.yaml", "configs/rates.yaml", "models/README.md"}
     needed |= {"scenes/valley/shot.yaml", "scenes/valley/ground.obj"}
     needed |= {p.relative_to(ROOT).as_posix() for p in (ROOT / "scenes/valley").rglob("*.exr")}
     assert needed <= shared

@@ -60,6 +60,18 @@ class Marchers:
 
 
 @dataclass(frozen=True)
+class Short:
+    """A region that is too small for its people. spacing_m: as it is; nearer_m: about what would do, None where people
+    can't stand so near or another key sets the limit."""
+
+    region: str
+    holds: int
+    wanted: int
+    spacing_m: tuple[float, float]
+    nearer_m: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
 class Layout:
     """N people, ready for any frame; ascending `agent_id`.
 
@@ -67,6 +79,7 @@ class Layout:
     float64 [N]. marchers: those who follow a path (their velocity is the first frame's). region: int16 [N], index
     into `region_names`. casting: what each looks like and does. wanted: how many were asked for; len() is how many
     there are. acts: those who have cues, or None. lean: for each clip, how far its people turn with a slope, 0 to 1.
+    short: regions that are too small for their people, where that is let through.
     """
 
     ground: GroundLike
@@ -84,6 +97,7 @@ class Layout:
     marchers: tuple[Marchers, ...] = ()
     acts: Acts | None = None
     lean: tuple[float, ...] = ()
+    short: tuple[Short, ...] = ()
     _still_m: F32 = field(default_factory=lambda: np.zeros((0, 3), np.float32), repr=False)
 
     def __len__(self) -> int:
@@ -193,6 +207,7 @@ def layout(
     notes = [*obstacles.notes, *(n for s in sites for n in s.notes)]
     taken: list[NDArray[np.int64]] = []
     errors: list[MusterError] = []
+    short: list[Short] = []
     for site, number in zip(sites, wanted, strict=True):
         try:
             places = site.first(number)
@@ -200,17 +215,19 @@ def layout(
             errors.append(error)
             continue
         if len(places) < number:
-            too_few = _too_few(site, len(places), number)
+            few = _short(site, len(places), number)
+            short.append(few)
             if fit:
                 notes.append(f"{site.spec.name}: {len(places):,} of {number:,} fit")
             else:
-                errors.append(too_few)
+                errors.append(_too_few(site, few))
         taken.append(places)
         notes += site.found_notes()
     if errors:
         raise InputErrors(errors) if len(errors) > 1 else errors[0]
     rate = Fraction(frame_rate)
     made = _assemble(crowd, cast, ground, sites, taken, sides, rate, first_frame, total, tuple(notes))
+    made = replace(made, short=tuple(short))
     if not any(r.cues for r in crowd.regions):
         return made
     start = first_frame if crowd.start_frame is None else crowd.start_frame
@@ -238,13 +255,19 @@ def _all_sites(
     return sites
 
 
-def _too_few(site: Site, fit: int, number: int) -> InputError:
+def _short(site: Site, holds: int, wanted: int) -> Short:
     spec = site.spec
-    least = least_spacing_m(spec.formation)
-    shrink = math.sqrt(fit / number) * 0.98
-    spacing = [math.floor(s * shrink * 100) / 100 for s in spec.spacing_m]
-    if spec.formation in ("rank_and_file", "phalanx", "loose", "mob", "camp") and fit and min(spacing) >= least:
-        hint = f"spacing_m: [{spacing[0]:g}, {spacing[1]:g}] would do, or draw it larger"
+    shrink = math.sqrt(holds / wanted) * 0.98
+    nearer = (math.floor(spec.spacing_m[0] * shrink * 100) / 100, math.floor(spec.spacing_m[1] * shrink * 100) / 100)
+    does = spec.formation in ("rank_and_file", "phalanx", "loose", "mob", "camp") and holds > 0
+    does = does and min(nearer) >= least_spacing_m(spec.formation)
+    return Short(spec.name, holds, wanted, spec.spacing_m, nearer if does else None)
+
+
+def _too_few(site: Site, short: Short) -> InputError:
+    spec = site.spec
+    if short.nearer_m is not None:
+        hint = f"spacing_m: [{short.nearer_m[0]:g}, {short.nearer_m[1]:g}] would do, or draw it larger"
     elif spec.formation == "column":
         hint = "a longer path, more files or closer ranks would do"
     else:
@@ -252,8 +275,8 @@ def _too_few(site: Site, fit: int, number: int) -> InputError:
     return InputError(
         "the region is too small for its people",
         where=Where(field=f"crowd.regions.{spec.name}"),
-        expected=f"at most {fit:,} at a spacing of {spec.spacing_m[0]:g} x {spec.spacing_m[1]:g} m",
-        got=f"{number:,}",
+        expected=f"at most {short.holds:,} at a spacing of {spec.spacing_m[0]:g} x {spec.spacing_m[1]:g} m",
+        got=f"{short.wanted:,}",
         hint=hint,
     )
 

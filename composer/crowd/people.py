@@ -13,7 +13,7 @@ from composer.crowd.arrows import Archery, shoots, with_arrow
 from composer.crowd.bvh import read_bvh
 from composer.crowd.cast import default_cast
 from composer.crowd.cast_file import CastFile, load_cast
-from composer.crowd.layout import layout
+from composer.crowd.layout import Short, layout
 from composer.crowd.names import Names, names_of, with_arrows
 from composer.crowd.orders import Crowd
 from composer.crowd.overrides import Picker, direct
@@ -28,7 +28,8 @@ from composer.shot.schema import CrowdSpec, ShotFile
 @dataclass(frozen=True)
 class People:
     """cast: what they look like and do. layout: who stands where, overrides and all. names: of everybody. references:
-    pictures of heroes, by agent id. notes: what was assumed. archery: where somebody shoots."""
+    pictures of heroes, by agent id. notes: what was assumed. archery: where somebody shoots. short: regions that are too
+    small, where that is let through."""
 
     cast: Cast
     layout: Crowd
@@ -36,6 +37,7 @@ class People:
     notes: tuple[str, ...]
     references: Mapping[int, Path] = field(default_factory=dict)
     archery: Archery | None = None
+    short: tuple[Short, ...] = ()
 
     def at(self, frames: Sequence[int]) -> Agents:
         """All that is drawn at these frames: everybody, and the arrows."""
@@ -53,10 +55,11 @@ def people_of(
     pick: Callable[[Cast], Picker] | None = None,
     last_frame: int | None = None,
     cache: Path | None = None,
+    fit: bool = False,
 ) -> People:
     """Lay the shot's crowd out, and put its overrides on it. count: in place of the shot's own. pick: makes what asks the
     id pass, for overrides by pixel. last_frame, cache: for regions with cues, how far they are simulated in one go, and the
-    folder that keeps that. Raises InputError at the line of `shot.yaml`."""
+    folder that keeps that. fit: of too many, those are there who fit. Raises InputError at the line of `shot.yaml`."""
     file = cast_file_of(shot)
     with located(shot, "cast"):
         crowd = shot.crowd if file is None else with_cast(shot.crowd, file)
@@ -76,6 +79,7 @@ def people_of(
             folder=shot.folder,
             last_frame=last_frame,
             cache=cache,
+            fit=fit,
         )
     except InputErrors as errors:
         raise InputErrors([_at_its_line(e, shot) for e in errors.errors if isinstance(e, InputError)]) from errors
@@ -91,7 +95,7 @@ def people_of(
     archery = Archery(cast, directed, ground) if shoots(crowd) else None
     if archery:
         names = with_arrows(names, archery)
-    return People(cast, directed, names, (*notes, *directed.notes), pictures, archery)
+    return People(cast, directed, names, (*notes, *directed.notes), pictures, archery, placed.short)
 
 
 def cast_file_of(shot: ShotFile) -> CastFile | None:

@@ -86,7 +86,8 @@ def surface_kernel(
     meshes: Meshes, draws: Draws, before: Eye, eye: Eye, ground: wp.array2d(dtype=float), agent_id: wp.array(dtype=wp.uint32),
     scale: wp.array(dtype=float), out: Points,
 ):  # fmt: skip
-    """dim (rows, W): every sample of a pixel, and where the same point was in the view before. vis: of these rows, or empty where nobody is in them."""
+    """dim (rows, W): every sample of a pixel, and where the same point was in the view before. vis: of these rows, or empty
+    where nobody is in them."""
     r, x = wp.tid()
     y = r + row0
     focal = wp.sqrt(eye.fx * eye.fy)

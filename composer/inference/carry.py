@@ -42,9 +42,7 @@ def _shown(surface: Surface, device: str) -> Shown:
     return shown
 
 
-def carry(
-    picture: F32, anchor: Surface, frame: Surface, *, device: str = "cpu", threads: int | None = None
-) -> Carried:
+def carry(picture: F32, anchor: Surface, frame: Surface, *, device: str = "cpu", threads: int | None = None) -> Carried:
     """picture: float32 [H, W, C], as painted at the anchor. frame: by `surface_pass(..., trace=True)` with agents and views
     at (anchor, frame, any)."""
     if frame.before_px is None:

@@ -26,7 +26,9 @@ class Shown:
 
 
 @wp.func
-def shows(frame: Shown, anchor: Shown, y: int, x: int, s: int, v: int, u: int, shift: wp.vec3, size: wp.array(dtype=float)):
+def shows(
+    frame: Shown, anchor: Shown, y: int, x: int, s: int, v: int, u: int, shift: wp.vec3, size: wp.array(dtype=float)
+):
     """1 where the anchor's pixel (v, u) shows the point under a frame's sample."""
     kind = frame.kind[y, x, s]
     place = frame.place[y, x, s]
@@ -56,7 +58,12 @@ def carry_kernel(
     s = int(0)
     while s < samples:
         at = frame.before[y, x, s]
-        if at[0] > -1.0 and at[1] > -1.0 and at[0] < float(picture.shape[1]) + 1.0 and at[1] < float(picture.shape[0]) + 1.0:
+        if (
+            at[0] > -1.0
+            and at[1] > -1.0
+            and at[0] < float(picture.shape[1]) + 1.0
+            and at[1] < float(picture.shape[0]) + 1.0
+        ):
             u0 = int(wp.floor(at[0] - 0.5))
             v0 = int(wp.floor(at[1] - 0.5))
             fu = at[0] - 0.5 - float(u0)

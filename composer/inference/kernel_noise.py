@@ -35,7 +35,8 @@ class Cell:
 @wp.struct
 class Field:
     """A `Surface` on the device, and how large cells are to be. bias: eighths of octaves from a pixel's size to twice a
-    cell's. turn: vec2d [TURNS], cosine and sine. inverse: float64 [64], 2 ** (32 - n). offset: of samples, in 1/16 px."""
+    cell's. turn: vec2d [2 TURNS], cosine and sine, and those of the
+    borders above each. inverse: float64 [64], 2 ** (32 - n). offset: of samples, in 1/16 px."""
 
     kind: wp.array(dtype=wp.uint8)
     agent_id: wp.array(dtype=wp.uint32)
@@ -86,6 +87,25 @@ def floor_at(x: wp.float64, inverse: wp.float64) -> int:
 
 
 @wp.func
+def nearest_turn(field: Field, x: wp.float64, z: wp.float64) -> int:
+    """Which of TURNS directions lies nearest to (x, z), either way: how many of the borders between them lie below it."""
+    if z < wp.float64(0.0):
+        x = -x
+        z = -z
+    k = int(0)
+    step = int(TURNS)
+    while step > 0:
+        if k + step <= TURNS:
+            border = field.turn[TURNS + k + step - 1]
+            if border[0] * z - border[1] * x > wp.float64(0.0):
+                k += step
+        step = step >> 1
+    if k == TURNS:
+        k = 0
+    return k
+
+
+@wp.func
 def cell_of(field: Field, at: int) -> Cell:
     """The cell of the world in which a sample lies."""
     cell = Cell()
@@ -98,16 +118,9 @@ def cell_of(field: Field, at: int) -> Cell:
     z = wp.float64(p[2])
     turn = int(0)
     if kind == GROUND:
-        if long >= short + 2:
+        if long > short:
             # cells as long as ground is seen flatly, along the view: of TURNS directions the nearest
-            best = wp.float64(-1.0)
-            k = int(0)
-            while k < TURNS:
-                d = wp.abs(x * field.turn[k][0] + z * field.turn[k][1])
-                if d > best:
-                    best = d
-                    turn = k
-                k += 1
+            turn = nearest_turn(field, x, z)
         x += field.origin[0]
         y += field.origin[1]
         z += field.origin[2]

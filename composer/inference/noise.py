@@ -125,7 +125,7 @@ def _field(surface: Surface, factor: int, device: str) -> Field:
     field.across = upload(surface.across.reshape(-1), wp.uint8, device)
     field.along = upload(surface.along.reshape(-1), wp.uint8, device)
     field.origin = wp.vec3d(*map(float, surface.origin_m))
-    angle = np.arange(int(TURNS)) * np.pi / int(TURNS)
+    angle = np.append(np.arange(int(TURNS)), np.arange(int(TURNS)) + 0.5) * np.pi / int(TURNS)
     field.turn = upload(np.stack([np.cos(angle), np.sin(angle)], -1), wp.vec2d, device)
     field.inverse = upload(2.0 ** (32.0 - np.arange(64)), wp.float64, device)
     field.offset = upload(np.array(PATTERNS[surface.samples], np.int32), wp.vec2i, device)
@@ -318,10 +318,11 @@ class WorldNoise:
         a, b = 2.0 / (high - low), -(high + low) / (high - low)
         for n, c in enumerate(coefficient[1:]):
             twice = 1.0 if n == 0 else 2.0
+            shared = [rows, columns, now, before, twice * a, twice * b, 1.0 - twice, c, total, after]
 
-            def term(part: tuple[int, int], c: float = c, twice: float = twice) -> None:
-                inputs = [seen.gram, part[0], rows, columns, now, before, twice * a, twice * b, 1.0 - twice, c, total, after]
-                wp.launch(apply_kernel, dim=(part[1] - part[0], columns, groups), device=self.device, inputs=inputs)
+            def term(part: tuple[int, int], shared: list[object] = shared) -> None:
+                dim = (part[1] - part[0], columns, groups)
+                wp.launch(apply_kernel, dim=dim, device=self.device, inputs=[seen.gram, part[0], *shared])
 
             pool.run(term, pool.split(rows, 4))
             before, now, after = now, after, before

@@ -99,6 +99,11 @@ def _cached_digest(path: Path, mtime_ns: int, size: int) -> str:
     return sha256_file(path)
 
 
+def forget_files() -> None:
+    """Digest every file anew from here on, as another process would."""
+    _cached_digest.cache_clear()
+
+
 @lru_cache(maxsize=1)
 def code_digest() -> str:
     """SHA-256 over Muster's own source files: a changed program renders again."""

@@ -26,9 +26,9 @@ PICK_SAMPLES = 16
 _DARK = Light((0.0, 1.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
 
 
-def people_on(stage: Stage, count: int | None = None, cache: Path | None = None) -> People:
+def people_on(stage: Stage, count: int | None = None, cache: Path | None = None, fit: bool = False) -> People:
     """The shot's crowd on its stage, overrides and all. count: in place of the shot's own. cache: the folder that keeps
-    simulations of those with cues. Raises InputError."""
+    simulations of those with cues. fit: of too many, those are there who fit. Raises InputError."""
     plate = stage.plate
     return people_of(
         stage.shot,
@@ -40,6 +40,7 @@ def people_on(stage: Stage, count: int | None = None, cache: Path | None = None)
         lambda c: picker(stage, c),
         last_frame=plate.frames[-1],
         cache=cache,
+        fit=fit,
     )
 
 

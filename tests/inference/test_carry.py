@@ -20,7 +20,9 @@ def painted(surface: Surface) -> F32:
     place = place + np.where((surface.kind == GROUND)[..., None], surface.origin_m, 0.0)
     wave = np.where(surface.kind == AGENT, 9.0, np.where(surface.kind == GROUND, 1.3, 6.0))[..., None]
     hue = (surface.agent_id[..., None] * np.array([0.7, 1.3, 2.9])) % 1.0
-    colour = 0.5 + 0.25 * np.sin(wave * place @ np.array([[1.0, 0.3, 0.2], [0.1, 1.0, 0.4], [0.5, 0.2, 1.0]])) + 0.3 * hue
+    colour = (
+        0.5 + 0.25 * np.sin(wave * place @ np.array([[1.0, 0.3, 0.2], [0.1, 1.0, 0.4], [0.5, 0.2, 1.0]])) + 0.3 * hue
+    )
     return colour.mean(2).astype(np.float32)
 
 

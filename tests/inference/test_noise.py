@@ -204,7 +204,9 @@ def test_what_is_no_shape_is_refused() -> None:
 @pytest.mark.gpu
 def test_cuda_gives_the_same() -> None:
     """Of one surface: cells' values are the same bits; sums of floats differ by their rounding."""
-    on_cpu, on_gpu = (WorldNoise(lambda _: still(), 5, d).latents(0, 16, GRID, FACTOR, "initial") for d in ("cpu", "cuda"))
+    on_cpu, on_gpu = (
+        WorldNoise(lambda _: still(), 5, d).latents(0, 16, GRID, FACTOR, "initial") for d in ("cpu", "cuda")
+    )
     assert np.abs(on_cpu - on_gpu).max() < 1e-4
     screens = [ScreenNoise(5, d).latents(0, 16, GRID, FACTOR, "initial") for d in ("cpu", "cuda")]
     np.testing.assert_array_equal(*screens)

@@ -48,7 +48,7 @@ def crowd(count: int = 60, walk_m: float = 0.0, frame: int = 0, past: int = 0) -
     x, z = np.meshgrid(np.linspace(-6, 6, 12), -np.linspace(6, 24, 10))
     order = rng.permutation(x.size)[:count]
     place = np.stack([x.ravel()[order] * (1 - z.ravel()[order] / 24), 0 * order, z.ravel()[order]], -1)
-    walked = np.stack([place + [walk_m * f, 0.0, 0.0] for f in (past, frame, frame)])
+    walked = np.stack([place + np.array([walk_m * f, 0.0, 0.0]) for f in (past, frame, frame)])
     n = len(order)
     still = np.zeros((3, n))
     return Agents(

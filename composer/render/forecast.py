@@ -1,0 +1,247 @@
+"""What a whole shot will cost: a model of seconds and memory against soldiers, pixels, samples and tiles, fitted to frames
+that were measured, with its error; and hours and money by `configs/rates.yaml`.
+
+The model is a sum of costs that are never negative (Lawson & Hanson's non-negative least squares, 1974, on relative
+errors), so that a term which the measures do not show drops out by itself. Its error is that of leaving each measure out
+in turn and forecasting it from the others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from composer.errors import InputError, Where
+from composer.io.content import find_content
+from composer.render.tiling import Tiles
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a frame has to do. megapixels: of the picture. samples: visibility samples a pixel. covered: the share of the
+    picture that shows soldiers. tile_steps: tiles of a painted frame times the steps that they are run for, 0 unpainted."""
+
+    soldiers: int
+    megapixels: float
+    samples: int
+    covered: float
+    tile_steps: float = 0.0
+
+    @property
+    def painted(self) -> bool:
+        return self.tile_steps > 0
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Frames that were rendered and timed. seconds: wall time a frame of a running job, writing included; spread: its
+    standard deviation over the frames. fixed_s: what the job took beside its frames. peak_mib: of the process. paint_s:
+    the part of `seconds` in which a model painted; tiles: how it was cut."""
+
+    load: Load
+    seconds: float
+    spread: float
+    fixed_s: float
+    peak_mib: int
+    frames: int
+    paint_s: float = 0.0
+    tiles: Tiles | None = None
+
+    @classmethod
+    def read(cls, told: Mapping[str, object]) -> Measure:
+        """Out of `asdict`. Raises TypeError or KeyError."""
+        parts = dict(told)
+        tiles = parts["tiles"]
+        parts["load"] = Load(**parts["load"])  # type: ignore[arg-type]
+        parts["tiles"] = Tiles(**{**tiles, "native": tuple(tiles["native"])}) if isinstance(tiles, dict) else None
+        return cls(**parts)  # type: ignore[arg-type]
+
+
+#: The terms of the model: what each is called, and how much of it a frame has.
+TERMS: dict[str, Callable[[Load], float]] = {
+    "frame": lambda at: 1.0,
+    "megapixel": lambda at: at.megapixels,
+    "megapixel of soldiers": lambda at: at.megapixels * at.covered,
+    "million samples": lambda at: at.megapixels * at.samples,
+    "million samples of soldiers": lambda at: at.megapixels * at.samples * at.covered,
+    "1,000 soldiers": lambda at: at.soldiers / 1000,
+    "1,000 soldiers at each sample": lambda at: at.soldiers / 1000 * at.samples,
+}
+PAINT_TERMS: dict[str, Callable[[Load], float]] = {
+    "painted megapixel": lambda at: at.megapixels if at.painted else 0.0,
+    "tile and step": lambda at: at.tile_steps,
+}
+#: With fewer measures than this their error says nothing.
+_LEAST_FOR_ERROR = 4
+
+
+def weights_of(loads: Sequence[Load]) -> F64:
+    """float64 [N]: how much each measure says about the largest picture among them."""
+    size = np.array([at.megapixels for at in loads], np.float64)
+    return np.sqrt(size / size.max())
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Costs by term, none negative."""
+
+    costs: Mapping[str, float]
+    terms: Mapping[str, Callable[[Load], float]]
+
+    @classmethod
+    def fit(cls, terms: Mapping[str, Callable[[Load], float]], loads: Sequence[Load], values: Sequence[float]) -> Sum:
+        """To values above 0, on relative errors; larger pictures weigh more, for forecasts are of the largest."""
+        from scipy.optimize import nnls
+
+        if not loads:
+            return cls({}, terms)
+        rows = np.array([[term(at) for term in terms.values()] for at in loads], np.float64)
+        weight = weights_of(loads)
+        scale = weight / np.maximum(np.asarray(values, np.float64), 1e-6)
+        size = np.abs(rows * scale[:, None]).max(axis=0)
+        size[size == 0] = 1.0
+        found, _ = nnls(rows * scale[:, None] / size, weight)
+        return cls(dict(zip(terms, (found / size).tolist(), strict=True)), terms)
+
+    def at(self, load: Load) -> float:
+        return sum(cost * self.terms[name](load) for name, cost in self.costs.items())
+
+
+@dataclass(frozen=True)
+class CostModel:
+    """seconds, paint_s, peak_mib: of a frame. error: relative, root mean square of the measures left out one by one, larger
+    pictures weighing more; None with too few measures. measures: what it was fitted to."""
+
+    seconds: Sum
+    paint_s: Sum
+    peak_mib: Sum
+    error: float | None
+    measures: tuple[Measure, ...]
+
+    @classmethod
+    def fit(cls, measures: Sequence[Measure]) -> CostModel:
+        """To at least one measure."""
+        left_out = []
+        if len(measures) >= _LEAST_FOR_ERROR:
+            for i, one in enumerate(measures):
+                others = _Fit.of([*measures[:i], *measures[i + 1 :]])
+                left_out.append(others.at(one.load) / one.seconds - 1)
+        weight = weights_of([m.load for m in measures])
+        error = float(np.sqrt(np.average(np.square(left_out), weights=weight**2))) if left_out else None
+        fit = _Fit.of(measures)
+        memory = Sum.fit(TERMS, [m.load for m in measures], [float(m.peak_mib) for m in measures])
+        return cls(fit.seconds, fit.paint_s, memory, error, tuple(measures))
+
+    def frame_s(self, load: Load) -> float:
+        """Seconds of a frame."""
+        return self.seconds.at(load) + self.paint_s.at(load)
+
+    @property
+    def can_paint(self) -> bool:
+        """Whether painted frames were measured."""
+        return any(m.load.painted for m in self.measures)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    seconds: Sum
+    paint_s: Sum
+
+    @classmethod
+    def of(cls, measures: Sequence[Measure]) -> _Fit:
+        painted = [m for m in measures if m.load.painted]
+        alone = [m for m in measures if not m.load.painted] or measures  # painted frames are few, and not overlapped
+        plain = Sum.fit(TERMS, [m.load for m in alone], [max(m.seconds - m.paint_s, 1e-6) for m in alone])
+        paint = Sum.fit(PAINT_TERMS, [m.load for m in painted], [max(m.paint_s, 1e-6) for m in painted])
+        return cls(plain, paint)
+
+    def at(self, load: Load) -> float:
+        return self.seconds.at(load) + self.paint_s.at(load)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """As `configs/rates.yaml` has them. money an hour: of one core, of one GPU with its machine."""
+
+    currency: str
+    core_hour: float
+    gpu_hour: float
+    frames_per_task: int
+    busy_share: float
+    file: Path
+
+    def hour(self, device: str, cores: int) -> float:
+        """Money for one machine for one hour."""
+        return self.gpu_hour if device == "cuda" else self.core_hour * cores
+
+
+def load_rates(file: Path | None = None) -> Rates:
+    """The rates, or those of another file. Raises InputError."""
+    path = file or find_content("configs/rates.yaml")
+    try:
+        read = YAML(typ="safe").load(path.read_text())
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", where=Where(file=path)) from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"not YAML: {str(error).splitlines()[0]}", where=Where(file=path)) from error
+    keys = {"currency", "core_hour", "gpu_hour", "frames_per_task", "busy_share"}
+    if not isinstance(read, dict) or set(read) != keys:
+        got = ", ".join(map(str, read)) if isinstance(read, dict) else type(read).__name__
+        raise InputError("not a file of rates", where=Where(file=path), expected=", ".join(sorted(keys)), got=got)
+
+    def number(key: str, low: float, high: float, *, whole: bool = False) -> float:
+        value = read[key]
+        fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+        if not fits or not low <= value <= high:
+            raise InputError(
+                "rate out of range", where=Where(file=path, field=key), expected=f"{low:g} to {high:g}", got=str(value)
+            )
+        return float(value)
+
+    if not isinstance(read["currency"], str) or not 1 <= len(read["currency"]) <= 8:
+        raise InputError("which currency?", where=Where(file=path, field="currency"), expected="USD")
+    return Rates(
+        read["currency"], number("core_hour", 0, 1e4), number("gpu_hour", 0, 1e4),
+        int(number("frames_per_task", 1, 1e6, whole=True)), number("busy_share", 0.01, 1), path,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Of a whole shot. frame_s: seconds a frame. alone_s: one machine like this one, all frames in one run. machine_hours,
+    money: on a farm of such machines, each task's start and the idle share included. error: relative, of the seconds;
+    None where it is not known. painted: whether a model paints."""
+
+    quality: str
+    frames: int
+    frame_s: float
+    start_s: float
+    alone_s: float
+    tasks: int
+    machine_hours: float
+    money: float
+    peak_mib: int
+    error: float | None
+    painted: bool
+
+
+def forecast(
+    model: CostModel, load: Load, quality: str, frames: int, start_s: float, rates: Rates, hour: float
+) -> Forecast:
+    """start_s: what a job takes beside its frames. hour: money for one machine for one hour."""
+    frame_s = model.frame_s(load)
+    tasks = -(-frames // rates.frames_per_task)
+    hours = (tasks * start_s + frames * frame_s) / 3600 / rates.busy_share
+    return Forecast(
+        quality, frames, frame_s, start_s, start_s + frames * frame_s, tasks, hours, hours * hour,
+        math.ceil(model.peak_mib.at(load)), model.error, load.painted,
+    )  # fmt: skip
