@@ -1,10 +1,11 @@
 # make setup   builds .venv           make demo   renders the embedded scene
 # make test    runs the tests         make bench  runs the benchmarks
+# make levy    renders Levy's training pictures, trains, measures and writes models/levy (LEVY='--device cuda' on a GPU)
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test bench lint clean
+.PHONY: setup demo test bench levy lint clean
 
 setup: $(STAMP)
 
@@ -26,6 +27,9 @@ test: setup
 bench: setup
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(VENV)/bin/python benchmarks/run.py
+
+levy: setup
+	$(VENV)/bin/python -m models.levy.recipe all $(LEVY)
 
 lint: setup
 	$(VENV)/bin/ruff check .

@@ -88,6 +88,8 @@ def family_of(folder: Path) -> str | None:
             found, key=lambda f: max(len(p) for p in KINDS[f].pipelines if str(name).startswith(p)), default=None
         )
     for family in reversed(KINDS):  # sdxl holds all that sd15 does
+        if "vae" not in KINDS[family].needs:
+            continue  # its parts are those of another family that is not whole
         if all((folder / part).is_dir() for part in KINDS[family].needs) and _classes_fit(folder, KINDS[family]):
             return family
     return None

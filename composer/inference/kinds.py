@@ -94,6 +94,18 @@ KINDS: Mapping[str, Kind] = {
         (),
         ("WanVACE",),
     ),
+    # Muster's own: sd15's networks, small, over pixels rearranged without loss in place of a VAE
+    "levy": Kind(
+        {
+            "unet": ("UNet2DConditionModel",),
+            "text_encoder": ("CLIPTextModel",),
+            "tokenizer": _CLIP,
+            "scheduler": _SCHEDULERS,
+        },
+        ("unet", "text_encoder", "tokenizer", "scheduler"),
+        ("ControlNetModel",),
+        ("MusterLevy",),
+    ),
 }
 
 
@@ -111,6 +123,7 @@ class Usual:
 _PAINTED = ("mask", "plate", "guide")
 USUAL: Mapping[str, Usual] = {
     "sd15": Usual((512, 512), (6, 16, 30), 7.0, (*_PAINTED, "text")),
+    "levy": Usual((768, 768), (4, 8, 8), 1.0, (*_PAINTED, "text")),
     "sdxl": Usual((1024, 1024), (6, 16, 30), 5.0, (*_PAINTED, "text")),
     "qwen-image": Usual((1328, 1328), (6, 16, 40), 4.0, (*_PAINTED, "text")),
     "wan-vace": Usual((480, 832), (6, 16, 40), 5.0, ("depth", "pose", *_PAINTED, "references", "text")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from composer.inference.bundle import Bundle
 from composer.inference.bundle_verify import verify_bundle
 from composer.inference.conditions import Brief
 from composer.inference.direction import check_direction, direction_of
-from composer.inference.library import find_bundle
+from composer.inference.library import find_bundle, list_bundles
 from composer.inference.policy import Policy
 from composer.io.files import sha256_file
 from composer.io.image import ImageInfo, read_image
@@ -57,6 +57,8 @@ def open_painters(
     """One for each bundle; none where the quality is not painted or no bundle is named. verified: told the name of each
     bundle before its files are hashed. Raises InputErrors."""
     shot = stage.shot
+    if not ask.bundles and not shot.paint.bundle:
+        ask = replace(ask, bundles=usual_bundle(quality))
     names = ask.bundles or shot.paint.bundle or ()
     _refuse_idle(ask, quality, names)
     check_direction(shot, people)
@@ -104,6 +106,12 @@ def check_paint(stage: Stage, people: People) -> None:
             errors.append(error)
     if errors:
         raise InputErrors(errors)
+
+
+def usual_bundle(quality: Quality) -> tuple[str, ...]:
+    """What the quality paints with where nobody names a bundle: none where it is not there."""
+    there = quality.paints and quality.bundle in {listed.name for listed in list_bundles()}
+    return (str(quality.bundle),) if there else ()
 
 
 def _refuse_idle(ask: PaintAsk, quality: Quality, names: Sequence[str]) -> None:

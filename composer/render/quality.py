@@ -17,12 +17,13 @@ MOST_STEPS = 1000
 @dataclass(frozen=True)
 class Quality:
     """samples: visibility samples a pixel. paints: whether a bundle paints the crowd. steps: of the sampler, where
-    neither shot nor bundle says."""
+    neither shot nor bundle says. bundle: what paints where nobody names one, if it is there."""
 
     name: str
     samples: int
     paints: bool = False
     steps: int = 20
+    bundle: str | None = None
 
     def steps_of(self, bundle: Bundle) -> int:
         """The sampler's steps that suit a bundle."""
@@ -43,7 +44,10 @@ def load_quality(name: str) -> Quality:
         raise _wrong(name, "paint", "whether it is painted", "true or false", paints)
     if not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= MOST_STEPS:
         raise _wrong(name, "steps", "steps of the sampler out of range", f"1 to {MOST_STEPS}", steps)
-    return Quality(name, samples, paints, steps)
+    bundle = tier.get("bundle")
+    if bundle is not None and not isinstance(bundle, str):
+        raise _wrong(name, "bundle", "what paints where no bundle is named", "a bundle's name", bundle)
+    return Quality(name, samples, paints, steps, bundle)
 
 
 def _wrong(name: str, key: str, what: str, expected: str, got: object) -> InputError:

@@ -27,6 +27,9 @@ def test_families_are_known_by_their_files(tmp_path: Path, family: str) -> None:
     folder = write_weights(tmp_path / "w", family)
     assert family_of(folder) == family
     (folder / "model_index.json").unlink()
+    if family == "levy":  # its parts are some of sd15's
+        assert family_of(folder) is None
+        return
     assert family_of(folder) == family
     shutil.rmtree(folder / "vae")
     assert family_of(folder) is None

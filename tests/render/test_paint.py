@@ -254,7 +254,7 @@ def test_draft_without_a_bundle_delivers_the_guide_render_and_says_so(make_shot:
     [
         ("", ["--quality", "draft", "--bundle", "tiny-sd16"], "no such bundle: expected tiny-sd15, got tiny-sd16; did"),
         ("", ["--bundle", "tiny-sd15"], "--bundle: quality preview is not painted: expected --quality draft or final"),
-        ("", ["--quality", "draft", "--steps", "3"], "--steps: no bundle to paint with"),
+        ("", ["--quality", "final", "--steps", "3"], "--steps: no bundle to paint with"),
         ("", ["--quality", "draft", "--bundle", "tiny-sd15", "--steps", "0"], "--steps: not a number of steps"),
         ("", ["--quality", "draft", "--bundle", "tiny-sd15", "--strength", "2"], "--strength: not a strength"),
         ("", ["--quality", "draft", "--bundle", ","], "--bundle: which bundle?"),

@@ -45,6 +45,12 @@ FAMILIES: Mapping[str, Family] = {
         # unshuffle: pixels a latent along a side of the lossless codec that stands in for a VAE, where there is none
         options={**_SCALES, "masked_picture": "plate", "unshuffle": 2},
     ),
+    "levy": Family(
+        takes=_PICTURE | {"plate"},
+        controls=("depth", "pose", "normal"),
+        module=f"{_HERE}.sd15",
+        options={**_SCALES, "masked_picture": "guide", "unshuffle": 2},
+    ),
     "sdxl": Family(
         takes=_PICTURE | {"plate"},
         controls=("depth", "pose", "normal", "plate"),

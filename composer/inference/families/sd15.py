@@ -130,7 +130,7 @@ class SD15(FamilyAdapter):
 
 def open_family(bundle: Bundle, device: str | torch.device, dtype: str | torch.dtype | None) -> SD15:
     where = one_device(device)
-    numbers = pick_dtype(where, dtype)
+    numbers = pick_dtype(where, dtype or _own_dtype(bundle, where))
     parts = bundle.components
     texts = TextBank(_text_opener(bundle, where, numbers))
     unet = load(parts["unet"], UNet2DConditionModel, where, numbers)
@@ -141,6 +141,12 @@ def open_family(bundle: Bundle, device: str | torch.device, dtype: str | torch.d
     )
     nets, controls = _load_controls(bundle, where, numbers, codec.factor)
     return SD15(bundle, where, numbers, codec, texts, unet, nets, controls)
+
+
+def _own_dtype(bundle: Bundle, device: torch.device) -> torch.dtype | None:
+    """Levy is trained in bfloat16: a CPU that multiplies in it paints in half the time."""
+    fast = bundle.family == "levy" and device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if fast else None
 
 
 def _text_opener(bundle: Bundle, device: torch.device, dtype: torch.dtype) -> Callable[[], Encoder]:

@@ -1,0 +1,118 @@
+"""Crops for training: cut out of pairs in memory, and turned into what the networks see, as the sd15 family does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import max_pool2d, pixel_unshuffle
+
+from models.levy.recipe.data import Stored, in_memory, read, slices
+from models.levy.recipe.net import FACTOR
+from models.levy.recipe.words import LENGTH, tokenizer
+
+#: How often the guide is left out, and each of text, depth with normals, and pose.
+WITHOUT_GUIDE, WITHOUT = 0.35, 0.10
+#: Share of the crops that are centred on somebody.
+ON_SOMEBODY = 0.9
+#: Covered places that are remembered of each picture.
+_PLACES = 400
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B crops, float32 but for ids. clean: [B, 12, h, w], what is to be said. mask: [B, 1, h, w]. masked: [B, 12, h, w].
+    hints: depth with normals [B, 4, H, W], pose [B, 3, H, W]. ids: int64 [B, L]. weight: [B, 12, h, w], of the loss."""
+
+    clean: Tensor
+    mask: Tensor
+    masked: Tensor
+    hints: tuple[Tensor, Tensor]
+    ids: Tensor
+    weight: Tensor
+
+
+class Crops:
+    """Pairs in memory. `add` may bring more while training goes on."""
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        self.device = torch.device(device)
+        self._bytes: list[Tensor] = []
+        self._depth: list[Tensor] = []
+        self._ids: list[list[int]] = []
+        self._places: list[np.ndarray] = []
+        self._tokenizer = tokenizer()
+        self._empty = self._tokens("")
+
+    def __len__(self) -> int:
+        return len(self._bytes)
+
+    def read(self, paths: Sequence[Path], most_bytes: int = 1 << 40) -> None:
+        for path in in_memory(paths, most_bytes):
+            self.add(read(path))
+
+    def add(self, pair: Stored) -> None:
+        """A pair nobody is seen in is left out."""
+        covered = np.argwhere(pair.bytes[..., slices()["coverage"]][..., 0] > 100)
+        if not len(covered):
+            return
+        rng = np.random.default_rng((6, pair.number))
+        self._places.append(covered[rng.integers(len(covered), size=_PLACES)])
+        self._bytes.append(torch.from_numpy(pair.bytes).permute(2, 0, 1).contiguous().to(self.device))
+        self._depth.append(torch.from_numpy(pair.depth).to(self.device))
+        self._ids.append(self._tokens(pair.text))
+
+    def _tokens(self, text: str) -> list[int]:
+        return self._tokenizer(text, padding="max_length", max_length=LENGTH, truncation=True)["input_ids"]
+
+    def batch(self, rng: np.random.Generator, count: int, side_px: int) -> Batch:
+        """`count` crops of side_px pixels."""
+        which = rng.integers(len(self), size=count)
+        cuts = [self._cut(rng, int(i), side_px) for i in which]
+        raw = torch.stack([self._bytes[i][:, y : y + side_px, x : x + side_px] for i, y, x in cuts]).float() / 255
+        depth = torch.stack([self._depth[i][None, y : y + side_px, x : x + side_px] for i, y, x in cuts]).float()
+        keep = torch.from_numpy(rng.random((4, count)).astype(np.float32)).to(self.device)
+        ids = torch.tensor(
+            [
+                self._empty if drop < WITHOUT else self._ids[i]
+                for (i, _, _), drop in zip(cuts, keep[0].tolist(), strict=True)
+            ]
+        )
+        return prepare(raw, depth, ids.to(self.device), keep)
+
+    def _cut(self, rng: np.random.Generator, i: int, side: int) -> tuple[int, int, int]:
+        h, w = self._depth[i].shape
+        if rng.random() < ON_SOMEBODY:
+            y, x = self._places[i][rng.integers(_PLACES)] - rng.integers(side // 4, 3 * side // 4 + 1, size=2)
+        else:
+            y, x = rng.integers(h - side + 1), rng.integers(w - side + 1)
+        return i, int(np.clip(y, 0, h - side)), int(np.clip(x, 0, w - side))
+
+
+def prepare(raw: Tensor, depth: Tensor, ids: Tensor, keep: Tensor) -> Batch:
+    """raw: [B, CHANNELS, H, W] in 0..1. depth: [B, 1, H, W]. keep: [4, B], chances of text, guide, depth, pose."""
+    at = slices()
+    part = {name: raw[:, s] for name, s in at.items()}
+
+    def kept(row: int, chance: float) -> Tensor:
+        return (keep[row] >= chance).float()[:, None, None, None]
+
+    mask = (part["mask"] > 0.5).float()
+    hole = torch.lerp(part["plate"], torch.full_like(part["plate"], 0.5), mask)
+    guided = kept(1, WITHOUT_GUIDE)
+    seen = part["guide"] * guided + hole * (1 - guided)
+    hint = torch.cat([depth, part["normal"]], 1) * kept(2, WITHOUT)
+    cover = pixel_unshuffle(part["coverage"], FACTOR).repeat(1, 3, 1, 1)
+    inside = pixel_unshuffle(mask, FACTOR).repeat(1, 3, 1, 1)
+    return Batch(
+        clean=pixel_unshuffle(part["target"] * 2 - 1, FACTOR),
+        mask=max_pool2d(mask, FACTOR),
+        masked=pixel_unshuffle(seen * 2 - 1, FACTOR),
+        hints=(hint, part["pose"] * kept(3, WITHOUT)),
+        ids=ids,
+        weight=0.15 + 0.85 * inside + 3.0 * cover,
+    )

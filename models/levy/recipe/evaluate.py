@@ -1,0 +1,205 @@
+"""The figures that Levy is accepted by, on held-out pairs, through the real engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+
+import numpy as np
+
+from composer.inference.bundle import Bundle
+from composer.inference.engine import EngineOptions
+from composer.inference.request import Prompt
+from models.levy.recipe import measures as m
+from models.levy.recipe.data import Stored, stored
+from models.levy.recipe.painted import Brushes, request_from
+
+SEEDS = (1, 2, 3, 4)
+FRAME_PX = (1280, 720)
+#: A word of a text and what takes its place.
+SWAPS = (
+    ("clean", "muddy"),
+    ("muddy", "clean"),
+    ("worn", "clean"),
+    ("red army", "blue army"),
+    ("blue army", "red army"),
+)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """low_*: PSNR of 4x4 means in the crowd, dB; guide_*: the guide render's own. one_step: PSNR of one step. colour: mean
+    error per agent. detail_*: high-frequency energy over the target's. blind_*: from depth and pose alone, low-pass, 4
+    steps. iou: of silhouettes. spread: over seeds. text_*: RMS that a changed word makes in the crowd and elsewhere, over
+    the guide and from depth and pose alone. tiled: PSNR against the whole frame, dB. carried_*: RMS along true motion with
+    world-locked and screen-locked noise. frame_s, frame_gib: 1280x720, 4 steps."""
+
+    guide: float
+    guide_low: float
+    one_step: float
+    low_4: float
+    low_8: float
+    colour_4: float
+    colour_8: float
+    guide_colour: float
+    detail_4: float
+    detail_8: float
+    guide_detail: float
+    blind_low: float
+    blind_low_no_pose: float
+    blind_low_no_depth: float
+    iou: float
+    blind_iou: float
+    spread: float
+    text_crowd: float
+    text_elsewhere: float
+    blind_text_crowd: float
+    tiled: float = float("nan")
+    same_again: float = float("nan")
+    carried_world: float = float("nan")
+    carried_screen: float = float("nan")
+    frame_s: float = float("nan")
+    frame_gib: float = float("nan")
+    cpu_cuda: float = float("nan")
+
+    def rows(self) -> list[tuple[str, float, str]]:
+        """(what, figure, wanted when trained on a CPU / on a GPU)."""
+        return [
+            ("1. one-step crowd PSNR over the guide's, dB", self.one_step - self.guide, "+2.5 / +4"),
+            ("1. low-pass crowd PSNR over the guide's, 4 steps, dB", self.low_4 - self.guide_low, "+1.0 / +2.5"),
+            ("   the same, 8 steps", self.low_8 - self.guide_low, ""),
+            ("   the guide's own PSNR, dB", self.guide, ""),
+            ("   the guide's own low-pass PSNR, dB", self.guide_low, ""),
+            ("2. mean colour error per agent, 4 steps", self.colour_4, "0.015 / 0.010"),
+            ("   the same, 8 steps", self.colour_8, ""),
+            ("   the guide's", self.guide_colour, ""),
+            ("2. high-frequency energy over the target's, 8 steps", self.detail_8, "0.85-1.1 / 0.9-1.1"),
+            ("   the same, 4 steps", self.detail_4, ""),
+            ("   the guide's", self.guide_detail, ""),
+            ("3. dB lost without pose (depth and pose alone)", self.blind_low - self.blind_low_no_pose, "1 / 2"),
+            ("3. dB lost without depth", self.blind_low - self.blind_low_no_depth, "1 / 2"),
+            ("   low-pass PSNR from depth and pose alone, dB", self.blind_low, ""),
+            ("3. silhouette IoU over the guide", self.iou, "0.95 / 0.98"),
+            ("   silhouette IoU from depth and pose alone", self.blind_iou, ""),
+            ("4. spread over seeds", self.spread, "0.03-0.09"),
+            ("4. what a changed word changes in the crowd, RMS", self.text_crowd, "0.03"),
+            ("   elsewhere", self.text_elsewhere, "little"),
+            ("   in the crowd, from depth and pose alone", self.blind_text_crowd, ""),
+            ("5. tiled against whole frame, PSNR dB", self.tiled, "40"),
+            ("5. error along true motion, world noise over screen noise", self.carried_world / self.carried_screen, "0.5"),
+            ("6. 1280x720, 4 steps, seconds a frame", self.frame_s, "10"),
+            ("6. memory, GiB", self.frame_gib, "3"),
+            ("8. the same seed again, largest difference", self.same_again, "0"),
+            ("8. CPU against CUDA, RMS", self.cpu_cuda, "stated"),
+        ]  # fmt: skip
+
+    def table(self) -> str:
+        lines = ["| measure | figure | wanted (CPU / GPU trained) |", "|---|---|---|"]
+        return "\n".join(
+            lines + [f"| {what.strip()} | {_short(value)} | {wanted} |" for what, value, wanted in self.rows()]
+        )
+
+    def json(self) -> dict[str, float | None]:
+        return {k: None if np.isnan(v) else round(float(v), 5) for k, v in asdict(self).items()}
+
+
+def _short(value: float) -> str:
+    return "not measured" if np.isnan(value) else f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def evaluate(bundle: Bundle, pairs: Sequence[Stored], device: str, told: Callable[[str], None] = print) -> Figures:
+    """Acceptance 1 to 4 on every pair."""
+    brushes = Brushes.of(bundle, device)
+    error = {name: m.Error() for name in ("guide", "guide_low", "one", "4", "8", "blind", "no_pose", "no_depth")}
+    colour = {name: list[float]() for name in ("guide", "4", "8")}
+    fine = {name: 0.0 for name in ("target", "guide", "4", "8")}
+    cut = {name: [0, 0] for name in ("guided", "blind")}
+    several, told_words = m.Mean(), {name: m.Mean() for name in ("crowd", "elsewhere", "blind")}
+    for k, pair in enumerate(pairs):
+        coverage, target, guide = pair.part("coverage"), pair.part("target"), pair.part("guide")
+        crowd, low_crowd = coverage > 0.5, m.low_crowd(coverage)
+        if not low_crowd.any():
+            continue
+        painted = {n: brushes.over_guide(pair, n) for n in (1, 4, 8)}
+        blind = {w: brushes.from_depth_and_pose(pair, 4, without=w) for w in ((), ("pose",), ("depth",))}
+        error["guide"].add(guide, target, crowd)
+        error["one"].add(painted[1], target, crowd)
+        lows = {"guide_low": guide, "4": painted[4], "8": painted[8], "blind": blind[()], "no_pose": blind[("pose",)],
+                "no_depth": blind[("depth",)]}  # fmt: skip
+        for name, picture in lows.items():
+            error[name].add(m.low(picture), m.low(target), low_crowd)
+        for name, picture in (("guide", guide), ("4", painted[4]), ("8", painted[8])):
+            colour[name] += m.colour_errors(picture, target, pair.agent, coverage)
+        for name, picture in (("target", target), ("guide", guide), ("4", painted[4]), ("8", painted[8])):
+            fine[name] += m.detail(picture, crowd)
+        for name, picture in (("guided", painted[8]), ("blind", blind[()])):
+            both, either = m.silhouette_iou(picture, target, pair.part("plate"), pair.part("mask"))
+            cut[name][0] += both
+            cut[name][1] += either
+        if k % 3 == 0:
+            seeds = [painted[4], *(brushes.over_guide(pair, 4, seed) for seed in SEEDS[1:])]
+            several.add(m.spread(seeds, crowd), float(crowd.sum()))
+            _words(brushes, pair, painted[4], blind[()], told_words)
+        told(f"{k + 1}/{len(pairs)} pictures measured")
+    return Figures(
+        guide=error["guide"].psnr, guide_low=error["guide_low"].psnr, one_step=error["one"].psnr, low_4=error["4"].psnr,
+        low_8=error["8"].psnr, colour_4=_mean(colour["4"]), colour_8=_mean(colour["8"]),
+        guide_colour=_mean(colour["guide"]), detail_4=fine["4"] / fine["target"], detail_8=fine["8"] / fine["target"],
+        guide_detail=fine["guide"] / fine["target"], blind_low=error["blind"].psnr,
+        blind_low_no_pose=error["no_pose"].psnr, blind_low_no_depth=error["no_depth"].psnr,
+        iou=cut["guided"][0] / max(cut["guided"][1], 1), blind_iou=cut["blind"][0] / max(cut["blind"][1], 1),
+        spread=several.value, text_crowd=told_words["crowd"].value, text_elsewhere=told_words["elsewhere"].value,
+        blind_text_crowd=told_words["blind"].value,
+    )  # fmt: skip
+
+
+def _words(brushes: Brushes, pair: Stored, plain: np.ndarray, blind: np.ndarray, into: dict[str, m.Mean]) -> None:
+    """The first word of the text that has an opposite, swapped."""
+    crowd, outside = pair.part("coverage") > 0.5, pair.part("mask") < 0.01
+    for word, other in SWAPS:
+        if word in pair.text:
+            text = pair.text.replace(word, other, 1)
+            changed = brushes.over_guide(pair, 4, prompts=(Prompt(text),))
+            into["crowd"].add(m.rms(plain, changed, crowd))
+            into["elsewhere"].add(m.rms(plain, changed, outside))
+            unseen = brushes.from_depth_and_pose(replace(pair, text=text), 4)
+            into["blind"].add(m.rms(blind, unseen, crowd))
+            return
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
+
+
+def whole_frame(bundle: Bundle, device: str, figures: Figures, number: int) -> Figures:
+    """Acceptance 5 (tiles), 6 and 8 on one large held-out picture."""
+    pair = stored(number, FRAME_PX, 60.0)
+    brushes = Brushes.of(bundle, device)
+    request = request_from(pair)
+    brushes.guided.paint(replace(request, steps=1))  # what is done once only
+    begin = time.perf_counter()
+    first = brushes.guided.paint(request).rgb[0]
+    seconds = time.perf_counter() - begin
+    again = brushes.guided.paint(request).rgb[0]
+    adapter = brushes.guided.adapter
+    from composer.inference.engine import Engine
+
+    measured = Engine(adapter, EngineOptions(measure=True)).paint(replace(request, steps=1))
+    whole = Engine(adapter, EngineOptions(whole=True)).paint(request).rgb[0]
+    small = Engine(adapter, EngineOptions(tile=(128, 128))).paint(request).rgb[0]
+    crowd = pair.part("coverage") > 0.5
+    error = m.Error()
+    error.add(small, whole, crowd)
+    found = replace(
+        figures, frame_s=seconds, frame_gib=measured.peak_bytes / 2**30, tiled=error.psnr,
+        same_again=float(np.abs(first - again).max()),
+    )  # fmt: skip
+    if device.startswith("cuda"):
+        other = Brushes.of(bundle, "cpu").guided.paint(request).rgb[0]
+        found = replace(found, cpu_cuda=m.rms(first, other, crowd))
+    return found
+
+
+def from_json(told: dict[str, float | None]) -> Figures:
+    return Figures(**{f.name: float("nan") if told.get(f.name) is None else told[f.name] for f in fields(Figures)})  # type: ignore[arg-type]

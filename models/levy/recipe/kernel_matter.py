@@ -1,0 +1,442 @@
+# ruff: noqa: RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
+"""What the reference renderer's soldiers are made of: cloth, leather, metal, wood, skin, hair, paint; worn, muddy, bloody.
+
+Everything is a function of the place on the body at rest, so that it moves with him, of his own number, and of how much
+of it a pixel can show: detail finer than the pixel fades into its mean.
+"""
+
+from __future__ import annotations
+
+import warp as wp
+
+from composer.guides.kernel_view import OPTIONS
+
+wp.set_module_options(OPTIONS)
+
+SKIN = wp.constant(0)
+HAIR = wp.constant(1)
+TUNIC = wp.constant(2)
+TROUSERS = wp.constant(3)
+LEATHER = wp.constant(4)
+METAL = wp.constant(5)
+WOOD = wp.constant(6)
+CLOAK = wp.constant(7)
+SHIELD = wp.constant(8)
+CREST = wp.constant(9)
+COAT = wp.constant(10)
+MANE = wp.constant(11)
+
+#: What `State.armour` may be.
+MAIL = wp.constant(1)
+CURTAIN = wp.constant(2)
+PLATES = wp.constant(3)
+
+
+@wp.struct
+class Matter:
+    """A surface point, ready to be lit. gloss: strength of the reflection at normal incidence; rough: 0 mirror, 1 dull;
+    metal: 1 where the reflection takes the colour; fuzz: light that short fibres scatter at grazing angles; normal: world."""
+
+    albedo: wp.vec3
+    normal: wp.vec3
+    gloss: float
+    rough: float
+    metal: float
+    fuzz: float
+
+
+@wp.struct
+class State:
+    """One soldier's state. seed: his own number. wear, mud, blood: 0 to 1. armour: what his metal is made of on the body."""
+
+    seed: wp.uint32
+    wear: float
+    mud: float
+    blood: float
+    armour: int
+
+
+@wp.func
+def hash3(x: int, y: int, z: int, seed: wp.uint32) -> float:
+    """0..1 of a cell (PCG, Jarzynski and Olano 2020)."""
+    v = wp.uint32(x) * wp.uint32(1664525) + wp.uint32(y) * wp.uint32(22695477) + wp.uint32(z) * wp.uint32(747796405)
+    v = (v ^ seed) * wp.uint32(747796405) + wp.uint32(2891336453)
+    v = ((v >> ((v >> wp.uint32(28)) + wp.uint32(4))) ^ v) * wp.uint32(277803737)
+    v = (v >> wp.uint32(22)) ^ v
+    return float(v & wp.uint32(0xFFFFFF)) / 16777215.0
+
+
+@wp.func
+def noise(p: wp.vec3, seed: wp.uint32) -> float:
+    """Value noise, -1..1, one cell a unit."""
+    fx = wp.floor(p[0])
+    fy = wp.floor(p[1])
+    fz = wp.floor(p[2])
+    x = int(fx)
+    y = int(fy)
+    z = int(fz)
+    u = p[0] - fx
+    v = p[1] - fy
+    w = p[2] - fz
+    u = u * u * (3.0 - 2.0 * u)
+    v = v * v * (3.0 - 2.0 * v)
+    w = w * w * (3.0 - 2.0 * w)
+    a = wp.lerp(hash3(x, y, z, seed), hash3(x + 1, y, z, seed), u)
+    b = wp.lerp(hash3(x, y + 1, z, seed), hash3(x + 1, y + 1, z, seed), u)
+    c = wp.lerp(hash3(x, y, z + 1, seed), hash3(x + 1, y, z + 1, seed), u)
+    d = wp.lerp(hash3(x, y + 1, z + 1, seed), hash3(x + 1, y + 1, z + 1, seed), u)
+    return wp.lerp(wp.lerp(a, b, v), wp.lerp(c, d, v), w) * 2.0 - 1.0
+
+
+@wp.func
+def shown(per_m: float, pixel_m: float) -> float:
+    """How much of a pattern with so many cells a metre a pixel of this width still shows."""
+    s = per_m * pixel_m
+    return 1.0 / (1.0 + 4.0 * s * s)
+
+
+@wp.func
+def grain(p: wp.vec3, per_m: float, pixel_m: float, seed: wp.uint32) -> float:
+    keep = shown(per_m, pixel_m)
+    value = float(0.0)
+    if keep > 0.03:
+        value = noise(p * per_m, seed) * keep
+    return value
+
+
+@wp.func
+def streaks(p: wp.vec3, stretch: wp.vec3, per_m: float, pixel_m: float, seed: wp.uint32) -> float:
+    return grain(wp.cw_mul(p, stretch), per_m, pixel_m, seed)
+
+
+@wp.func
+def armour_here(p: wp.vec3, state: State) -> int:
+    """What metal at rest point p is: MAIL, PLATES, or 0 for smooth work (helmets, blades, bosses)."""
+    found = int(0)
+    side = wp.abs(p[0])
+    if state.armour == MAIL and p[1] > 0.60 and p[1] < 1.652 and side < 0.345 and wp.abs(p[2]) < 0.27:
+        found = MAIL
+    elif state.armour == CURTAIN and p[1] > 1.36 and p[1] < 1.60 and side < 0.24:
+        found = MAIL
+    elif state.armour == PLATES and p[1] > 0.95 and p[1] < 1.45 and side < 0.26 and hash3(5, 5, 5, state.seed) < 0.6:
+        found = PLATES
+    return found
+
+
+@wp.func
+def ring(p: wp.vec3) -> float:
+    """Mail: 1 on the wire of a ring, 0 between. A coarse mail, rings of 15 mm: finer ones no picture shows."""
+    v = p[1] * 76.0
+    row = wp.floor(v)
+    u = (wp.abs(p[0]) + p[2]) * 62.0 + 0.5 * (row - 2.0 * wp.floor(row * 0.5))
+    a = wp.frac(u) - 0.5
+    b = wp.frac(v) - 0.5
+    return 1.0 - wp.smoothstep(0.06, 0.2, wp.abs(wp.sqrt(a * a + b * b) - 0.34))
+
+
+@wp.func
+def scale_at(p: wp.vec3) -> wp.vec2:
+    """Scales in rows: (place down the scale 0..1, distance to its edge 0..1)."""
+    v = p[1] * 23.0
+    row = wp.floor(v)
+    u = (wp.abs(p[0]) + 0.6 * p[2]) * 27.0 + 0.5 * (row - 2.0 * wp.floor(row * 0.5))
+    a = wp.abs(wp.frac(u) - 0.5) * 2.0
+    down = 1.0 - (v - row)
+    return wp.vec2(down, 1.0 - wp.max(a, wp.smoothstep(0.8, 1.0, down)))
+
+
+@wp.func
+def drapery(material: int, p: wp.vec3, pixel_m: float, seed: wp.uint32) -> float:
+    """Folds of cloth, metres: hanging from waist and shoulders, gathered over the belt, across the sleeves and knees."""
+    h = float(0.0)
+    keep = shown(7.0, pixel_m)
+    if material == TROUSERS:
+        bunch = 0.4 + wp.exp(-wp.pow((p[1] - 0.50) / 0.10, 2.0)) + wp.exp(-wp.pow((p[1] - 0.16) / 0.10, 2.0))
+        h = 0.006 * bunch * streaks(p, wp.vec3(0.5, 1.3, 0.5), 17.0, pixel_m, seed + wp.uint32(3))
+        h += 0.010 * streaks(p, wp.vec3(1.0, 0.25, 1.0), 9.0, pixel_m, seed + wp.uint32(1))
+        return h
+    sway = noise(p * 4.0, seed + wp.uint32(5))
+    side = wp.abs(p[0])
+    if material == TUNIC and side > 0.2 and p[1] > 0.85 and p[1] < 1.5:
+        along = 0.55 * side - 0.83 * p[1]
+        h = 0.008 * grain(wp.vec3(along, 0.25 * p[2] + 0.1 * sway, 0.25 * p[0]), 30.0, pixel_m, seed + wp.uint32(2))
+        return h
+    top = wp.where(material == CLOAK, 1.42, 0.98)
+    hang = wp.smoothstep(0.0, 0.30, top - p[1])
+    count = 8.0 + 6.0 * hash3(3, int(material), 1, seed)
+    around = wp.atan2(p[0], p[2] + 0.001)
+    fold = wp.sin(around * count + 2.2 * sway + p[1] * 1.5)
+    h = wp.where(material == CLOAK, 0.020, 0.013) * fold * hang * keep
+    loose = 1.0 - hang
+    waist = wp.exp(-wp.pow((p[1] - 1.08) / 0.07, 2.0))
+    h += 0.010 * (0.35 + waist) * loose * streaks(p, wp.vec3(0.8, 1.8, 0.8), 8.0, pixel_m, seed + wp.uint32(1))
+    h += 0.005 * streaks(p, wp.vec3(1.0, 0.4, 1.0), 24.0, pixel_m, seed + wp.uint32(2))
+    return h
+
+
+@wp.func
+def fold_height(material: int, p: wp.vec3, pixel_m: float, state: State) -> float:
+    """The surface's relief, metres: folds of cloth, rings, scales, dents of metal, wrinkles of leather."""
+    h = float(0.0)
+    if material == TUNIC or material == CLOAK or material == TROUSERS:
+        h = drapery(material, p, pixel_m, state.seed)
+    elif material == METAL:
+        kind = armour_here(p, state)
+        if kind == MAIL:
+            h = 0.0028 * ring(p) * shown(66.0, pixel_m)
+            h += 0.007 * streaks(p, wp.vec3(0.7, 1.2, 0.7), 13.0, pixel_m, state.seed + wp.uint32(4))
+        elif kind == PLATES:
+            h = 0.006 * scale_at(p)[0] * shown(24.0, pixel_m)
+        else:
+            h = 0.003 * grain(p, 14.0, pixel_m, state.seed + wp.uint32(4)) * (0.25 + state.wear)
+    elif material == LEATHER:
+        h = 0.002 * grain(p, 34.0, pixel_m, state.seed + wp.uint32(6))
+        if p[1] < 0.45 and wp.abs(p[1] - 0.14) < 0.07:  # boots crease at the ankle
+            h += 0.004 * streaks(p, wp.vec3(0.4, 1.6, 0.4), 30.0, pixel_m, state.seed + wp.uint32(7))
+    elif material == SHIELD:
+        h = 0.0016 * streaks(p, wp.vec3(1.0, 0.2, 1.0), 20.0, pixel_m, state.seed + wp.uint32(7))
+    elif material == HAIR or material == MANE or material == CREST:
+        h = 0.006 * streaks(p, wp.vec3(1.0, 0.25, 1.0), 60.0, pixel_m, state.seed + wp.uint32(8))
+    elif material == COAT:
+        h = 0.012 * grain(p, 5.0, pixel_m, state.seed + wp.uint32(9))
+    return h
+
+
+@wp.func
+def relief(material: int, p: wp.vec3, pixel_m: float, state: State) -> wp.vec3:
+    """Gradient of `fold_height` at rest, metres a metre."""
+    e = wp.max(0.004, 0.5 * pixel_m)
+    h = fold_height(material, p, pixel_m, state)
+    dx = fold_height(material, p + wp.vec3(e, 0.0, 0.0), pixel_m, state) - h
+    dy = fold_height(material, p + wp.vec3(0.0, e, 0.0), pixel_m, state) - h
+    dz = fold_height(material, p + wp.vec3(0.0, 0.0, e), pixel_m, state) - h
+    return wp.vec3(dx, dy, dz) / e
+
+
+@wp.func
+def spot(p: wp.vec3, x: float, y: float, half_x: float, half_y: float) -> float:
+    """1 in the middle of a soft ellipse on the front, 0 outside."""
+    a = (p[0] - x) / half_x
+    b = (p[1] - y) / half_y
+    return wp.max(0.0, 1.0 - a * a - b * b)
+
+
+@wp.func
+def face(colour: wp.vec3, p: wp.vec3, pixel_m: float, state: State) -> wp.vec3:
+    """Sockets, brows, mouth, stubble and flush on the front of a head."""
+    out = colour
+    if p[1] > 1.49 and p[2] < -0.02:
+        side = wp.abs(p[0])
+        lips = spot(p, 0.0, 1.567, 0.027, 0.009)
+        out = wp.lerp(out, wp.cw_mul(colour, wp.vec3(0.72, 0.42, 0.42)), wp.min(1.5 * lips, 1.0))
+        line = spot(p, 0.0, 1.5675, 0.026, 0.0028)
+        away = (side - 0.033) / 0.026
+        socket = wp.max(0.0, 1.0 - away * away - wp.pow((p[1] - 1.645) / 0.018, 2.0))
+        dark = 0.45 * socket + 0.6 * line * shown(90.0, pixel_m)
+        brow = wp.max(0.0, 1.0 - away * away - wp.pow((p[1] - 1.6655 + 0.12 * (side - 0.03)) / 0.0065, 2.0))
+        dark += 0.75 * wp.min(1.0, 1.6 * brow)
+        nostril = wp.max(0.0, 1.0 - wp.pow((side - 0.010) / 0.007, 2.0) - wp.pow((p[1] - 1.595) / 0.006, 2.0))
+        dark += 0.4 * nostril
+        stubble = wp.smoothstep(1.600, 1.565, p[1]) * wp.smoothstep(1.50, 1.52, p[1])
+        beard = hash3(1, 2, 3, state.seed)
+        dark += 0.38 * beard * stubble * (1.0 - wp.min(1.0, 2.0 * lips))
+        out = out * (1.0 - 0.85 * wp.min(dark, 1.0))
+        cheek = spot(p, 0.045, 1.600, 0.03, 0.03) + spot(p, -0.045, 1.600, 0.03, 0.03) + spot(p, 0.0, 1.605, 0.02, 0.02)
+        out = wp.cw_mul(out, wp.vec3(1.0 + 0.10 * cheek, 1.0 - 0.05 * cheek, 1.0 - 0.07 * cheek))
+    return out
+
+
+@wp.func
+def cloth(m: Matter, material: int, colour: wp.vec3, p: wp.vec3, pixel_m: float, state: State) -> Matter:
+    """Warp and weft; deep folds dark; hems worn, trimmed or frayed; faded, torn."""
+    s = state.seed
+    weave = wp.sin(p[0] * 1500.0 + p[2] * 1500.0) * wp.sin(p[1] * 1500.0) * shown(450.0, pixel_m)
+    fine = grain(p, 70.0, pixel_m, s + wp.uint32(21))
+    fold = wp.clamp(fold_height(material, p, pixel_m, state), -0.02, 0.012)
+    out = colour * (1.0 + 0.10 * weave + 0.07 * fine + 16.0 * fold)
+    faded = 0.5 + 0.5 * grain(p, 3.0, pixel_m, s + wp.uint32(22))
+    grey = (out[0] + out[1] + out[2]) / 3.0
+    out = wp.lerp(out, wp.vec3(grey, grey, grey) * 1.15, 0.32 * state.wear * faded)
+    trim = hash3(7, 1, int(material), s)
+    band = float(0.0)
+    if material == TUNIC and trim > 0.4:
+        band = 1.0 - wp.smoothstep(0.014, 0.020, wp.abs(p[1] - (0.605 + 0.03 * trim)))
+    elif material == CLOAK and trim > 0.5:
+        band = 1.0 - wp.smoothstep(0.020, 0.028, wp.abs(p[1] - 0.41))
+    gold = wp.vec3(0.42, 0.32, 0.15) * (0.4 + trim)
+    zig = 0.75 + 0.25 * wp.sign(wp.sin((p[0] + p[2]) * 190.0)) * shown(60.0, pixel_m)
+    out = wp.lerp(out, gold * zig, band * shown(22.0, pixel_m))
+    if state.wear > 0.45:
+        hole = grain(wp.vec3(p[0], p[1] * 0.55, p[2]), 15.0, pixel_m, s + wp.uint32(23))
+        rag = wp.smoothstep(0.52, 0.60, hole + 0.25 * wp.smoothstep(0.75, 0.5, p[1])) * (state.wear - 0.45) * 1.7
+        out = out * (1.0 - 0.8 * wp.min(rag, 1.0))
+    m.albedo = out
+    m.fuzz = 0.20
+    m.rough = 0.85
+    return m
+
+
+@wp.func
+def iron(m: Matter, colour: wp.vec3, p: wp.vec3, pixel_m: float, state: State) -> Matter:
+    """Smooth work, mail or scales; scratched, stained, rusty."""
+    s = state.seed
+    kind = armour_here(p, state)
+    stain = 0.5 + 0.5 * grain(p, 11.0, pixel_m, s + wp.uint32(26))
+    rust = wp.smoothstep(0.60, 0.95, stain) * state.wear
+    m.rough = 0.24 + 0.10 * stain + 0.28 * state.wear
+    if kind == MAIL:
+        keep = shown(66.0, pixel_m)
+        colour = colour * wp.lerp(0.60, 0.22 + 0.95 * ring(p), keep)
+        colour = colour * (1.0 + 16.0 * wp.clamp(fold_height(METAL, p, pixel_m, state) - 0.001, -0.006, 0.006))
+        m.rough = m.rough + 0.22 * (1.0 - keep) + 0.05
+    elif kind == PLATES:
+        edge = scale_at(p)
+        keep = shown(24.0, pixel_m)
+        one = hash3(int(wp.floor(p[1] * 23.0)), int(wp.floor((wp.abs(p[0]) + 0.6 * p[2]) * 27.0)), 9, s)
+        colour = colour * wp.lerp(0.85, (0.35 + 0.65 * wp.smoothstep(0.0, 0.22, edge[1])) * (0.8 + 0.35 * one), keep)
+        m.rough = m.rough + 0.10 * one
+    else:
+        scratch = streaks(p, wp.vec3(0.30, 1.0, 0.5), 120.0, pixel_m, s + wp.uint32(24))
+        scratch += streaks(p, wp.vec3(1.0, 0.25, 0.8), 80.0, pixel_m, s + wp.uint32(25))
+        line = wp.smoothstep(0.45, 0.7, wp.abs(scratch))
+        colour = colour * (1.0 + 0.07 * scratch + 0.30 * line * (0.3 + state.wear) - 0.25 * stain * state.wear)
+        m.rough = m.rough + 0.10 * wp.abs(scratch)
+    m.albedo = wp.lerp(colour, wp.vec3(0.17, 0.075, 0.035), 0.7 * rust)
+    m.metal = 1.0 - 0.9 * rust
+    m.rough = wp.clamp(m.rough, 0.2, 0.95)
+    m.gloss = 0.9
+    return m
+
+
+@wp.func
+def hide(m: Matter, colour: wp.vec3, p: wp.vec3, pixel_m: float, state: State) -> Matter:
+    """Leather: worn pale where it bends, stitched boots with dark soles; the eyes, which are boxes of it, white and iris."""
+    s = state.seed
+    fine = grain(p, 60.0, pixel_m, s + wp.uint32(21))
+    crack = wp.smoothstep(0.35, 0.6, grain(p, 50.0, pixel_m, s + wp.uint32(27)))
+    out = colour * (1.0 + 0.12 * fine - 0.28 * crack * (0.2 + state.wear))
+    out = out * (1.0 + 0.30 * wp.max(0.0, grain(p, 9.0, pixel_m, s + wp.uint32(28))))
+    if p[1] < 0.45 and wp.abs(p[0]) < 0.25:
+        sole = wp.smoothstep(0.030, 0.016, p[1])
+        cuff = 1.0 - wp.smoothstep(0.008, 0.016, wp.abs(p[1] - 0.37))
+        out = out * (1.0 - 0.65 * sole) * (1.0 + 0.35 * cuff * shown(40.0, pixel_m))
+    m.gloss = 0.05
+    m.rough = 0.45 + 0.25 * state.wear
+    if p[1] > 1.63 and p[1] < 1.66 and p[2] < -0.065 and wp.abs(p[0]) < 0.055:
+        white = wp.smoothstep(0.0055, 0.0085, wp.abs(wp.abs(p[0]) - 0.031)) * wp.smoothstep(1.652, 1.648, p[1])
+        out = wp.lerp(wp.vec3(0.035, 0.025, 0.018), wp.vec3(0.42, 0.38, 0.34), white * shown(60.0, pixel_m))
+        m.rough = 0.25
+    m.albedo = out
+    return m
+
+
+@wp.func
+def board(m: Matter, colour: wp.vec3, p: wp.vec3, pixel_m: float, state: State) -> Matter:
+    """A painted shield: planks under the paint, cuts and knocked-off flakes where it is worn."""
+    s = state.seed
+    flake = grain(p, 9.0, pixel_m, s + wp.uint32(31)) + 0.45 * grain(p, 34.0, pixel_m, s + wp.uint32(32))
+    cut = streaks(p, wp.vec3(1.0, 0.10, 1.0), 40.0, pixel_m, s + wp.uint32(33))
+    gone = wp.smoothstep(0.62, 0.74, cut) * state.wear
+    gone += wp.smoothstep(1.15 - 0.55 * state.wear, 1.25 - 0.55 * state.wear, flake)
+    wood = wp.vec3(0.24, 0.17, 0.09) * (1.0 + 0.2 * cut)
+    gap = wp.smoothstep(0.93, 1.0, wp.abs(wp.cos(p[0] * 26.0))) * shown(20.0, pixel_m)
+    out = colour * (1.0 + 0.05 * flake) * (1.0 - 0.14 * gap)
+    m.albedo = wp.lerp(out, wood, wp.min(gone, 1.0) * 0.85)
+    m.gloss = 0.045
+    m.rough = 0.45 + 0.2 * state.wear
+    return m
+
+
+@wp.func
+def coat(m: Matter, colour: wp.vec3, p: wp.vec3, pixel_m: float, state: State) -> Matter:
+    """A horse's: short and glossy, dark below the knee or with white socks, dappled on some."""
+    s = state.seed
+    lie = streaks(p, wp.vec3(1.0, 0.4, 0.3), 60.0, pixel_m, s + wp.uint32(21))
+    out = colour * (1.0 + 0.08 * lie + 0.10 * grain(p, 3.0, pixel_m, s + wp.uint32(35)))
+    points = hash3(9, 1, 1, s)
+    low = wp.smoothstep(0.50, 0.25, p[1])
+    if points < 0.5:
+        out = out * (1.0 - 0.7 * low)
+    elif points > 0.75:
+        out = wp.lerp(out, wp.vec3(0.55, 0.52, 0.47), wp.smoothstep(0.36, 0.30, p[1]) * wp.smoothstep(0.05, 0.08, p[1]))
+    if hash3(9, 2, 1, s) > 0.7:
+        dapple = wp.smoothstep(0.15, 0.5, grain(p, 15.0, pixel_m, s + wp.uint32(36)))
+        out = wp.lerp(out, out * 1.5, 0.45 * dapple)
+    m.albedo = out
+    m.gloss = 0.06
+    m.rough = 0.42
+    m.fuzz = 0.10
+    return m
+
+
+@wp.func
+def soiled(m: Matter, p: wp.vec3, n: wp.vec3, pixel_m: float, state: State) -> Matter:
+    """Mud climbs from the feet in splashes, dust lies on what looks up, blood spatters."""
+    s = state.seed
+    reach = 0.04 + 0.72 * state.mud
+    broad = grain(p, 5.0, pixel_m, s + wp.uint32(36))
+    splash = grain(p, 19.0, pixel_m, s + wp.uint32(37))
+    above = (reach - p[1]) / (0.10 + 0.30 * state.mud)
+    mud = wp.smoothstep(-0.2, 0.9, above + 0.8 * broad) * wp.min(1.0, 0.25 + 1.1 * state.mud)
+    drops = wp.smoothstep(0.40, 0.55, splash) * wp.smoothstep(-2.2, 0.3, above) * wp.max(0.0, state.mud - 0.35)
+    mud = wp.min(1.0, mud + 1.4 * drops)
+    soil = wp.vec3(0.088, 0.064, 0.042) * (1.0 + 0.25 * broad)
+    colour = wp.lerp(m.albedo, soil, 0.94 * mud)
+    dust = wp.max(n[1], 0.0) * (0.03 + 0.22 * state.mud * state.wear)
+    colour = wp.lerp(colour, wp.vec3(0.30, 0.25, 0.18), dust)
+    m.metal = m.metal * (1.0 - mud)
+    m.gloss = wp.lerp(m.gloss, 0.03, mud)
+    m.rough = wp.lerp(m.rough, 0.7, mud)
+    if state.blood > 0.0:
+        drop = 0.7 * grain(p, 4.0, pixel_m, s + wp.uint32(38)) + 0.7 * grain(p, 22.0, pixel_m, s + wp.uint32(39))
+        stain = wp.smoothstep(1.15 - 0.55 * state.blood, 1.30 - 0.55 * state.blood, drop + 0.25)
+        colour = wp.lerp(colour, wp.vec3(0.065, 0.010, 0.007), 0.85 * stain)
+        m.metal = m.metal * (1.0 - 0.8 * stain)
+    m.albedo = wp.vec3(
+        wp.clamp(colour[0], 0.006, 0.95), wp.clamp(colour[1], 0.006, 0.95), wp.clamp(colour[2], 0.006, 0.95)
+    )
+    return m
+
+
+@wp.func
+def matter(
+    material: int, base: wp.vec3, rest: wp.vec3, n: wp.vec3, slope: wp.vec3, pixel_m: float, state: State
+) -> Matter:
+    """The surface at `rest`. base: his own colour there. n: world normal, slope: `relief` turned to world axes."""
+    m = Matter()
+    m.normal = wp.normalize(n - (slope - n * wp.dot(slope, n)))
+    m.gloss = 0.03
+    m.rough = 0.7
+    m.metal = 0.0
+    m.fuzz = 0.0
+    s = state.seed
+    colour = base * (1.0 + 0.06 * grain(rest, 3.5, pixel_m, s + wp.uint32(20)))
+    m.albedo = colour
+    if material == TUNIC or material == CLOAK or material == TROUSERS:
+        m = cloth(m, material, colour, rest, pixel_m, state)
+    elif material == METAL:
+        m = iron(m, colour, rest, pixel_m, state)
+    elif material == LEATHER:
+        m = hide(m, colour, rest, pixel_m, state)
+    elif material == WOOD:
+        year = streaks(rest, wp.vec3(1.0, 0.06, 1.0), 90.0, pixel_m, s + wp.uint32(29))
+        m.albedo = colour * (1.0 + 0.22 * year)
+        m.gloss = 0.04
+        m.rough = 0.55
+    elif material == SKIN:
+        blush = 0.03 * grain(rest, 12.0, pixel_m, s + wp.uint32(30))
+        m.albedo = wp.cw_mul(face(colour, rest, pixel_m, state), wp.vec3(1.0 + blush, 1.0 - blush, 1.0 - blush))
+        m.gloss = 0.04
+        m.rough = 0.5
+    elif material == SHIELD:
+        m = board(m, colour, rest, pixel_m, state)
+    elif material == COAT:
+        m = coat(m, colour, rest, pixel_m, state)
+    else:
+        strand = streaks(rest, wp.vec3(1.0, 0.15, 1.0), 120.0, pixel_m, s + wp.uint32(34))
+        clump = streaks(rest, wp.vec3(1.0, 0.3, 1.0), 34.0, pixel_m, s + wp.uint32(40))
+        m.albedo = colour * (1.0 + 0.28 * strand + 0.28 * clump)
+        m.gloss = 0.05
+        m.rough = 0.5
+        m.fuzz = 0.10
+    return soiled(m, rest, n, pixel_m, state)

@@ -1,0 +1,48 @@
+"""How still the painted demo holds: world-locked noise against noise that stays on the screen."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from composer.inference.bundle import Bundle
+from composer.inference.conditions import request_of
+from composer.io.content import find_content
+from composer.render.brush import noise_of
+from composer.render.job import prepare_job
+from composer.render.look import look_at, read_inputs
+from composer.render.painters import PaintAsk
+from composer.render.quality import load_quality
+from composer.shot.load import load_shot
+from models.levy.recipe import measures as m
+from models.levy.recipe.evaluate import Figures
+
+
+def steadiness(
+    bundle: Bundle, device: str, figures: Figures, frames: int, told: Callable[[str], None] = print
+) -> Figures:
+    """Acceptance 5 (motion) over the first frames of the embedded scene, 4 steps, painted from noise alone."""
+    shot = load_shot(find_content("scenes/valley/shot.yaml"))
+    ask = PaintAsk((str(bundle.folder),), steps=4, strength=1.0)
+    with tempfile.TemporaryDirectory() as out:
+        job = prepare_job(shot, Path(out), load_quality("draft"), device=device, ask=ask)
+    scene, painter = job.scene, job.scene.painter
+    assert painter is not None
+    brief = painter.plan.brief
+    errors = {"world": m.Mean(), "screen": m.Mean()}
+    before: dict[str, m.F32] = {}
+    last = None
+    for n in job.frames[:frames]:
+        look = look_at(scene, read_inputs(scene.stage, n))
+        for kind, error in errors.items():
+            noise = noise_of(kind)(scene, [look], painter.plan.seed, painter.brush.factor)
+            request = request_of([look.sight(brief.grow_px)], brief, noise)
+            now = painter.brush.paint(request).rgb[0]
+            if last is not None:
+                error.add(m.carried_error(before[kind], now, last.motion_px, last.coverage > 0.9))
+            before[kind] = now
+        last = look.guides
+        told(f"frame {n} painted")
+    return replace(figures, carried_world=errors["world"].value, carried_screen=errors["screen"].value)

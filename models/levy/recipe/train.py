@@ -1,0 +1,220 @@
+"""Training: the clean picture predicted from a noisy one, by wall seconds or by steps, with checkpoints to go on from.
+
+Zero-terminal SNR (Lin et al., Common Diffusion Noise Schedules and Sample Steps are Flawed, 2024); loss weights after Min-SNR
+(Hang et al., Efficient Diffusion Training via Min-SNR Weighting Strategy, 2023)."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from composer.errors import InputError, Where
+from models.levy.recipe.crops import Batch, Crops
+from models.levy.recipe.net import SIZES, Levy, scheduler
+
+#: Share of the training with small crops first, and both sides in pixels.
+SMALL_SHARE, SIDES_PX = 0.8, (64, 128)
+#: Share of the samples that start from pure noise, which sampling always does.
+PURE = 0.08
+WARM_UP_STEPS = 150
+#: A slow machine writes a line at least so often.
+LOG_S = 30.0
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """size: of `net.SIZES`. steps: in place of seconds, for runs that must be the same again. batch: crops of 64 px a
+    step; a quarter of it of 128 px. ema: of the weights that are kept."""
+
+    size: str = "small"
+    seconds: float = 3600.0
+    steps: int | None = None
+    batch: int = 16
+    rate: float = 1.2e-3
+    ema: float = 0.998
+    seed: int = 1
+    device: str = "cpu"
+    threads: int | None = None
+    compiled: bool = False
+    save_every_s: float = 300.0
+    log_every: int = 20
+
+    @staticmethod
+    def on(device: str, size: str, seconds: float) -> TrainSpec:
+        """What suits a device."""
+        if device.startswith("cuda"):
+            return TrainSpec(size, seconds, batch=192, rate=1.5e-3, ema=0.9995, device=device, save_every_s=120.0)
+        return TrainSpec(size, seconds, device=device)
+
+
+class Trainer:
+    """A network on its way. folder: checkpoint, log. more: called now and then, may bring more pairs."""
+
+    def __init__(
+        self, spec: TrainSpec, crops: Crops, folder: Path, more: Callable[[Crops], None] | None = None
+    ) -> None:
+        self.spec, self.crops, self.folder, self.more = spec, crops, folder, more
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(spec.seed)
+        if spec.threads:
+            torch.set_num_threads(spec.threads)
+        self.device = torch.device(spec.device)
+        self.net = Levy(SIZES[spec.size]).to(self.device, memory_format=torch.channels_last)
+        self.kept = {name: p.detach().clone() for name, p in self.net.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=spec.rate, betas=(0.9, 0.99), weight_decay=0.01)
+        self.signal, self.sigma, self.weight = (t.to(self.device) for t in levels())
+        self.step, self.spent = 0, 0.0
+        self._call = torch.compile(self.net) if spec.compiled else self.net
+        if (folder / "checkpoint").is_dir():
+            self._resume()
+
+    @property
+    def share(self) -> float:
+        """How much of the training is done, 0..1."""
+        return min(1.0, self.step / self.spec.steps if self.spec.steps else self.spent / self.spec.seconds)
+
+    def run(self, told: Callable[[dict[str, float]], None] | None = None, until: int | None = None) -> None:
+        """Train to the end, or to a step."""
+        saved = logged = time.monotonic()
+        losses = list[float]()
+        while self.share < 1 and (until is None or self.step < until):
+            begin = time.monotonic()
+            losses.append(self.one_step())
+            self.spent += time.monotonic() - begin
+            if self.step % self.spec.log_every == 0 or time.monotonic() - logged > LOG_S:
+                logged = time.monotonic()
+                self._log(losses, told)
+                losses.clear()
+                if self.more is not None:
+                    self.more(self.crops)
+            if time.monotonic() - saved > self.spec.save_every_s:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+
+    def one_step(self) -> float:
+        """One batch. What is drawn depends on seed and step alone."""
+        large = self.share >= SMALL_SHARE
+        count = max(2, self.spec.batch // 4) if large else self.spec.batch
+        rng = np.random.default_rng((self.spec.seed, 97, self.step))
+        batch = self.crops.batch(rng, count, SIDES_PX[large])
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate()
+        loss = self.loss(batch, rng)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        self._average()
+        return float(loss.detach())
+
+    def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
+        count = len(batch.clean)
+        t = torch.from_numpy(np.where(rng.random(count) < PURE, 999, rng.integers(1000, size=count))).to(self.device)
+        dice = torch.Generator(self.device).manual_seed(int(rng.integers(1 << 62)))
+        noise = torch.randn(batch.clean.shape, generator=dice, device=self.device)
+        at = (slice(None), None, None, None)
+        x = self.signal[t][at] * batch.clean + self.sigma[t][at] * noise
+        with torch.autocast(self.device.type, torch.bfloat16):
+            said = self._call(*(_last(v) for v in (x, batch.mask, batch.masked)), batch.hints, batch.ids, t)
+        each = (batch.weight * (said.float() - batch.clean) ** 2).mean((1, 2, 3))
+        return (self.weight[t] * each).mean()
+
+    def _rate(self) -> float:
+        warm = min(1.0, (self.step + 1) / WARM_UP_STEPS)
+        return self.spec.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.share)))
+
+    def _average(self) -> None:
+        keep = min(self.spec.ema, (1 + self.step) / (10 + self.step))
+        mine, net = [], []
+        for name, value in self.net.state_dict().items():
+            if value.is_floating_point():
+                mine.append(self.kept[name])
+                net.append(value.detach())
+        torch._foreach_lerp_(mine, net, 1 - keep)
+
+    def averaged(self) -> Levy:
+        """The network that is delivered."""
+        net = Levy(SIZES[self.spec.size])
+        net.load_state_dict({name: value.cpu() for name, value in self.kept.items()})
+        return net.eval()
+
+    # --- what is written ---
+
+    def save(self) -> None:
+        """A new checkpoint beside the old one, then in its place."""
+        new, now = self.folder / "checkpoint.new", self.folder / "checkpoint"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        save_file(_plain(self.net.state_dict()), new / "model.safetensors")
+        save_file(_plain(self.kept), new / "ema.safetensors")
+        torch.save(self.optimizer.state_dict(), new / "optimizer.pt")
+        state = {"step": self.step, "spent": self.spent, "spec": asdict(self.spec)}
+        (new / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+        old = self.folder / "checkpoint.old"
+        shutil.rmtree(old, ignore_errors=True)
+        if now.is_dir():
+            os.replace(now, old)
+        os.replace(new, now)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _resume(self) -> None:
+        folder = self.folder / "checkpoint"
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        if state["spec"]["size"] != self.spec.size:
+            raise InputError(
+                "the checkpoint is of another network", where=Where(folder / "state.json"), expected=self.spec.size,
+                got=state["spec"]["size"], hint="another --work, or take the checkpoint away",
+            )  # fmt: skip
+        self.step, self.spent = state["step"], state["spent"]
+        self.net.load_state_dict(load_file(folder / "model.safetensors"))
+        self.kept = {name: value.to(self.device) for name, value in load_file(folder / "ema.safetensors").items()}
+        self.optimizer.load_state_dict(torch.load(folder / "optimizer.pt", map_location=self.device, weights_only=True))
+
+    def _log(self, losses: list[float], told: Callable[[dict[str, float]], None] | None) -> None:
+        line = {
+            "step": self.step, "seconds": round(self.spent, 2), "share": round(self.share, 4),
+            "loss": round(float(np.mean(losses)), 6), "rate": round(self._rate(), 7), "pairs": len(self.crops),
+        }  # fmt: skip
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        if told is not None:
+            told(line)
+
+
+def trained(folder: Path) -> tuple[Levy, dict[str, object]]:
+    """The averaged network of a checkpoint, and its state."""
+    path = folder / "checkpoint" / "state.json"
+    if not path.is_file():
+        raise InputError("nothing is trained there", where=Where(path), hint="python -m models.levy.recipe train")
+    state = json.loads(path.read_text(encoding="utf-8"))
+    net = Levy(SIZES[state["spec"]["size"]])
+    net.load_state_dict(load_file(path.parent / "ema.safetensors"))
+    return net.eval(), state
+
+
+def levels() -> tuple[Tensor, Tensor, Tensor]:
+    """float32 [1000] each: signal, sigma and the loss' weight at each timestep."""
+    kept = scheduler().alphas_cumprod.double()
+    snr = kept / (1 - kept).clamp(min=1e-12)
+    return kept.sqrt().float(), (1 - kept).sqrt().float(), snr.clamp(0.25, 4.0).float()
+
+
+def _plain(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().contiguous().cpu() for name, value in state.items()}
+
+
+def _last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,120 @@
+"""Data on disk, crops, and a training that learns, stops and goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from composer.errors import InputError
+from models.levy.recipe import data, train
+from models.levy.recipe.crops import Batch, Crops
+from models.levy.recipe.data import Stored
+from models.levy.recipe.train import Trainer, TrainSpec, levels, trained
+
+
+def test_pairs_come_back_from_disk_and_are_rendered_once(tmp_path: Path, pairs: list[Stored]) -> None:
+    for pair in pairs:
+        data.save(tmp_path, pair)
+    (tmp_path / "00000009.123.part").write_bytes(b"half")
+    back = data.read(data.path_of(tmp_path, pairs[1].number))
+    assert back.text == pairs[1].text and (back.bytes == pairs[1].bytes).all() and (back.depth == pairs[1].depth).all()
+    assert [int(p.stem) for p in data.there(tmp_path)] == [pairs[0].number]
+    assert [int(p.stem) for p in data.there(tmp_path, held_out=True)] == [pairs[1].number]
+    assert data.render(tmp_path, [p.number for p in pairs], jobs=0).total == 0
+    assert data.render(tmp_path, [0, pairs[0].number], jobs=0, size_px=(64, 48)).done == 1
+    assert data.read(data.path_of(tmp_path, 0)).depth.shape == (48, 64)
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".npz"] * 3
+
+
+@pytest.mark.slow
+def test_processes_render_the_same(tmp_path: Path) -> None:
+    """Its fast twin renders in this process."""
+    done = data.render(tmp_path / "a", [0, 1], jobs=2, size_px=(64, 48))
+    data.render(tmp_path / "b", [0, 1], jobs=0, size_px=(64, 48))
+    assert done.done == 2 and not done.failed
+    for a, b in zip(data.there(tmp_path / "a"), data.there(tmp_path / "b"), strict=True):
+        assert (data.read(a).bytes == data.read(b).bytes).all()
+
+
+def crops_of(pairs: list[Stored]) -> Crops:
+    crops = Crops()
+    for pair in pairs:
+        crops.add(pair)
+    return crops
+
+
+def test_crops_are_shown_somebody_and_now_and_then_no_guide(pairs: list[Stored]) -> None:
+    crops = crops_of(pairs)
+    batch = crops.batch(np.random.default_rng(1), 48, 64)
+    assert batch.clean.shape == (48, 12, 32, 32) and batch.hints[0].shape == (48, 4, 64, 64)
+    assert (batch.weight.amax((1, 2, 3)) > 2).float().mean() > 0.7
+    blank = [not h.any() for h in batch.hints[0]]
+    assert 0 < sum(blank) < 20
+    grey = (batch.masked.abs() < 1e-6).flatten(1).float().mean(1) > 0.02
+    assert 5 < int(grey.sum()) < 35
+    again = crops.batch(np.random.default_rng(1), 48, 64)
+    assert (again.clean == batch.clean).all() and (again.ids == batch.ids).all()
+
+
+def test_levels_end_in_pure_noise() -> None:
+    signal, sigma, weight = levels()
+    assert signal[-1] == 0 and sigma[-1] == 1 and signal[0] > 0.99
+    torch.testing.assert_close(signal**2 + sigma**2, torch.ones(1000))
+    assert weight.min() == 0.25 and weight.max() == 4 and (weight.diff() <= 0).all()
+
+
+class Fixed(Crops):
+    """The same two crops at every step."""
+
+    def batch(self, rng: np.random.Generator, count: int, side_px: int) -> Batch:
+        return super().batch(np.random.default_rng(5), 2, 64)
+
+
+def test_a_few_steps_lower_the_loss(
+    tmp_path: Path, pairs: list[Stored], tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "WARM_UP_STEPS", 2)
+    crops = Fixed()
+    crops.add(pairs[0])
+    trainer = Trainer(TrainSpec(tiny, steps=30, batch=2, rate=3e-3, log_every=5), crops, tmp_path)
+    batch = crops.batch(np.random.default_rng(0), 2, 64)
+
+    def loss() -> float:
+        with torch.no_grad():
+            return float(trainer.loss(batch, np.random.default_rng(3)))
+
+    before = loss()
+    trainer.run(until=24)
+    assert loss() < 0.7 * before
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert {5, 10, 15, 20} <= {line["step"] for line in lines} and all(line["loss"] > 0 for line in lines)
+
+
+def test_going_on_is_as_if_never_stopped(tmp_path: Path, pairs: list[Stored], tiny: str) -> None:
+    spec, crops = TrainSpec(tiny, steps=5, batch=2), crops_of(pairs)
+    whole = Trainer(spec, crops, tmp_path / "whole")
+    whole.run()
+    Trainer(spec, crops, tmp_path / "parts").run(until=3)
+    second = Trainer(spec, crops, tmp_path / "parts")
+    assert second.step == 3
+    second.run()
+    for name, value in whole.net.state_dict().items():
+        assert torch.equal(value, second.net.state_dict()[name]), name
+    net, state = trained(tmp_path / "parts")
+    assert state["step"] == 5 and all(
+        torch.equal(v, net.state_dict()[k]) for k, v in whole.averaged().state_dict().items()
+    )
+    assert sorted(p.name for p in (tmp_path / "parts").iterdir()) == ["checkpoint"]
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path, pairs: list[Stored], tiny: str) -> None:
+    crops = crops_of(pairs[:1])
+    Trainer(TrainSpec(tiny, steps=2, batch=2), crops, tmp_path).save()
+    with pytest.raises(InputError, match="another network"):
+        Trainer(TrainSpec("small", steps=2, batch=2), crops, tmp_path)
+    with pytest.raises(InputError, match="nothing is trained"):
+        trained(tmp_path / "elsewhere")
