@@ -8,7 +8,6 @@ import hashlib
 import itertools
 import os
 import re
-import socket
 import time
 from collections.abc import Iterator
 from functools import lru_cache
@@ -28,7 +27,7 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.
 @lru_cache(maxsize=1)
 def _machine() -> str:
     """Eight digits for where a process number means something: this host, since its start, in this container."""
-    told = [socket.gethostname()]
+    told = [os.uname().nodename]
     with contextlib.suppress(OSError):
         told.append(Path("/proc/sys/kernel/random/boot_id").read_text())
     with contextlib.suppress(OSError):

@@ -21,7 +21,8 @@ def test_a_family_is_painted_in_tiles(tmp_path: Path, family: str, monkeypatch: 
     adapter = open_adapter(load_bundle(tiny_bundle(tmp_path / "bundle", family)), "cpu")
     frames = tuple(range(1001, 1001 + adapter.space.frames))
     request = within(small_request((96, 128), frames, 2), 32, 64, 32, 64)
-    engine = Engine(adapter, EngineOptions(tile=(8, 8)))
+    side = 64 // adapter.space.factor
+    engine = Engine(adapter, EngineOptions(tile=(side, side)))
     painting = engine.paint(request)
     assert painting.rgb.shape == request.guide.shape and np.isfinite(painting.rgb).all()
     assert painting.tiles["grid"] == "1x2x3" and painting.tiles["jobs"] < 6 and not painting.notes
@@ -33,6 +34,7 @@ def test_a_family_is_painted_in_tiles(tmp_path: Path, family: str, monkeypatch: 
     engine.paint(request)
     engine.paint(within(small_request((96, 128), frames, 2), 0, 0, 0, 0))
     changed = (decoded[-2] - decoded[-1]).abs().amax(dim=(0, 1, 2))
-    assert changed[4:8, 4:8].mean() > 0.05
-    changed[4:8, 4:8] = 0
+    box = slice(32 // adapter.space.factor, 64 // adapter.space.factor)
+    assert changed[box, box].mean() > 0.05
+    changed[box, box] = 0
     assert changed.max() < 1e-6

@@ -119,6 +119,31 @@ def _sd15(folder: Path, channels: int = 4) -> dict[str, str]:
     return {"depth": "controlnet_depth", "pose": "controlnet_pose"}
 
 
+def _levy(folder: Path) -> dict[str, str]:
+    """Pixels for latents: no VAE, mask and masked picture beside the noise, depth and normals in one network."""
+    from diffusers import ControlNetModel, DDIMScheduler, UNet2DConditionModel
+
+    shared = {
+        "block_out_channels": (16, 32), "layers_per_block": 1, "cross_attention_dim": 16, "attention_head_dim": 2,
+        "norm_num_groups": 8, "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+    }  # fmt: skip
+    unet = UNet2DConditionModel(
+        in_channels=25, out_channels=12, sample_size=8, up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), **shared
+    )
+    _save(unet, folder / "unet")
+    for name, channels in (("depth", 4), ("pose", 3)):
+        net = ControlNetModel(
+            in_channels=12, conditioning_channels=channels, conditioning_embedding_out_channels=(8, 16), **shared
+        )
+        _save(net, folder / f"controlnet_{name}", spread=0.3)
+    _clip(folder, pooled=False)
+    DDIMScheduler(
+        beta_schedule="squaredcos_cap_v2", prediction_type="sample", rescale_betas_zero_snr=True, clip_sample=False,
+        timestep_spacing="trailing",
+    ).save_pretrained(folder / "scheduler")  # fmt: skip
+    return {"depth": "controlnet_depth", "normal": "controlnet_depth", "pose": "controlnet_pose"}
+
+
 def _sdxl(folder: Path) -> dict[str, str]:
     from diffusers import ControlNetUnionModel, EulerDiscreteScheduler, UNet2DConditionModel
 
@@ -237,6 +262,7 @@ def _umt5(folder: Path) -> None:
 
 _MAKERS: Mapping[str, Callable[[Path], dict[str, str]]] = {
     "sd15": _sd15,
+    "levy": _levy,
     "sd15-inpaint": lambda folder: _sd15(folder, channels=9),
     "sdxl": _sdxl,
     "qwen-image": _qwen,
