@@ -16,7 +16,7 @@ def measured(measure: Measure, size_px: tuple[int, int], quality: str) -> str:
 
 def forecast_line(told: Forecast, currency: str) -> str:
     """`draft: 24 frames at 1.9 s: 50 s on this machine, 0.02 machine hours, USD 0.01; ± 8 %`."""
-    error = f"±\u00a0{told.error:.0%}" if told.error is not None else "error not known: too few measures"
+    error = f"± {told.error:.0%}" if told.error is not None else "error not known: too few measures"
     painted = ", painted" if told.painted else ""
     return (
         f"{told.quality}{painted}: {seconds(told.frame_s)} and {told.peak_mib:,} MiB a frame; "
