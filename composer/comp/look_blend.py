@@ -277,9 +277,7 @@ def _worker(
                     filter_rows_kernel, dim=(dim[0] + 2 * half, w), device=device,
                     inputs=[grain.across, top, placed.left, *where, white, strip.noise],
                 )  # fmt: skip
-        wp.launch(
-            blend_kernel, dim=dim, device=device, inputs=[rows[0], pictures, strips.down, strip, finish, out]
-        )
+        wp.launch(blend_kernel, dim=dim, device=device, inputs=[rows[0], pictures, strips.down, strip, finish, out])
 
     return work
 
@@ -305,7 +303,9 @@ def _finished(parts: tuple[NDArray, ...], under: Under) -> Composite:
     of_plate, over = (int(n) for n in clipped.sum(0))
     if soft.any():
         light = crowd[..., :3].astype(np.float32)
-        over += behind_edges(rgb, soft, touched, (under.plate, light, under.matte, crowd[..., 3], dark[..., 3]), under.clean)
+        over += behind_edges(
+            rgb, soft, touched, (under.plate, light, under.matte, crowd[..., 3], dark[..., 3]), under.clean
+        )
     notes = [f"{of_plate} plate values beyond half float's range were clipped to {HALF_MAX:.0f}"] if of_plate else []
     if over:
         notes.append(f"{over} composite values beyond half float's range were clipped to {HALF_MAX:.0f}")

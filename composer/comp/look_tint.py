@@ -49,7 +49,11 @@ def tinted_layer(
     top, left, bottom, right = box
     placed = Placed(empty((max(bottom - top, 1), max(right - left, 1)), wp.vec4, device), top, left)
     if tint.air:
-        kernel, before, after = tint_samples_kernel, [guides.coverage.shape[1], tint, entries_of(guides.samples, device)], []
+        kernel, before, after = (
+            tint_samples_kernel,
+            [guides.coverage.shape[1], tint, entries_of(guides.samples, device)],
+            [],
+        )
     else:
         kernel, before, after = tint_picture_kernel, [tint], [upload(guides.beauty, wp.vec3, device), alpha]
 
