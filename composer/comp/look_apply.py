@@ -11,6 +11,7 @@ from composer.camera.camera import View
 from composer.comp.composite import Composite
 from composer.comp.layer import F32, F64
 from composer.comp.look_blend import Under, blend, box_of, grown, occupied, reach_px
+from composer.comp.look_lens import Lens, blurred_layer, cuts_of, reached
 from composer.comp.look_tint import tint_of, tinted_layer
 from composer.comp.plate_look import PlateLook
 from composer.guides.device import Pool, upload
@@ -19,14 +20,14 @@ from composer.guides.passes import GuidePasses
 
 @dataclass(frozen=True)
 class Setting:
-    """What the look needs to know of a frame. view: of this frame; focal_m: its true focal length. behind_m: float32
+    """What the look needs to know of a frame. view: of this frame; focal_m: its true focal length. ahead_m: float32
     [H, W], planar depth of what on the plate stands in front of a crowd that is further away, inf where nothing does.
     seed: the shot's."""
 
     view: View
     focal_m: float
     delivery_from_working: F64
-    behind_m: F32 | None
+    ahead_m: F32 | None
     seed: int
     frame: int
 
@@ -55,8 +56,15 @@ def composite_with_look(
         alpha = upload(guides.coverage, wp.float32, device)
         tint = tint_of(look, setting.view, setting.delivery_from_working)
         blocks = occupied(alpha, under.shadow_d, pool, device)
-        blocks = grown(blocks, reach_px(look, under.size))
-        placed = tinted_layer(guides, tint, alpha, box_of(blocks, under.size), pool, device)
+        if look.optics is None or not look.optics.blurs:
+            blocks = grown(blocks, reach_px(look, under.size))
+            placed = tinted_layer(guides, tint, alpha, box_of(blocks, under.size), pool, device)
+        else:
+            lens = Lens.of(look.optics, setting.focal_m, setting.view.focal_px)
+            cuts = cuts_of(guides, lens)
+            blocks = grown(reached(blocks, cuts), reach_px(look, under.size))
+            box = box_of(blocks, under.size)
+            placed = blurred_layer(guides, cuts, lens, tint, under, setting.ahead_m, box, pool, device)
         return blend(placed, under, blocks, look, grain_key(setting.seed, setting.frame), pool, device)
     finally:
         pool.close()
