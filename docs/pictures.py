@@ -3,6 +3,7 @@
 python docs/pictures.py             # the demo's frame and sheet
 python docs/pictures.py charge      # the charge: charge.mp4 and a frame of it, charge.jpg (about 5 minutes on two cores)
 python docs/pictures.py options     # 100, 1,000 and 10,000 soldiers of one shot, one under the other
+python docs/pictures.py match       # the demo's crowd before and after it is matched to the plate, and through a lens
 python docs/pictures.py charge --out out    # the same as charge; frames that lie in out/ already are not rendered again
 """
 
@@ -24,6 +25,9 @@ from composer.color.spaces import ColorManager
 from composer.deliver.proxy import to_display
 from composer.io.image import read_channels
 from composer.io.movie_write import write_movie
+from composer.render.job import prepare_job, run_job
+from composer.render.quality import load_quality
+from composer.shot.load import parse_shot
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "docs" / "pictures"
@@ -34,6 +38,18 @@ FRAME = 1012
 MOVIE_PX, MOVIE_CRF, STILL = 1920, 23, 1016
 #: Of the options: how many soldiers, the width, and the part of each picture that is shown, in shares of its height.
 COUNTS, OPTIONS_PX, STRIP = (100, 1_000, 10_000), 1280, (0.26, 0.86)
+#: Of the match: what is shown (left, top, right, bottom), px, and what the crowd gets.
+CROP = (400, 300, 1300, 640)
+MATCH = """
+match:
+  air: {visibility_m: 3500, inscatter: [0.26, 0.24, 0.2]}
+  edge: {spread_px: 0.8, wrap: 0.15, wrap_px: 5}
+  grain: {level: [0, 0.2, 1], variance: [[2e-6, 4e-5, 3e-4], [2e-6, 4e-5, 3e-4], [4e-6, 6e-5, 4e-4]], size_px: 0.6}
+"""
+LENS = """\
+  defocus: {f_stop: 1.4, focus_m: 12, blades: 7}
+  motion_blur: {shutter_deg: 180}
+"""
 
 
 def shown(exr: Path, width_px: int) -> NDArray[np.uint8]:
@@ -83,9 +99,23 @@ def options(out: str) -> None:
     Image.fromarray(np.concatenate(strips[:-1])).save(HERE / "options.jpg", quality=86)
 
 
+def match(out: str) -> None:
+    """Part of one frame at its own size: as it is drawn, with the plate's look, and with a lens wide open in a pan."""
+    text, strips = (ROOT / "scenes" / "valley" / "shot.yaml"), []
+    for name, more in (("plain", ""), ("match", MATCH), ("lens", MATCH + LENS)):
+        shot = parse_shot(text.read_text() + more, text)
+        shot = shot.model_copy(update={"version": name})
+        shot._file = text
+        result = run_job(prepare_job(shot, Path(out), load_quality("final"), frames=[FRAME]))
+        picture = shown(next(result.delivery.glob("exr/*.exr")), 1920)
+        left, top, right, bottom = CROP
+        strips += [picture[top:bottom, left:right], np.full((4, right - left, 3), 255, np.uint8)]
+    Image.fromarray(np.concatenate(strips[:-1])).save(HERE / "match.jpg", quality=90)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", default="demo", choices=("demo", "charge", "options"))
+    parser.add_argument("what", nargs="?", default="demo", choices=("demo", "charge", "options", "match"))
     parser.add_argument("--out", help="where frames are rendered to (default: a folder that is deleted again)")
     parser.add_argument("--frames", metavar="1001-1048", help="of the charge: only these")
     args = parser.parse_args()
@@ -94,8 +124,8 @@ def main() -> None:
         out = args.out or scratch
         if args.what == "demo":
             demo(out)
-        elif args.what == "options":
-            options(out)
+        elif args.what in ("options", "match"):
+            {"options": options, "match": match}[args.what](out)
         else:
             charge(out, args.frames)
     print(json.dumps({p.name: p.stat().st_size for p in sorted(HERE.iterdir())}))

@@ -80,7 +80,7 @@ class Finish:
 
 @wp.struct
 class Results:
-    """As `over_kernel` writes them."""
+    """As `over_kernel` writes them; all zero before, so that much of it is never touched."""
 
     rgb: wp.array3d(dtype=wp.uint16)
     crowd: wp.array3d(dtype=wp.uint16)
@@ -144,16 +144,22 @@ def light_around(around: wp.array2d(dtype=wp.vec4), y: float, x: float) -> wp.ve
 
 
 @wp.func
+def put_half(value: float, clipped: wp.array2d(dtype=int), y: int, column: int) -> wp.uint16:
+    """As `half_of`; what is clipped is counted in (y, column), where that is not below 0."""
+    bits = wp.cast(wp.float16(value), wp.uint16)
+    if (bits & wp.uint16(0x7C00)) != wp.uint16(0x7C00):
+        return bits
+    if column >= 0:
+        clipped[y, column] += is_over(value)
+    return half_of(value)
+
+
+@wp.func
 def plate_only(pictures: Pictures, out: Results, y: int, x: int):
+    """The rest of `out` is zero already."""
+    light = pictures.plate[y, x]
     for k in range(3):
-        value = pictures.plate[y, x][k]
-        out.clipped[y, 0] += is_over(value)
-        out.rgb[y, x, k] = half_of(value)
-    for k in range(4):
-        out.crowd[y, x, k] = wp.uint16(0)
-        out.shadow[y, x, k] = wp.uint16(0)
-    out.touched[y, x] = wp.uint8(0)
-    out.soft[y, x] = wp.uint8(0)
+        out.rgb[y, x, k] = put_half(light[k], out.clipped, y, 0)
 
 
 @wp.kernel
@@ -224,7 +230,7 @@ def blend_kernel(row0: int, pictures: Pictures, down: Spread, strip: Strip, fini
     if pictures.matte[y, x] > 0.0:
         edge = 1
     for k in range(3):
-        out.clipped[y, 0] += is_over(back[k])
+        put_half(back[k], out.clipped, y, 0)
         own = float(0.0)
         if a > 0.0:
             own = light[k]
@@ -235,11 +241,11 @@ def blend_kernel(row0: int, pictures: Pictures, down: Spread, strip: Strip, fini
             grain = noise[k] * deviation(finish.level, finish.variance, k, value)
             own += grain
             value += grain
-        if edge == 0:
-            out.clipped[y, 1] += is_over(value)
-        out.rgb[y, x, k] = half_of(value)
-        out.crowd[y, x, k] = half_of(own)
-        out.shadow[y, x, k] = wp.uint16(0)
+        column = int(1)
+        if edge != 0:
+            column = -1
+        out.rgb[y, x, k] = put_half(value, out.clipped, y, column)
+        out.crowd[y, x, k] = put_half(own, out.clipped, y, -1)
     out.crowd[y, x, 3] = wp.cast(a16, wp.uint16)
     out.shadow[y, x, 3] = wp.cast(s16, wp.uint16)
     out.touched[y, x] = wp.uint8(1)

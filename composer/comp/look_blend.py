@@ -286,8 +286,8 @@ def _results(size: tuple[int, int], device: str) -> tuple[Results, Callable[[], 
     """Room for what the kernel writes, and what fetches it as numpy: rgb, crowd, shadow, touched, soft, clipped."""
     out = Results()
     out.rgb = empty((*size, 3), wp.uint16, device)
-    out.crowd, out.shadow = (empty((*size, 4), wp.uint16, device) for _ in range(2))
-    out.touched, out.soft = (empty(size, wp.uint8, device) for _ in range(2))
+    out.crowd, out.shadow = (zeros((*size, 4), wp.uint16, device) for _ in range(2))
+    out.touched, out.soft = (zeros(size, wp.uint8, device) for _ in range(2))
     out.clipped = zeros((size[0], 2), wp.int32, device)
 
     def fetch() -> tuple[NDArray, ...]:

@@ -29,8 +29,10 @@ from composer.shot.stage import Stage
 
 #: At the distance that is called visibility, this share of the contrast is left (Koschmieder).
 _CONTRAST = 0.02
-#: Ground this much nearer than the crowd stands in front of it; nearer ground may be what it stands on.
+#: Ground is in front of a crowd that is so many times further away; otherwise it may be what the crowd stands on.
 _GROUND_AHEAD = 2.0
+#: What is nearer than this share of the ground's depth behind it stands on the ground.
+_ABOVE_GROUND = 0.95
 
 
 def plate_look(spec: MatchSpec | None) -> PlateLook | None:
@@ -135,13 +137,15 @@ def matching_of(stage: Stage, frame: int) -> Matching | None:
 
 
 def ahead(holdouts: Sequence[Holdout], ground_m: F32) -> F32:
-    """float32 [H, W]: from which planar depth on the plate hides a crowd at each pixel; inf where it does not. Drawn
-    mattes are not in it."""
+    """float32 [H, W]: planar depth of what on the plate hides a crowd behind it with a line of its own; inf where nothing
+    does. Ground may be what the crowd stands on, so it counts only as if it were further away. Drawn mattes are not in
+    it."""
     nearest = ground_m * np.float32(_GROUND_AHEAD)
     for holdout in holdouts:
         if np.ndim(holdout.depth_m):
             depth = np.where(holdout.alpha > 0.5, np.asarray(holdout.depth_m, np.float32), np.float32(np.inf))
-            nearest = np.minimum(nearest, depth)
+            is_ground = depth > ground_m * np.float32(_ABOVE_GROUND)
+            nearest = np.minimum(nearest, np.where(is_ground, depth * np.float32(_GROUND_AHEAD), depth))
     return nearest
 
 
