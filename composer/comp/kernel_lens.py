@@ -20,8 +20,9 @@ from composer.guides.kernel_view import OPTIONS
 wp.set_module_options(OPTIONS)
 
 vec4l = wp.types.vector(length=4, dtype=wp.int64)
-#: One in the sums.
-ONE = wp.constant(16777216.0)
+#: One, as a sample's light is counted, and in the sums, where each place of it has a weight out of 256.
+UNIT = wp.constant(16777216.0)
+ONE = wp.constant(4294967296.0)
 HALF_MOST = wp.constant(65504.0)
 NOTHING = wp.constant(1.0 / 4096.0)
 #: Of an iris that sees so much of a slice the rest is like it.
@@ -82,10 +83,11 @@ class Iris:
 
 @wp.func
 def whole(value: float) -> wp.int64:
+    """In units of 1 / UNIT."""
     kept = float(0.0)
     if wp.isfinite(value):
         kept = wp.clamp(value, -HALF_MOST, HALF_MOST)
-    return wp.int64(wp.round(kept * ONE))
+    return wp.int64(wp.round(kept * UNIT))
 
 
 @wp.func
@@ -116,31 +118,30 @@ def smear(
     share = 1.0 / float(n)
     height = sums.hidden.shape[0]
     width = sums.hidden.shape[1]
+    light = vec4l(whole(rgba[0] * share), whole(rgba[1] * share), whole(rgba[2] * share), whole(rgba[3] * share))
+    dark = whole(hidden * share)
     for step in range(n):
-        t = 0.0
+        t = float(0.0)
         if closes > opens:
             t = opens + (closes - opens) * (float(step) + 0.5) * share
         at = place_at(forward, back, t)
         if not (wp.isfinite(at[0]) and wp.isfinite(at[1])):
             at = wp.vec2(0.0, 0.0)
-        v = y + at[1]
-        u = x + at[0]
-        j = int(wp.floor(v))
-        i = int(wp.floor(u))
-        fv = v - float(j)
-        fu = u - float(i)
+        # In sixteenths of a pixel: the four weights add up to 256, whatever the place.
+        v = int(wp.floor((y + at[1]) * 16.0 + 0.5))
+        u = int(wp.floor((x + at[0]) * 16.0 + 0.5))
         for a in range(2):
             for b in range(2):
-                weight = share * wp.abs(1.0 - float(a) - fv) * wp.abs(1.0 - float(b) - fu)
-                if weight > 0.0 and j + a >= 0 and j + a < height and i + b >= 0 and i + b < width:
+                j = (v >> 4) + a
+                i = (u >> 4) + b
+                down = a * (v & 15) + (1 - a) * (16 - (v & 15))
+                across = b * (u & 15) + (1 - b) * (16 - (u & 15))
+                weight = wp.int64(down * across)
+                if weight != wp.int64(0) and j >= 0 and j < height and i >= 0 and i < width:
                     if hidden > 0.0:
-                        wp.atomic_add(sums.hidden, j + a, i + b, whole(hidden * weight))
+                        wp.atomic_add(sums.hidden, j, i, dark * weight)
                     if rgba[3] > 0.0:
-                        part = rgba * weight
-                        wp.atomic_add(
-                            sums.light, j + a, i + b,
-                            vec4l(whole(part[0]), whole(part[1]), whole(part[2]), whole(part[3])),
-                        )  # fmt: skip
+                        wp.atomic_add(sums.light, j, i, light * weight)
 
 
 @wp.func
