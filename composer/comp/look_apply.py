@@ -11,8 +11,8 @@ from composer.camera.camera import View
 from composer.comp.composite import Composite
 from composer.comp.layer import F32, F64
 from composer.comp.look_blend import Under, blend, box_of, grown, occupied, reach_px
-from composer.comp.look_lens import Lens, blurred_layer, cuts_of, reached
-from composer.comp.look_tint import tint_of, tinted_layer
+from composer.comp.look_lens import Lens, blurred_layer, cuts_of, paths_of, reached
+from composer.comp.look_tint import entries_of, tint_of, tinted_layer
 from composer.comp.plate_look import PlateLook
 from composer.guides.device import Pool, upload
 from composer.guides.passes import GuidePasses
@@ -61,10 +61,11 @@ def composite_with_look(
             placed = tinted_layer(guides, tint, alpha, box_of(blocks, under.size), pool, device)
         else:
             lens = Lens.of(look.optics, setting.focal_m, setting.view.focal_px)
-            cuts = cuts_of(guides, lens)
+            entries, paths = entries_of(guides.samples, device), paths_of(guides, lens, device)
+            cuts = cuts_of(guides, lens, entries, paths, pool, device)
             blocks = grown(reached(blocks, cuts), reach_px(look, under.size))
             box = box_of(blocks, under.size)
-            placed = blurred_layer(guides, cuts, lens, tint, under, setting.ahead_m, box, pool, device)
+            placed = blurred_layer(cuts, lens, entries, paths, tint, under, setting.ahead_m, box, pool, device)
         return blend(placed, under, blocks, look, grain_key(setting.seed, setting.frame), pool, device)
     finally:
         pool.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ MOST_SLICES = 96
 #: A circle this small is a point.
 POINT_PX = 0.05
 _SUB_ROWS = 16
+#: So many depths tell where a crowd has none.
+_ENOUGH = 65536
 
 
 @dataclass(frozen=True)
@@ -99,19 +102,22 @@ def _polygon_chords(v: F64, blades: int, turn: float, stretch: float) -> tuple[F
 
 
 def depth_slices(depth_m: F32, circle: Circle) -> list[tuple[float, float]]:
-    """(near, far) of slices, near to far, that hold all of these depths: near <= depth < far."""
+    """(near, far) of slices, near to far, each beginning where the last ends, that hold all of these depths: near <= depth <
+    far."""
     if len(depth_m) == 0:
         return []
     first, last = max(float(depth_m.min()), 1e-3), float(depth_m.max())
     cells = max(math.ceil(math.log(last / first) / math.log(1.004)), 1)
     edge = first * (last / first) ** (np.arange(cells + 1) / cells) if last > first else np.array([first, first])
     edge[0], edge[-1] = first * (1 - 1e-5), np.nextafter(np.float32(last), np.float32(np.inf))
-    count = np.histogram(depth_m, edge)[0] if last > first else np.array([len(depth_m)])
+    some = depth_m[:: max(len(depth_m) // _ENOUGH, 1)]
+    count = np.histogram(np.append(some, np.float32([first, last])), edge)[0] if last > first else np.ones(1, int)
     loose = 1.0
     while True:
         slices = _cut(edge, count, circle, loose)
         if len(slices) <= MOST_SLICES:
-            return slices
+            nears = [near for near, _ in slices]
+            return list(pairwise([*nears, slices[-1][1]]))
         loose *= 1.5
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-from composer.comp import kernel_lens
+from composer.comp import kernel_blocks, kernel_lens
+from composer.comp.kernel_blocks import slices_kernel
 from composer.comp.kernel_lens import (
     Iris,
     Paths,
@@ -23,11 +24,10 @@ from composer.comp.kernel_lens import (
     sum_kernel,
     vec4l,
 )
-from composer.comp.kernel_tint import Tint
+from composer.comp.kernel_tint import Entries, Tint
 from composer.comp.layer import F32
 from composer.comp.look_blend import BLOCK, Placed, Under
 from composer.comp.look_iris import Circle, Spans, depth_slices, iris_spans
-from composer.comp.look_tint import entries_of
 from composer.comp.plate_look import Optics
 from composer.guides.device import Pool, empty, load_kernels, upload, zeros
 from composer.guides.passes import GuidePasses
@@ -48,6 +48,11 @@ class Lens:
     pixel: float
     opens: float
     closes: float
+
+    @property
+    def open_for(self) -> float:
+        """The longest time, in frames, from the frame's own; 0 where the shutter is not open at all."""
+        return max(abs(self.opens), abs(self.closes)) if self.closes > self.opens else 0.0
 
     @classmethod
     def of(cls, optics: Optics, focal_m: float, focal_px: tuple[float, float]) -> Lens:
@@ -77,56 +82,46 @@ class Cut:
         return math.ceil(self.path_px) + 1 + max(self.spans.half, math.ceil(float(np.abs(self.spans.low).max())))
 
 
-def cuts_of(guides: GuidePasses, lens: Lens) -> list[Cut]:
+def cuts_of(guides: GuidePasses, lens: Lens, entries: Entries, paths: Paths, pool: Pool, device: str) -> list[Cut]:
     """The crowd in slices, near to far."""
-    samples, (height, width) = guides.samples, guides.coverage.shape
-    slices = depth_slices(samples.depth_m, lens.circle)
+    load_kernels(device, kernel_blocks)
+    slices = depth_slices(guides.samples.depth_m, lens.circle)
     if not slices:
         return []
-    start = samples.start
-    pixel = np.repeat(np.arange(height * width, dtype=np.int32), np.diff(start))
-    which = np.searchsorted(np.array([far for _, far in slices]), samples.depth_m, side="right")
-    which = np.minimum(which, len(slices) - 1)
-    rows, columns = -(-height // BLOCK), -(-width // BLOCK)
-    block = (pixel // width) // BLOCK * columns + (pixel % width) // BLOCK
-    code, shape = which * (rows * columns) + block, (len(slices), rows, columns)
-    count = np.bincount(code, minlength=math.prod(shape)).reshape(shape)
-    first = np.zeros(len(pixel), bool)
-    first[start[:-1][start[1:] > start[:-1]]] = True
-    drift, path = _drift(guides, lens, (first, pixel, which, code), shape)
+    shape = (len(slices), *(-(-n // BLOCK) for n in guides.coverage.shape))
+    count, drift = zeros(shape, wp.vec3, device), zeros(shape, wp.vec4, device)
+    way = zeros(shape, wp.float32, device)
+    far = upload(np.array([far for _, far in slices], np.float32), wp.float32, device)
+    inputs = [BLOCK, far, entries, paths.forward, paths.back, count, drift, way]
+    _each(pool, pool.split(shape[1], 4), slices_kernel, shape[2], inputs, device)
+    here, moved, longest = count.numpy(), drift.numpy(), way.numpy().max(axis=(1, 2))
     made: list[Cut] = []
-    for k, (near, far) in enumerate(slices):
-        own = samples.depth_m[which == k]
-        circle = float(np.mean(lens.circle.radius_px(own.astype(np.float64))))
-        optics, radius = lens.optics, abs(circle)
-        # Light is gathered, so the iris is turned round; and nearer than the focus it is seen upside down.
-        spans = iris_spans((radius, radius * lens.pixel), optics.blades, optics.turn_deg, circle >= 0)
-        blocks = (count[k] > 0).astype(np.uint8)
-        wide = min(max((cut.reach_px for cut in made), default=0), MOST_WIDE_PX)
-        made.append(Cut(near, far, circle, blocks, drift[k], float(path[k]), spans, wide))
+    for k, (near, end) in enumerate(slices):
+        blocks = (here[k, ..., 0] > 0).astype(np.uint8)
+        if blocks.any():
+            wide = min(max((cut.reach_px for cut in made), default=0), MOST_WIDE_PX)
+            path = min(float(longest[k]) * lens.open_for, MOST_PATH_PX)
+            own = _filled(moved[k], here[k, ..., 1]) if path > 0 else np.zeros((*shape[1:], 4), np.float32)
+            samples, _, inverse = here[k].sum(axis=(0, 1), dtype=np.float64)
+            circle = lens.circle.radius_px(np.array(samples / inverse))  # the mean of all: it is linear in 1 / depth
+            spans = _spans(lens, float(circle))
+            made.append(Cut(near, end, float(circle), blocks, own, path, spans, wide))
     return made
 
 
-def _drift(
-    guides: GuidePasses, lens: Lens, entry: tuple[NDArray, NDArray, NDArray, NDArray], shape: tuple[int, int, int]
-) -> tuple[F32, F32]:  # fmt: skip
-    """Each slice's mean motion by block, float32 [slices, rows, columns, 4], also where it has nothing; and its longest
-    way, float32 [slices]. entry: of each sample, whether it is its pixel's nearest, its pixel, slice and block."""
-    if lens.closes <= lens.opens:
-        return np.zeros((*shape, 4), np.float32), np.zeros(shape[0], np.float32)
-    pixel, which, code = (part[entry[0]] for part in entry[1:])
-    motion = [m.reshape(-1, 2)[pixel, c] for m in (guides.motion_px, guides.motion_back_px) for c in (0, 1)]
-    motion = [np.nan_to_num(m, nan=0.0, posinf=0.0, neginf=0.0) for m in motion]
-    longest = max(abs(lens.opens), abs(lens.closes))
-    way = np.minimum(np.max([np.hypot(motion[k], motion[k + 1]) for k in (0, 2)], axis=0) * longest, MOST_PATH_PX)
-    path = np.array([way[which == k].max(initial=0.0) for k in range(shape[0])], np.float32)
-    n = math.prod(shape)
-    count = np.bincount(code, minlength=n).reshape(shape).astype(np.float32)
-    total = [np.bincount(code, weights=m, minlength=n).reshape(shape) for m in motion]
-    drift = np.zeros((*shape, 4), np.float32)
-    for k in range(shape[0]):
-        drift[k] = _filled(np.stack([t[k] for t in total], axis=-1).astype(np.float32), count[k])
-    return drift, path
+def _spans(lens: Lens, circle_px: float) -> Spans:
+    """Light is gathered, so the iris is turned round; and nearer than the focus it is seen upside down."""
+    optics, radius = lens.optics, abs(circle_px)
+    return iris_spans((radius, radius * lens.pixel), optics.blades, optics.turn_deg, circle_px >= 0)
+
+
+def paths_of(guides: GuidePasses, lens: Lens, device: str) -> Paths:
+    """Where the samples go, for kernels."""
+    paths = Paths()
+    paths.forward, paths.back = (upload(m, wp.vec2, device) for m in (guides.motion_px, guides.motion_back_px))
+    paths.agent = upload(guides.samples.agent_id, wp.uint32, device)
+    paths.opens, paths.closes = lens.opens, lens.closes
+    return paths
 
 
 def _filled(total: F32, count: F32) -> F32:
@@ -146,18 +141,13 @@ def _filled(total: F32, count: F32) -> F32:
 
 
 def blurred_layer(
-    guides: GuidePasses, cuts: list[Cut], lens: Lens, tint: Tint, under: Under, ahead_m: F32 | None,
+    cuts: list[Cut], lens: Lens, entries: Entries, paths: Paths, tint: Tint, under: Under, ahead_m: F32 | None,
     box: tuple[int, int, int, int], pool: Pool, device: str,
 ) -> Placed:  # fmt: skip
     """The crowd within a box (top, left, bottom, right) that holds all of it, spread and all. ahead_m: as in `Setting`."""
     load_kernels(device, kernel_lens)
     top, left, bottom, right = box
     placed = Placed(zeros((max(bottom - top, 1), max(right - left, 1)), wp.vec4, device), top, left)
-    entries = entries_of(guides.samples, device)
-    paths = Paths()
-    paths.forward, paths.back = (upload(m, wp.vec2, device) for m in (guides.motion_px, guides.motion_back_px))
-    paths.agent = upload(guides.samples.agent_id, wp.uint32, device)
-    paths.opens, paths.closes = lens.opens, lens.closes
     ahead = upload(np.zeros((0, 0), np.float32) if ahead_m is None else ahead_m, wp.float32, device)
     room: dict[str, wp.array] = {}
     for cut in cuts:

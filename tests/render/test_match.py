@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +79,9 @@ def test_the_plate_stays_outside_of_what_the_look_spreads(make_shot: MakeShot, t
     crowd, shadow, rgb = (_part(result, 1002, name) for name in ("crowd", "shadow", "rgba"))
     touched = (crowd[..., 3] > 0) | (shadow[..., 3] > 0)
     assert np.array_equal(rgb[..., :3][~touched], _plate(shot, 1002)[~touched])
+    kept = np.ascontiguousarray(rgb[..., :3][~touched].astype("<f2"))
+    record = json.loads(next((result.delivery / ".muster" / "frames").glob("*1002*")).read_text())
+    assert record["untouched_sha256"] == hashlib.sha256(kept.tobytes()).hexdigest()
     before = _part(plain, 1002, "crowd")[..., 3] > 0
     assert touched.sum() > (before | (_part(plain, 1002, "shadow")[..., 3] > 0)).sum()  # it did spread
     # the elements alone rebuild the picture: grain, wrap and fringe are in them
