@@ -56,15 +56,16 @@ def timed(work: Callable[[], object], repeats: int = REPEATS) -> dict[str, float
 
 
 def bandwidth() -> float:
-    """Bytes a second, read and written, of plain copies on as many threads."""
-    block = [np.ones(1 << 26, np.uint8) for _ in range(2 * THREADS)]
+    """Bytes a second, read and written, of plain copies on as many threads; larger than any cache."""
+    size = 1 << 28
+    block = [np.ones(size, np.uint8) for _ in range(2 * THREADS)]
 
     def copy(k: int) -> None:
         np.copyto(block[2 * k], block[2 * k + 1])
 
     with ThreadPoolExecutor(THREADS) as pool:
         best = timed(lambda: list(pool.map(copy, range(THREADS))), 8)["seconds"]
-    return THREADS * 2 * (1 << 26) / best
+    return THREADS * 2 * size / best
 
 
 def least_bytes(job: Job) -> int:
