@@ -156,6 +156,9 @@ class Ours:
     def codec(self) -> Codec:
         return self._codec
 
+    def notes(self) -> tuple[str, ...]:
+        return ()
+
     def work_key(self) -> tuple[object, ...]:
         return ()
 

@@ -111,6 +111,10 @@ class Adapter(Protocol):
         """The family's own sampler with so many steps."""
         ...
 
+    def notes(self) -> tuple[str, ...]:
+        """What is run in place of what the bundle names, for the record of each painted frame."""
+        ...
+
     def prepare(self, request: PaintRequest) -> Prepared:
         """Texts, condition canvases and the guide's latents."""
         ...

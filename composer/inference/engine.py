@@ -74,6 +74,16 @@ class Engine:
         self._forecast: dict[tuple[int, int, int], int] = {}
         self._decode_forecast: dict[tuple[int, ...], int] = {}
 
+    @property
+    def limit(self) -> tuple[int, int] | None:
+        """The largest tile that is taken, (h, w) in latents: what memory allowed, or what it is set to before a picture;
+        None: as large as the family's own."""
+        return self._most
+
+    @limit.setter
+    def limit(self, most: tuple[int, int] | None) -> None:
+        self._most = most
+
     @torch.no_grad()
     def paint(self, request: PaintRequest) -> Painting:
         """Paint a frame, or a window of frames for a video model."""
@@ -88,7 +98,7 @@ class Engine:
         )
 
     def _paint(self, request: PaintRequest, live: LiveBytes | None) -> Painting:
-        clock, notes = time.perf_counter, list[str]()
+        clock, notes = time.perf_counter, list(self.adapter.notes())
         stages, began = dict[str, float](), clock()
 
         def stage(name: str) -> None:

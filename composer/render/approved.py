@@ -16,6 +16,7 @@ from composer.crowd.people import People
 from composer.errors import InputError, InputErrors, MusterError, Where
 from composer.io.files import whole_files
 from composer.io.image import read_channels
+from composer.render.agreed import TileWord, word_file
 from composer.render.job import Job, prepare_jobs, ranges
 from composer.render.look import look_at, read_inputs
 from composer.render.manifest import FrameRecord, read_record, same
@@ -93,7 +94,11 @@ def prepare_reroll(
     _refuse_taken(delivery, approved, agents)
     staged = replace(job.scene.stage, shot=shot.model_copy(update={"version": version}))
     reroll = Reroll(approved, records, agents, names, version, _seed(job, version, agents))
-    return replace(job, scene=replace(job.scene, stage=staged), delivery=delivery, reroll=reroll)
+    painter = job.scene.painter
+    assert painter is not None
+    word = TileWord(word_file(delivery), painter.plan.bundle.sha256, parent=word_file(approved))
+    scene = replace(job.scene, stage=staged, painter=replace(painter, word=word))
+    return replace(job, scene=scene, delivery=delivery, reroll=reroll)
 
 
 def _head(approved: Path, ask: RerollAsk) -> _Head:

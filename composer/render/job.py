@@ -26,6 +26,7 @@ from composer.deliver.signing import Signing
 from composer.errors import InputError, Where
 from composer.io.files import clean_stale_under, sha256_file
 from composer.io.timecode import add_frames
+from composer.render.agreed import TileWord, behind, word_file
 from composer.render.anchors import Store
 from composer.render.control import control_range
 from composer.render.depends import code_digest, frame_key
@@ -137,7 +138,8 @@ def prepare_jobs(
         name = shot.version if len(painters) == 1 else _version_with(shot.version, painter.plan.bundle.name)
         staged = replace(stage, shot=shot.model_copy(update={"version": name}))
         delivery = out / shot.shot / name
-        painter = replace(painter, store=Store(delivery / ".muster" / "anchors"))
+        word = TileWord(word_file(delivery), painter.plan.bundle.sha256)
+        painter = replace(painter, store=Store(delivery / ".muster" / "anchors"), word=word)
         painted = replace(scene, stage=staged, painter=painter)
         more = (*notes, *painter.plan.brief.direction.notes)
         if shot.paint.anchors and painter.plan.window > 1:
@@ -162,26 +164,33 @@ def run_job(job: Job, progress: Progress | None = None) -> JobResult:
     if job.reroll:
         keys = {n: job.reroll.key(key, n) for n, key in keys.items()}
         job.reroll.begin(job.delivery)
-    skipped = tuple(n for n in job.frames if is_done(job.delivery, n, keys[n]))
-    wanted = tuple(n for n in job.frames if n not in set(skipped))
+    word = job.scene.painter.word if job.scene.painter else None
+    late = behind(word, job.delivery)
+    wanted = tuple(n for n in job.frames if n in late or not is_done(job.delivery, n, keys[n]))
     total, done = len(job.frames), 0
-    for n in skipped:
+    for n in (n for n in job.frames if n not in wanted):
         done += 1
         if progress:
             progress(done, total, n, "skipped")
     said: dict[str, None] = {}
-    for record in _render_all(job, wanted, keys, progress):
-        done += 1
-        said |= dict.fromkeys(_said_of(record))
-        if progress:
-            progress(done, total, record.frame, "rendered")
+    made: set[int] = set()
+    while wanted:
+        for record in _render_all(job, wanted, keys, progress):
+            done += 1
+            said |= dict.fromkeys(_said_of(record))
+            if progress:
+                progress(done, total, record.frame, "rendered")
+        made |= set(wanted)
+        late = behind(word, job.delivery)  # memory may have run out since they were painted
+        wanted = tuple(n for n in job.frames if n in late)
+        done -= len(wanted)
     if job.scene.painter:
         job.scene.painter.close()
     manifest, proxy = _put_together(job)
     return JobResult(
         job.delivery,
-        wanted,
-        skipped,
+        tuple(n for n in job.frames if n in made),
+        tuple(n for n in job.frames if n not in made),
         len(job.scene.people.layout),
         time.perf_counter() - begin,
         peak_memory_mib(),
@@ -361,8 +370,10 @@ def peak_memory_mib() -> int:
 
 
 def _head(job: Job) -> dict[str, object]:
-    stage = job.scene.stage
+    stage, painter = job.scene.stage, job.scene.painter
     slate = slate_of(job)
+    late = behind(painter.word, job.delivery) if painter else ()
+    note = f"frames {ranges(late)} were painted in larger tiles before memory ran out: render them again"
     return {
         "muster": composer.__version__,
         "shot": stage.shot.shot,
@@ -375,9 +386,9 @@ def _head(job: Job) -> dict[str, object]:
         "colorspace": slate.colorspace,
         "frame_rate": str(slate.frame_rate),
         "code_sha256": code_digest(),
-        "paint": None if job.scene.painter is None else job.scene.painter.plan.told(),
+        "paint": None if painter is None else painter.plan.told(),
         "reroll": None if job.reroll is None else job.reroll.told(),
-        "notes": list(notes_of(job)),
+        "notes": [*notes_of(job), *([note] if late else [])],
     }
 
 

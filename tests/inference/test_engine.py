@@ -14,6 +14,7 @@ from composer.inference.adapter import TileBatch
 from composer.inference.engine import Engine, EngineOptions
 from composer.inference.padding import pad_request
 from composer.inference.request import F32, PaintRequest, Prompt
+from composer.inference.schedule import schedule_of
 from composer.inference.seams import borders_of, seam_measure
 from composer.inference.window import axis_of
 
@@ -89,6 +90,27 @@ def test_outside_the_mask_the_guide_stays() -> None:
     changed[20:60, 24:80] = 0
     assert changed.max() < 1e-6
     assert painting.tiles["jobs"] < 24
+
+
+def test_a_sampler_that_ends_above_zero_leaves_no_noise_outside_the_mask() -> None:
+    """DDIM as Stable Diffusion 1.5 has it: its last level keeps about three per cent of noise."""
+    config = {"_class_name": "DDIMScheduler", "set_alpha_to_one": False, "clip_sample": False,
+              "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "steps_offset": 1}  # fmt: skip
+    steps = schedule_of(config, 4)
+    assert 0.02 < float(steps.sigma[-1]) < 0.04
+    request = within(small_request((96, 128), steps=4), 20, 60, 24, 80)
+    changed = np.abs(Engine(SmallAdapter(steps=steps)).paint(request).rgb - request.guide).max(axis=-1)[0]
+    assert changed[20:60, 24:80].max() > 0.1
+    changed[20:60, 24:80] = 0
+    assert changed.max() < 1e-6
+
+
+def test_what_runs_in_place_of_the_bundles_sampler_is_noted() -> None:
+    adapter = SmallAdapter()
+    adapter.notes = lambda: ("sampler: another one",)  # type: ignore[method-assign]
+    engine = Engine(adapter)
+    for _ in range(2):  # with every frame: each has a record of its own
+        assert engine.paint(small_request((64, 64))).notes == ("sampler: another one",)
 
 
 def test_nothing_to_paint_gives_the_guide_without_a_call() -> None:

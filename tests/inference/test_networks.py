@@ -11,8 +11,14 @@ from diffusers.models.attention import FeedForward
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from composer.inference.cpu_layers import BlockedFeedForward, PackedLinear, attention, has_packed
-from composer.inference.networks import PictureEmbedding, settle, share_texts
+from composer.inference.cpu_layers import (
+    BlockedFeedForward,
+    PackedLinear,
+    PackedPointwise,
+    attention,
+    has_packed,
+)
+from composer.inference.networks import PictureEmbedding, settle, share_texts, share_where_plain
 
 packed = pytest.mark.skipif(not has_packed(), reason="this torch has no oneDNN")
 
@@ -39,6 +45,7 @@ def test_a_settled_network_with_shared_texts_predicts_the_same(unet: UNet2DCondi
     if has_packed():
         assert any(isinstance(m, PackedLinear) for m in ours.modules())
         assert any(isinstance(m, BlockedFeedForward) for m in ours.modules())
+        assert any(isinstance(m, PackedPointwise) for m in ours.modules())
 
 
 def test_a_text_is_computed_once(unet: UNet2DConditionModel) -> None:
@@ -53,8 +60,10 @@ def test_a_text_is_computed_once(unet: UNet2DConditionModel) -> None:
 def test_attention_of_another_kind_is_refused() -> None:
     from diffusers import AutoencoderKL
 
+    codec = AutoencoderKL(block_out_channels=(32,))
     with pytest.raises(TypeError, match="another kind"):
-        share_texts(AutoencoderKL(block_out_channels=(32,)))
+        share_texts(codec)
+    assert not share_where_plain(codec)
 
 
 def test_a_picture_embedded_once_is_the_same_where_no_edge_is_near(unet: UNet2DConditionModel) -> None:
@@ -95,3 +104,22 @@ def test_packed_layers() -> None:
     forward = FeedForward(48, activation_fn="geglu").eval()
     blocked = BlockedFeedForward(forward.net[0], forward.net[2])
     torch.testing.assert_close(blocked(x), forward(x), atol=1e-5, rtol=1e-5)
+
+
+@packed
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_a_convolution_of_one_pixel(layout: torch.memory_format) -> None:
+    conv, x = nn.Conv2d(24, 40, 1), torch.randn(3, 24, 17, 9).contiguous(memory_format=layout)
+    found = PackedPointwise(conv)(x)
+    expected = torch.einsum("oc,bchw->bohw", conv.weight[:, :, 0, 0].double(), x.double()) + conv.bias[:, None, None]
+    torch.testing.assert_close(found.double(), expected, atol=1e-5, rtol=1e-5)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+@packed
+def test_a_codec_keeps_its_convolutions() -> None:
+    """They are run band by band, by their own weights."""
+    from diffusers import AutoencoderKL
+
+    codec = settle(AutoencoderKL(block_out_channels=(32,)))
+    assert isinstance(codec.quant_conv, nn.Conv2d)

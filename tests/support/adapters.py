@@ -139,6 +139,9 @@ class SmallAdapter:
     def schedule(self, steps: int) -> Schedule:
         return self._steps or straight_schedule(steps)
 
+    def notes(self) -> tuple[str, ...]:
+        return ()
+
     def codec(self) -> Codec:
         return self._codec
 

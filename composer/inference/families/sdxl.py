@@ -32,7 +32,7 @@ from composer.inference.families.common import (
 from composer.inference.families.loading import check_class, check_tokenizer, load, option, pick_dtype
 from composer.inference.families.pictures import painted, picture
 from composer.inference.families.texts import Encoded, Encoder, TextBank, blank
-from composer.inference.networks import PictureEmbedding
+from composer.inference.networks import PictureEmbedding, share_where_plain
 from composer.inference.request import PaintRequest
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class SDXL(FamilyAdapter):
     ) -> None:  # fmt: skip
         super().__init__(bundle, device, dtype, codec, texts)
         self.unet, self.controlnet = unet, controlnet
+        self._shares = share_where_plain(unet, *([] if controlnet is None else [controlnet]))
         if unet.config.in_channels != codec.channels:
             raise unfit(
                 bundle, "components.unet", "this UNet takes another number of channels", str(codec.channels),
@@ -93,7 +94,7 @@ class SDXL(FamilyAdapter):
         count = len(batch.latents)
         sides = 2 if self.texts.guided else 1
         slot = self.texts.slots[batch.text]
-        states = slot.both(0, count)
+        states = slot.both(0, 1 if self._shares else count)
         more = {"text_embeds": slot.both(1, count), "time_ids": self._time_ids(batch).repeat(sides, 1)}
         x = batch.latents[:, :, 0].to(self.dtype).repeat(sides, 1, 1, 1)
         t = batch.timestep.repeat(sides)
