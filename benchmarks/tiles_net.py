@@ -159,7 +159,10 @@ class Ours:
     def notes(self) -> tuple[str, ...]:
         return ()
 
-    def work_key(self) -> tuple[object, ...]:
+    def stage(self, timestep: float) -> int:
+        return 0
+
+    def work_key(self, text: int) -> tuple[object, ...]:
         return ()
 
     def prepare(self, request: PaintRequest) -> Prepared:

@@ -109,7 +109,7 @@ class Engine:
         with noise_ahead(padded, self.adapter.space, self.adapter.device) as noise:
             prepared = self._banded(lambda: self.adapter.prepare(padded), notes)
             stage("prepare")
-            self._denoiser.new_request()
+            self._denoiser.new_request(len(prepared.weights))
             latents, plan, batch = self._sample(padded, prepared, noise, live, notes)
             stage("denoise")
         dropped = prepared.dropped

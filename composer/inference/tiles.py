@@ -121,9 +121,9 @@ class Tiles:
             parts.append(canvas.data[:, frames, y * s : (y + h) * s, x * s : (x + w) * s].permute(1, 2, 3, 0))
         return torch.stack(parts).permute(0, 4, 1, 2, 3)
 
-    def origins(self, jobs: range) -> NDArray[np.int64]:
-        """int64 [B, 2]: (y, x) of the jobs' tiles."""
-        return self._corner_np[jobs.start : jobs.stop, 1:].astype(np.int64)
+    def places(self, jobs: range) -> Tensor:
+        """int32 [B, 2] on the device: (y, x) of the jobs' tiles."""
+        return self._corner[jobs.start : jobs.stop, 1:]
 
     def put(self, jobs: range, prediction: Tensor) -> None:
         """Keep the network's answer for these jobs."""

@@ -35,10 +35,11 @@ def by_hand(adapter: SmallAdapter, request: PaintRequest) -> F32:
     for i in range(len(schedule)):
         with torch.no_grad():
             canvases = {k: c.data[None] for k, c in prepared.canvases.items()}
-            now = torch.tensor([float(schedule.timestep[i])])
+            now = float(schedule.timestep[i])
             batch = TileBatch(
-                x[None] * float(schedule.scale_in[i]), canvases, 0, now, np.zeros((1, 2), np.int64), (h, w)
-            )
+                x[None] * float(schedule.scale_in[i]), canvases, 0, torch.tensor([now]),
+                torch.zeros(1, 2, dtype=torch.int32), (h, w), now,
+            )  # fmt: skip
             p = adapter.denoise(batch)[0]
         x = float(schedule.keep[i]) * x + float(schedule.pred[i]) * p + float(schedule.previous[i]) * before
         before = p

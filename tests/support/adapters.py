@@ -165,6 +165,12 @@ class SmallAdapter:
             dropped=tuple(sorted(given)),
         )
 
+    def stage(self, timestep: float) -> int:
+        return 0
+
+    def work_key(self, text: int) -> tuple[object, ...]:
+        return (self._told.shift.data_ptr(),)
+
     def denoise(self, batch: TileBatch) -> Tensor:
         self.calls += 1
         b, c, t, h, w = batch.latents.shape

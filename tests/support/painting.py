@@ -66,7 +66,7 @@ def batch_of(adapter: Adapter, prepared: Prepared, latents: Tensor, text: int, t
     """The whole picture as a batch of one tile."""
     return TileBatch(
         latents=latents[None], canvases={name: canvas.data[None] for name, canvas in prepared.canvases.items()}, text=text,
-        timestep=torch.tensor([timestep], dtype=torch.float32), origin=np.zeros((1, 2), np.int64),
+        timestep=torch.tensor([timestep], dtype=torch.float32), places=torch.zeros(1, 2, dtype=torch.int32),
         size=(latents.shape[2], latents.shape[3]), host_timestep=timestep,
     )  # fmt: skip
 

@@ -72,7 +72,6 @@ class SDXL(FamilyAdapter):
             check_reach(bundle, self.controls[0], controlnet, codec.factor)
             self._embed = PictureEmbedding(controlnet)
             keep_tiles_apart(controlnet)
-        self._placed: dict[tuple[object, ...], Tensor] = {}
         self.takes = listens(bundle, "text")
         multiple = 2 ** (len(unet.config.block_out_channels) - 1)
         self.space = LatentSpace(codec.channels, codec.factor, native(bundle, codec.factor, multiple), multiple)
@@ -114,16 +113,14 @@ class SDXL(FamilyAdapter):
 
     def _time_ids(self, batch: TileBatch) -> Tensor:
         """float32 [B, 6], px: the whole picture's height and width, the tile's top and left, the tile's height and width.
-        Half precision would round places in a large picture. Kept, since nothing may be copied from the host while a graph
-        is captured."""
-        factor, (height, width) = self.space.factor, batch.latents.shape[-2:]
-        key = (batch.origin.tobytes(), batch.size, height, width)
-        if key not in self._placed:
-            if len(self._placed) >= 4096:
-                self._placed.clear()
-            rows = [[*batch.size, int(top), int(left), height, width] for top, left in batch.origin]
-            self._placed[key] = torch.tensor(rows, dtype=torch.float32, device=self.device) * factor
-        return self._placed[key]
+        Half precision would round places in a large picture. Made on the device: a captured graph makes them anew for the
+        places of each replay, and may copy nothing from the host."""
+        tile = (batch.latents.shape[-2], batch.latents.shape[-1])
+        whole, own = (
+            torch.cat([batch.places.new_full((len(batch.places), 1), side) for side in sides], 1)
+            for sides in (batch.size, tile)
+        )
+        return torch.cat([whole, batch.places, own], 1).float() * self.space.factor
 
 
 def keep_tiles_apart(controlnet: ControlNetUnionModel) -> None:

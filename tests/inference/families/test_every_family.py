@@ -98,9 +98,9 @@ def test_a_batch_is_its_tiles_one_by_one(adapter: Adapter) -> None:
             name: torch.cat([c.data[None, :, :, :, s.start * c.scale : s.stop * c.scale] for s in which])
             for name, c in prepared.canvases.items()
         }
-        origin = np.array([(0, s.start) for s in which])
+        places = torch.tensor([(0, s.start) for s in which], dtype=torch.int32)
         latents, times = torch.stack([noise[..., s] for s in which]), torch.full((len(which),), 700.0)
-        return adapter.denoise(replace(one, latents=latents, canvases=canvases, origin=origin, timestep=times))
+        return adapter.denoise(replace(one, latents=latents, canvases=canvases, places=places, timestep=times))
 
     alone = torch.cat([tiles([s]) for s in cuts])
     assert torch.allclose(tiles(cuts), alone, atol=1e-4 * float(alone.abs().max()))
