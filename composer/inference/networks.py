@@ -12,18 +12,26 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from composer.inference.cpu_layers import attention, has_packed, pack_layers
+from composer.inference.lean import make_lean
 from composer.inference.vae import banded_networks
 
 
 def settle(net: nn.Module) -> nn.Module:
-    """Ready to predict where it lies: no gradients, channels-last weights (as the engine's tiles lie), on the CPU in single
-    precision packed layers. Not to be moved afterwards."""
+    """Ready to predict where it lies: no gradients, channels-last weights (as the engine's tiles lie), lean blocks, on the CPU
+    in single precision packed layers. Not to be moved afterwards."""
     net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    codec = isinstance(net, AutoencoderKL)  # its layers are run band by band (`vae`), which wants them as they are
+    if not codec:
+        make_lean(net)
     weight = next(net.parameters())
     if weight.device.type == "cpu" and weight.dtype == torch.float32 and has_packed():
-        # a codec's convolutions are run band by band (`vae`), which wants them as they are
-        pack_layers(net, convolutions=not isinstance(net, AutoencoderKL))
+        pack_layers(net, convolutions=not codec)
     return net
+
+
+def sided(tiles: Tensor, sides: int) -> Tensor:
+    """A batch for each side of guidance, one after the other. (`repeat` would lose channels-last.)"""
+    return tiles if sides == 1 else torch.cat([tiles] * sides)
 
 
 class TextOnce:

@@ -32,7 +32,7 @@ from composer.inference.families.common import (
 from composer.inference.families.loading import check_class, check_tokenizer, load, option, pick_dtype
 from composer.inference.families.pictures import painted, picture
 from composer.inference.families.texts import Encoded, Encoder, TextBank, blank
-from composer.inference.networks import PictureEmbedding, share_where_plain
+from composer.inference.networks import PictureEmbedding, share_where_plain, sided
 from composer.inference.request import PaintRequest
 
 if TYPE_CHECKING:
@@ -95,11 +95,11 @@ class SDXL(FamilyAdapter):
         slot = self.texts.slots[batch.text]
         states = slot.both(0, 1 if self._shares else count)
         more = {"text_embeds": slot.both(1, count), "time_ids": self._time_ids(batch).repeat(sides, 1)}
-        x = batch.latents[:, :, 0].to(self.dtype).repeat(sides, 1, 1, 1)
+        x = sided(batch.latents[:, :, 0].to(self.dtype), sides)
         t = batch.timestep.repeat(sides)
         down, middle = None, None
         if self.controlnet is not None:
-            shown = [batch.canvases[n][:, :, 0].to(self.dtype).repeat(sides, 1, 1, 1) for n in self.controls]
+            shown = [sided(batch.canvases[n][:, :, 0].to(self.dtype), sides) for n in self.controls]
             down, middle = self.controlnet(
                 x, t, encoder_hidden_states=states, controlnet_cond=shown,
                 control_type=self._kinds.expand(len(x), -1), control_type_idx=self.modes,
