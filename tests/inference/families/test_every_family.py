@@ -132,6 +132,19 @@ def test_the_engine_paints_what_the_plain_loop_paints(adapter: Adapter) -> None:
     assert np.abs(tiled[0].rgb - tiled[1].rgb).max() < 1e-4
 
 
+@pytest.mark.parametrize("family", ["sd15", "levy", "sdxl"])
+def test_a_text_is_read_once_for_all_tiles_of_a_batch(family: str, adapter_of: AdapterOf) -> None:
+    """By UNet and ControlNets: two rows, without and with it."""
+    adapter, rows = adapter_of(family), list[int]()
+    nets = (adapter.unet, adapter.controlnet)
+    layers = [m for net in nets for n, m in net.named_modules() if n.endswith("attn2.to_k")]
+    hooks = [layer.register_forward_pre_hook(lambda _, given: rows.append(len(given[0]))) for layer in layers]
+    tiles = Engine(adapter, EngineOptions(batch=4)).paint(_request(adapter, size=(64, 96), steps=1)).tiles
+    for hook in hooks:
+        hook.remove()
+    assert int(tiles["jobs"]) > 1 and len(layers) > 1 and set(rows) == {2}
+
+
 class _ReadsBack(TorchDispatchMode):
     """Refuses what would wait for a device: numbers taken out of tensors, shapes that depend on them."""
 
