@@ -1,8 +1,10 @@
 """Edge fringe: is the generated side of a soft edge, or the plate just beside it, darker or brighter than its neighbours?
 
-A matte that was multiplied in twice leaves a dark line, one that was never multiplied in a bright one, whatever the ground.
-Both show as the ratio of what edge pixels hold to what their coverage and the colours beside them call for. Sums over many
-edge pixels are compared, so that texture averages out.
+What an edge pixel shows of the generated layer, over what its coverage of the solid colour beside it would be, is one at any
+coverage, where the matte was applied once. Multiplied in twice it falls with the coverage (a dark line), never multiplied
+in, or with another background's light in it, it rises as coverage goes (a bright line). So the slope over coverage is the
+measure: rims that the sun lights are brighter at every coverage alike and do not count. Sums over many edge pixels are
+compared, so that texture averages out.
 """
 
 from __future__ import annotations
@@ -16,13 +18,18 @@ from composer.qc.frames import F32, Delivered, grown, luminance
 from composer.qc.reading import Blocks, Reading
 from composer.qc.silhouette import block_sums
 
-#: Coverage of an edge pixel, and how many edge pixels a frame and a block must have.
-SOFT, ENOUGH, IN_BLOCK = (0.1, 0.9), 400, 48
+#: Coverage of an edge pixel, in steps; how many of them a frame, a step and a block must have.
+STEPS = np.linspace(0.1, 0.9, 9)
+ENOUGH, IN_STEP, IN_BLOCK = 400, 40, 48
+#: An edge pixel counts as no less and no more than this share of what is due.
+ODD = (-0.5, 12.0)
+#: Side of the window in which the solid colour beside an edge is looked for.
+REACH = 9
 _TINY = 1e-6
 
 
 def fringe_readings(frame: Delivered, plate: F32 | None) -> Iterator[Reading]:
-    """plate: float32 [H, W, 3] or None; without it, the colour behind an edge is that of the plate's pixels around it."""
+    """plate: float32 [H, W, 3] or None; without it only the elements are looked at, not what became of them in the composite."""
     alpha = np.clip(np.nan_to_num(frame.generated[..., 3]), 0, 1)
     shown = luminance(frame.rgb)
     if not (alpha > 0).any():
@@ -33,20 +40,30 @@ def fringe_readings(frame: Delivered, plate: F32 | None) -> Iterator[Reading]:
 
 
 def _inside(frame: Delivered, alpha: F32, shown: F32, plate: F32 | None) -> Reading:
-    """Light that edge pixels hold of the generated layers over what their coverage of the solid pixels' colour beside them
-    would be, in stops."""
-    inner, beside = _mean_around(shown, frame.solid)
-    if plate is None or plate.shape[:2] != alpha.shape:
-        behind, known = _mean_around(shown, (alpha <= 0) & (frame.shadow <= 0), 9)
-    else:
-        behind, known = luminance(plate), np.ones_like(alpha)
-    edge = (alpha > SOFT[0]) & (alpha < SOFT[1]) & (beside > 0) & (known > 0)
+    """Stops that the generated side of an edge gains for each halving of its coverage: 0 right, -1 multiplied twice, 1 never."""
+    inner, beside = _mean_around(shown, frame.solid, REACH)
+    edge = (alpha > STEPS[0]) & (alpha < STEPS[-1]) & (beside > 0)
     if int(edge.sum()) < ENOUGH:
         return Reading("fringe_inside", frame.number, None, f"fewer than {ENOUGH} soft edge pixels beside solid ones")
-    own = np.where(edge, shown - (1 - alpha) * (1 - frame.shadow) * behind, 0)
+    known = plate is not None and plate.shape[:2] == alpha.shape
+    own = shown - (1 - alpha) * (1 - frame.shadow) * luminance(plate) if known else luminance(frame.generated[..., :3])
     due = np.where(edge, alpha * inner, 0)
-    at = _worst_block(own, due, edge)
-    return Reading("fringe_inside", frame.number, _stops(own.sum(dtype=np.float64), due.sum(dtype=np.float64)), at=at)
+    # where an actor's soft edge stands in front, more than the crowd has changed: such pixels must not outweigh the others
+    own = np.where(edge, np.clip(own, ODD[0] * due, ODD[1] * due), 0)
+    points: list[tuple[float, float, int]] = []
+    step = np.where(edge, np.digitize(alpha, STEPS), 0)
+    for k in range(1, len(STEPS)):
+        mine = step == k
+        count = int(mine.sum())
+        if count >= IN_STEP:
+            stops = _stops(own[mine].sum(dtype=np.float64), due[mine].sum(dtype=np.float64))
+            points.append((float(np.log2(alpha[mine].mean())), float(np.clip(stops, -6, 6)), count))
+    if len(points) < 3:
+        return Reading("fringe_inside", frame.number, None, "edges of less than three coverages")
+    x, y, count = np.array(points).T
+    detail = f"{edge.sum()} edge pixels" + ("" if known else ", of the elements alone: the plate is not known")
+    slope = float(np.polyfit(x, y, 1, w=np.sqrt(count))[0])
+    return Reading("fringe_inside", frame.number, -slope, at=_worst_block(own, due, edge), detail=detail)
 
 
 def _outside(frame: Delivered, alpha: F32, shown: F32, plate: F32 | None) -> Reading:
@@ -66,7 +83,7 @@ def _outside(frame: Delivered, alpha: F32, shown: F32, plate: F32 | None) -> Rea
     return Reading("fringe_outside", frame.number, stops, detail="without the plate: its own picture is in it")
 
 
-def _mean_around(values: F32, where: np.ndarray, side: int = 5) -> tuple[F32, F32]:
+def _mean_around(values: F32, where: np.ndarray, side: int) -> tuple[F32, F32]:
     """Mean over the pixels of `where` in a square window, 0 where there is none, and the share of the window they are."""
     weight = where.astype(np.float32)
     share = cv2.blur(weight, (side, side), borderType=cv2.BORDER_CONSTANT)

@@ -21,8 +21,8 @@ from composer.qc.frames import F32, Delivered, eroded, luminance
 from composer.qc.reading import Curve, Reading
 
 SIDE, STEP = 8, 4
-#: Of the patches of a level, this share speaks for the noise; and so many must there be.
-FLATTEST, ENOUGH = 0.10, 80
+#: Of the patches of a level, the flattest that speak for the variance, for the spectrum; and so many must there be.
+FLATTEST, SPECTRAL, ENOUGH = 0.10, 0.3, 80
 #: Spectra are compared where the variances are within this ratio: elsewhere one of them is not grain.
 ALIKE = (0.25, 4.0)
 #: Levels: three to a stop's power of two, in scene-linear luminance.
@@ -44,7 +44,7 @@ class Grain:
 
 @dataclass(frozen=True)
 class _Level:
-    """plate, ours: variance at a level. flat: indices of the patches that spoke, of both."""
+    """plate, ours: variance at a level. flat: indices of the patches for the spectrum, of both."""
 
     level: float
     plate: float
@@ -68,8 +68,10 @@ def grain_of(frame: Delivered) -> Grain:
             f"no level at which plate and generated pixels have {ENOUGH} patches of {SIDE} px each, and the plate grain"
         )
         return Grain(tuple(Reading(n, frame.number, None, why) for n in ("grain_ratio", "grain_spectrum")))
-    ratio = _lower_quartile(levels)
+    judged = _lower_quartile(levels)
     detail = f"{len(levels)} levels, {sum(k.patches for k in levels)} generated patches"
+    row, column = np.unravel_index(int(judged.flat[1][0]), _thinned(light).shape)
+    at = (int(column) * STEP + SIDE // 2, int(row) * STEP + SIDE // 2)
     x = tuple(k.level for k in levels)
     curves = [
         Curve("plate", x, tuple(float(np.sqrt(k.plate)) for k in levels)),
@@ -81,10 +83,10 @@ def grain_of(frame: Delivered) -> Grain:
             "grain_spectrum", frame.number, None, "no level at which plate and generated noise are alike"
         )
     else:
-        pair = [_spectrum(n, np.concatenate([k.flat[i] for k in alike])) for i, n in enumerate(noise)]
+        pair = [_spectrum(_rough(n), np.concatenate([k.flat[i] for k in alike])) for i, n in enumerate(noise)]
         spectrum = Reading("grain_spectrum", frame.number, float(np.abs(pair[0] - pair[1]).sum() / 2), detail=detail)
         curves += [Curve(f"{n} spectrum", *_bands(s)) for n, s in zip(("plate", "generated"), pair, strict=True)]
-    return Grain((Reading("grain_ratio", frame.number, ratio, detail=detail), spectrum), tuple(curves))
+    return Grain((Reading("grain_ratio", frame.number, judged.ratio, at=at, detail=detail), spectrum), tuple(curves))
 
 
 def _levels(frame: Delivered, light: F32, noise: tuple[F32, F32]) -> list[_Level]:
@@ -97,13 +99,12 @@ def _levels(frame: Delivered, light: F32, noise: tuple[F32, F32]) -> list[_Level
         mine = [np.flatnonzero((bins == k) & place) for place in inside]
         if min(map(len, mine)) < ENOUGH:
             continue
-        flat = [
-            m[np.argsort(v[m], kind="stable")[: int(FLATTEST * len(m))]] for m, v in zip(mine, variance, strict=True)
-        ]
-        plate, ours = (float(v[m].mean()) for m, v in zip(flat, variance, strict=True))
+        flat = [m[np.argsort(v[m], kind="stable")] for m, v in zip(mine, variance, strict=True)]
+        plate, ours = (float(v[m[: int(FLATTEST * len(m))]].mean()) for m, v in zip(flat, variance, strict=True))
         middle = float(np.sqrt(LEVELS[k - 1] * LEVELS[k]))
         if plate > NO_GRAIN * middle**2:
-            found.append(_Level(middle, plate, ours, len(mine[1]), (flat[0], flat[1])))
+            spectral = [m[: int(SPECTRAL * len(m))] for m in flat]
+            found.append(_Level(middle, plate, ours, len(mine[1]), (spectral[0], spectral[1])))
     return found
 
 
@@ -116,20 +117,25 @@ def _grain_alone(frame: Delivered, light: F32) -> F32 | None:
     return rest if (np.abs(rest)[frame.solid] > rounding[frame.solid]).mean() > 0.2 else None
 
 
-def _lower_quartile(levels: list[_Level]) -> float:
-    """Of the ratios, each level by its generated patches."""
+def _lower_quartile(levels: list[_Level]) -> _Level:
+    """By ratio, each level by its generated patches."""
     ordered = sorted(levels, key=lambda k: k.ratio)
     share = np.cumsum([k.patches for k in ordered]) / sum(k.patches for k in ordered)
-    return ordered[int(np.searchsorted(share, 0.25))].ratio
+    return ordered[int(np.searchsorted(share, 0.25))]
 
 
 def grain_readings(frame: Delivered) -> Iterator[Reading]:
     yield from grain_of(frame).readings
 
 
+def _rough(noise: F32) -> F32:
+    """What the mask lets through: grain, and hardly any texture."""
+    return cv2.filter2D(noise, cv2.CV_32F, _MASK, borderType=cv2.BORDER_REFLECT)
+
+
 def _variance(noise: F32) -> F32:
     """float32 [rows, columns]: variance of the noise in each patch, patches `STEP` apart."""
-    rough = cv2.filter2D(noise, cv2.CV_32F, _MASK, borderType=cv2.BORDER_REFLECT)
+    rough = _rough(noise)
     return _thinned(cv2.blur(rough * rough, (SIDE, SIDE)))
 
 
@@ -138,17 +144,14 @@ def _thinned(values: np.ndarray) -> np.ndarray:
 
 
 def _spectrum(noise: F32, flat: np.ndarray) -> np.ndarray:
-    """float64 [SIDE, SIDE]: mean power of patches, their planes taken off, each as share of its own; without the constant."""
+    """float64 [SIDE, SIDE]: mean power of patches, each as share of its own; without the constant."""
     chosen = flat[np.linspace(0, len(flat) - 1, min(len(flat), MOST_SPECTRA)).astype(int)]
     rows, columns = np.unravel_index(chosen, _thinned(noise).shape)
     grid = np.arange(SIDE)
     at = (rows[:, None, None] * STEP + grid[:, None], columns[:, None, None] * STEP + grid)
     fits = (at[0].max((1, 2)) < noise.shape[0]) & (at[1].max((1, 2)) < noise.shape[1])
-    patches = noise[at[0][fits], at[1][fits]].astype(np.float64).reshape(-1, SIDE * SIDE)
-    y, x = np.meshgrid(grid, grid, indexing="ij")
-    plane = np.linalg.qr(np.stack([np.ones(SIDE * SIDE), x.ravel(), y.ravel()], axis=1))[0]
-    patches -= patches @ plane @ plane.T
-    power = np.abs(np.fft.fft2(patches.reshape(-1, SIDE, SIDE))) ** 2
+    patches = noise[at[0][fits], at[1][fits]].astype(np.float64)
+    power = np.abs(np.fft.fft2(patches)) ** 2
     power[:, 0, 0] = 0
     total = power.sum((1, 2), keepdims=True)
     power = power[total[:, 0, 0] > 0] / total[total[:, 0, 0] > 0]

@@ -120,25 +120,30 @@ def _pictures(pictures: Sequence[Picture]) -> str:
 
 
 def _plots(report: Report) -> str:
+    """A plot for each measure that changes over the shot; the others in a sentence."""
     values = _values(report)
     beside = {other for others in TOGETHER.values() for other in others}
-    figures = []
+    figures, same = [], []
     for verdict in report.verdicts:
         name = verdict.measure
         if len(values.get(name, {})) < 2 or name in beside:
             continue
         measure = MEASURES[name]
+        if len(set(values[name].values())) == 1:
+            same.append(f"{measure.title.lower()} {with_unit(name, next(iter(values[name].values())))}")
+            continue
         names = (name, *(o for o in TOGETHER.get(name, ()) if values.get(o)))
         lines = [Line(MEASURES[n].title, sorted(values[n].items()), n != name) for n in names]
         title = f"{measure.title} by frame: {_spoken(list(values[name].values()), name)}"
         legend = "" if len(lines) == 1 else " Dashed: " + ", ".join(x.name.lower() for x in lines[1:]) + "."
-        plot = svg(Plot(title, "frame", measure.unit or "value", lines, verdict.limit), f"p-{name}")
+        plot = svg(Plot(title, "frame", measure.unit or "value", lines, verdict.limit, whole=True), f"p-{name}")
         figures.append(
             f"<figure>{plot}<figcaption><b>{escape(measure.title)}</b>{escape(legend)}</figcaption></figure>"
         )
-    if not figures:
+    if not figures and not same:
         return ""
-    return f'<section><h2>Over the shot</h2><div class="plots">{"".join(figures)}</div></section>'
+    words = f"<p>The same in every frame: {escape('; '.join(same))}.</p>" if same else ""
+    return f'<section><h2>Over the shot</h2>{words}<div class="plots">{"".join(figures)}</div></section>'
 
 
 def _spoken(values: list[float], name: str) -> str:

@@ -39,16 +39,6 @@ class Limit(Part):
             return False
         return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
 
-    def off_by(self, value: float) -> float:
-        """How far outside, 0 within: to find the worst."""
-        if math.isnan(value):
-            return math.inf
-        return max(
-            0.0,
-            (self.min or 0) - value if self.min is not None else 0.0,
-            value - self.max if self.max is not None else 0.0,
-        )
-
     def __str__(self) -> str:
         if self.min is not None and self.max is not None:
             return f"{self.min:g} to {self.max:g}" if self.min != self.max else f"{self.min:g}"
@@ -87,27 +77,26 @@ def check_names(limits: Limits, where: Where) -> None:
 
 def changed(limits: Limits, asked: Sequence[str]) -> dict[str, Limit]:
     """The limits with changes as a person types them: `warp_ratio.max=2`, `grain_ratio=off`. Raises InputError."""
-    result = dict(limits)
+    where = Where(field="--limit")
+    sides = {name: {"min": limit.min, "max": limit.max} for name, limit in limits.items()}
     for text in asked:
-        where = Where(field="--limit")
         key, equals, value = text.partition("=")
         name, dot, side = key.strip().partition(".")
         if name not in MEASURES:
             raise _no_measure(name, where)
         if not dot and equals and value.strip() == "off":
-            result.pop(name, None)
+            sides.pop(name, None)
             continue
         number = _number(value)
         if side not in ("min", "max") or number is None:
-            raise InputError(
-                "not a limit", where=where, expected=f"{name}.min=X, {name}.max=X or {name}=off", got=repr(text)
-            )
-        old = result.get(name, Limit())
-        sides = {"min": old.min, "max": old.max, side: number}
-        if sides["min"] is not None and sides["max"] is not None and sides["min"] > sides["max"]:
-            raise InputError("min is above max", where=where, got=f"{name} {sides['min']:g} to {sides['max']:g}")
-        result[name] = Limit(**sides)
-    return result
+            expected = f"{name}.min=X, {name}.max=X or {name}=off"
+            raise InputError("not a limit", where=where, expected=expected, got=repr(text))
+        sides.setdefault(name, {"min": None, "max": None})[side] = number
+    for name, ends in sides.items():
+        low, high = ends["min"], ends["max"]
+        if low is not None and high is not None and low > high:
+            raise InputError("min is above max", where=where, got=f"{name} {low:g} to {high:g}")
+    return {name: Limit(min=ends["min"], max=ends["max"]) for name, ends in sides.items()}
 
 
 def _number(text: str) -> float | None:

@@ -37,7 +37,7 @@ MEASURES = {
         Measure("grain_ratio", "Grain, variance", "ratio", "Variance of generated grain over the plate's, at like levels."),
         Measure("grain_spectrum", "Grain, spectrum", "", "Distance of the grain's spectra: 0 the same, 1 nothing in common."),
         Measure("fringe_inside", "Edge fringe, inside", "stops",
-                "Light of soft edge pixels over what coverage and colour beside them call for: below 0 dark, above bright."),
+                "What soft edges gain in light for each halving of their coverage: below 0 a dark line, above a bright one."),
         Measure("fringe_outside", "Edge fringe, outside", "stops", "The plate just outside the matte against further out."),
         Measure("black_stops", "Black level", "stops", "Darkest generated pixels over the plate's darkest."),
         Measure("white_stops", "White level", "stops", "Brightest generated pixels over the plate's brightest."),

@@ -21,6 +21,7 @@ from composer.qc.reading import Reading
 from composer.qc.silhouette import first_ids
 
 F64 = NDArray[np.float64]
+Place = tuple[NDArray[np.int64], NDArray[np.int64]]
 #: The most points that are followed from a frame; the fewest that say anything.
 MOST, ENOUGH = 200_000, 500
 #: Light below this is as good as black: 2 ** -7.
@@ -81,7 +82,10 @@ def _crowd(now: Delivered, later: Delivered) -> Warped | None:
     ok &= np.abs(forward[y, x] + back[v, u]).max(-1) < BACK_PX
     ids, ids_later = first_ids(now), first_ids(later)
     if ids is not None and ids_later is not None:
-        ok &= ids[y, x] == ids_later[v, u]
+        own = ids[y, x]
+        ok &= (ids[y, x + 1] == own) & (ids[y + 1, x] == own)
+        for v, u in _corners(np.where(ok[:, None], to, 1.0)):
+            ok &= ids_later[v, u] == own
     return _warped(now.rgb, later.rgb, (y[ok], x[ok]), to[ok])
 
 
@@ -112,7 +116,7 @@ def _as_far_as_the_crowd(frame: Delivered, depth_m: F32) -> NDArray[np.bool_]:
     return like if int(like.sum()) >= 4 * ENOUGH else there
 
 
-def _some(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _some(mask: NDArray[np.bool_]) -> Place:
     """(rows, columns) of the mask's pixels, evenly thinned to at most `MOST`."""
     flat = np.flatnonzero(mask)
     if len(flat) > MOST:
@@ -129,17 +133,23 @@ def _nearest(to: F64, size_px: tuple[int, int]) -> tuple[NDArray[np.bool_], NDAr
     return inside, safe[:, 1].astype(np.int64), safe[:, 0].astype(np.int64)
 
 
-def _warped(a: F16, b: F16, at: tuple[NDArray[np.int64], NDArray[np.int64]], to: F64) -> Warped | None:
+def _warped(a: F16, b: F16, at: Place, to: F64) -> Warped | None:
     y, x = at
     if len(y) < ENOUGH:
         return None
-    x0, y0 = np.floor(to[:, 0] - 0.5).astype(np.int64), np.floor(to[:, 1] - 0.5).astype(np.int64)
-    fx, fy = (to[:, 0] - 0.5 - x0)[:, None], (to[:, 1] - 0.5 - y0)[:, None]
-    there = (_stops(b[y0, x0]) * (1 - fx) + _stops(b[y0, x0 + 1]) * fx) * (1 - fy)
-    there += (_stops(b[y0 + 1, x0]) * (1 - fx) + _stops(b[y0 + 1, x0 + 1]) * fx) * fy
+    corners = _corners(to)
+    fy, fx = ((to[:, i] - 0.5 - corners[0][1 - i])[:, None] for i in (1, 0))
+    weights = ((1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy)
+    there = sum(w * _stops(b[c]) for w, c in zip(weights, corners, strict=True))
     here = _stops(a[y, x])
     beside = (here - _stops(a[y, x + 1])) ** 2 + (here - _stops(a[y + 1, x])) ** 2
     return Warped(float(np.sqrt(((here - there) ** 2).mean())), float(np.sqrt(beside.mean() / 2)), len(y))
+
+
+def _corners(to: F64) -> tuple[Place, Place, Place, Place]:
+    """(rows, columns) of the four pixels around places [N, 2]: upper left, upper right, lower left, lower right."""
+    x, y = (np.floor(to[:, i] - 0.5).astype(np.int64) for i in (0, 1))
+    return (y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1)
 
 
 def _stops(rgb: F16) -> F64:

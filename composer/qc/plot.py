@@ -25,7 +25,7 @@ class Line:
 @dataclass(frozen=True)
 class Plot:
     """title: what it shows, in a sentence. across, up: what the axes are. limit: drawn, and points outside it are marked.
-    log: both axes."""
+    log: both axes. whole: only whole numbers across."""
 
     title: str
     across: str
@@ -33,6 +33,7 @@ class Plot:
     lines: Sequence[Line]
     limit: Limit | None = None
     log: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _grid(plot: Plot, axes: _Axes) -> list[str]:
         at = axes.up(y)
         out.append(f'<path class="grid" d="M{LEFT} {at:.1f}H{right}"/>')
         out.append(f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{y:.4g}</text>')
-    across = [x for x in _ticks(axes.x0, axes.x1, axes.log, 7) if axes.log or x == int(x) or axes.x1 - axes.x0 < 5]
+    across = [x for x in _ticks(axes.x0, axes.x1, axes.log, 7) if not plot.whole or abs(x - round(x)) < 1e-6]
     for x in across:
         at = axes.across(x)
         out.append(f'<path class="grid" d="M{at:.1f} {floor}v4"/>')
