@@ -185,7 +185,11 @@ def _of_container(rules: _Rules, head: Head) -> Iterator[tuple[str, str, _Rule]]
             f"expected {' or '.join(rules.compression.any_of)}, got {', '.join(used)}",
             rules.compression,
         )
-    if rules.full_data_window and rules.full_data_window.needed and head.picture.data_window != head.picture.display_window:
+    if (
+        rules.full_data_window
+        and rules.full_data_window.needed
+        and head.picture.data_window != head.picture.display_window
+    ):
         yield "data window", f"expected the display window, got {head.picture.data_window}", rules.full_data_window
     if rules.one_part and rules.one_part.needed and len(head.parts) > 1:
         yield "one part", f"expected one part, got {len(head.parts)}", rules.one_part
