@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> Result:
     from composer.qc.measure import Ask, measure_delivery
     from composer.qc.pictures import pictures_of
     from composer.qc.preset import load_preset
-    from composer.qc.report import as_json, report_of, summary, told, write_report
+    from composer.qc.report import as_json, lines_of, report_of, summary, told, write_report
     from composer.shot.frames import frames_of
 
     if args.workers is not None and args.workers < 1:
@@ -56,9 +56,10 @@ def run(args: argparse.Namespace) -> Result:
     report = report_of(measured, limits, preset)
     data, page = write_report(report, page_of(report, pictures_of(report)))
     lines = [f"note: {note}" for note in measured.notes]
-    lines += [finding.line() for finding in measured.findings[:20]]
-    if len(measured.findings) > 20:
-        lines.append(f"and {len(measured.findings) - 20} more findings in {data}")
+    found = lines_of(measured.findings)
+    lines += found[:20]
+    if len(found) > 20:
+        lines.append(f"and {len(found) - 20} more findings in {data}")
     lines += [told(verdict) for verdict in report.verdicts if verdict.status != "no limit"]
     lines += [summary(report), f"page: {page}"]
     return Result(

@@ -49,6 +49,7 @@ def _inside(frame: Delivered, alpha: F32, shown: F32, plate: F32 | None) -> Read
     own = shown - (1 - alpha) * (1 - frame.shadow) * luminance(plate) if known else luminance(frame.generated[..., :3])
     due = np.where(edge, alpha * inner, 0)
     # where an actor's soft edge stands in front, more than the crowd has changed: such pixels must not outweigh the others
+    plain = edge & (own > ODD[0] * due) & (own < ODD[1] * due)
     own = np.where(edge, np.clip(own, ODD[0] * due, ODD[1] * due), 0)
     points: list[tuple[float, float, int]] = []
     step = np.where(edge, np.digitize(alpha, STEPS), 0)
@@ -63,7 +64,7 @@ def _inside(frame: Delivered, alpha: F32, shown: F32, plate: F32 | None) -> Read
     x, y, count = np.array(points).T
     detail = f"{edge.sum()} edge pixels" + ("" if known else ", of the elements alone: the plate is not known")
     slope = float(np.polyfit(x, y, 1, w=np.sqrt(count))[0])
-    return Reading("fringe_inside", frame.number, -slope, at=_worst_block(own, due, edge), detail=detail)
+    return Reading("fringe_inside", frame.number, -slope, at=_worst_block(own, due, plain), detail=detail)
 
 
 def _outside(frame: Delivered, alpha: F32, shown: F32, plate: F32 | None) -> Reading:
@@ -92,13 +93,13 @@ def _mean_around(values: F32, where: np.ndarray, side: int) -> tuple[F32, F32]:
     return np.where(enough, total / np.maximum(share, _TINY), 0).astype(np.float32), np.where(enough, share, 0)
 
 
-def _worst_block(own: F32, due: F32, edge: np.ndarray) -> tuple[int, int] | None:
-    """(x, y): middle of the block whose edges are furthest from what they should be."""
-    count = block_sums(edge.astype(np.float32))
-    enough = count >= IN_BLOCK
+def _worst_block(own: F32, due: F32, plain: np.ndarray) -> tuple[int, int] | None:
+    """(x, y): middle of the block whose edges are furthest from what they should be, by the pixels that are no actor's."""
+    enough = block_sums(plain.astype(np.float32)) >= IN_BLOCK
     if not enough.any():
         return None
-    off = np.where(enough, np.abs(block_sums(own) - block_sums(due)) / np.maximum(block_sums(due), _TINY), -1)
+    ours, theirs = (np.maximum(block_sums(np.where(plain, v, 0)), _TINY) for v in (own, due))
+    off = np.where(enough, np.abs(np.log2(ours / theirs)), -1)
     row, column = np.unravel_index(int(off.argmax()), off.shape)
     return Blocks().middle(int(row), int(column))
 

@@ -10,7 +10,7 @@ from composer.qc.limits import Verdict
 from composer.qc.measures import MEASURES
 from composer.qc.pictures import Picture
 from composer.qc.plot import Line, Plot, svg
-from composer.qc.report import Report, with_unit
+from composer.qc.report import Report, lines_of, with_unit
 
 _CSS = Path(__file__).parent / "page" / "qc.css"
 #: Plotted together: the first is judged.
@@ -100,10 +100,10 @@ def _row(verdict: Verdict) -> str:
 
 
 def _findings(report: Report) -> str:
-    found = report.measured.findings
+    found = lines_of(report.measured.findings)
     if not found:
         return "<section><h2>Findings</h2><p>None: names, files and headers are in order.</p></section>"
-    lines = "".join(f"<li>{escape(f.line())}</li>" for f in found[:MOST_FINDINGS])
+    lines = "".join(f"<li>{escape(line)}</li>" for line in found[:MOST_FINDINGS])
     more = f"<p>and {len(found) - MOST_FINDINGS} more in qc.json</p>" if len(found) > MOST_FINDINGS else ""
     return f'<section><h2>Findings</h2><ul class="findings">{lines}</ul>{more}</section>'
 

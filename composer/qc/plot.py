@@ -10,7 +10,7 @@ from html import escape
 from composer.qc.limits import Limit
 
 WIDTH, HEIGHT = 560, 190
-LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 34
+LEFT, RIGHT, TOP, BOTTOM = 64, 22, 12, 34
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,8 @@ def _limits(plot: Plot, axes: _Axes) -> list[str]:
         if value is not None:
             at = axes.up(value)
             out.append(f'<path class="limit" d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}"/>')
-            lift = -4 if side == "max" and at > TOP + 14 else 12
+            above = at > TOP + 14 and (side == "max" or at > HEIGHT - BOTTOM - 14)
+            lift = -4 if above else 12
             out.append(
                 f'<text class="limit-name" x="{WIDTH - RIGHT - 2}" y="{at + lift:.1f}" text-anchor="end">'
                 f"{side} {value:g}</text>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from composer.qc.limits import Limit, Limits, Verdict, judge
 from composer.qc.measure import Measured
 from composer.qc.measures import MEASURES
 from composer.qc.preset import Preset
-from composer.qc.reading import Reading
+from composer.qc.reading import Finding, Reading
+from composer.shot.plate import listed
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,18 @@ def summary(report: Report) -> str:
     counts = [f"{report.count(s)} {s}" for s in ("pass", "fail", "not measured") if report.count(s)]
     preset = f", preset {report.preset.name}" if report.preset else ""
     return f"{listing.shot} {listing.version}: {len(report.measured.frames)} frames{preset}: {', '.join(counts)}"
+
+
+def lines_of(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Findings as lines; those that say the same of several frames in one."""
+    frames: dict[tuple[str, str], list[int]] = {}
+    for f in findings:
+        frames.setdefault((f.rule, f.what), []).extend([] if f.frame is None else [f.frame])
+    lines = []
+    for (rule, what), where in frames.items():
+        some = f"{'frame' if len(where) == 1 else 'frames'} {listed(tuple(where))}: " if where else ""
+        lines.append(f"{some}{rule}: {what}")
+    return tuple(lines)
 
 
 def told(verdict: Verdict) -> str:
