@@ -121,6 +121,12 @@ class Source:
     why: str = ""
 
     @property
+    def spread(self) -> bool:
+        """Whether the shot asks for something that makes the crowd's alpha softer than its ids."""
+        match = getattr(self.stage.shot, "match", None) if self.stage else None
+        return any(getattr(match, name, None) is not None for name in ("defocus", "motion_blur", "edge"))
+
+    @property
     def frames(self) -> tuple[int, ...]:
         return self.stage.plate.frames if self.stage else ()
 

@@ -3,9 +3,10 @@
 Noise is what is left in the flattest places. The picture is filtered with a mask that a plane does not pass (Immerkaer, "Fast
 Noise Variance Estimation", 1996), mean squares are taken over small patches, and at each level the patches with least of it
 speak for the noise (as in Liu, Freeman, Szeliski and Kang, "Noise Estimation from a Single Image", 2006). Both sides are
-asked in the same way at the same levels. Texture can only add to what is found, so the lower quartile over levels stands for
-the frame. Where the composite holds grain that the `crowd` part does not, the difference of both is the grain, and its texture
-does not count.
+asked in the same way at the same levels. Texture can only add to what is found, so the level with the lowest ratio stands for
+the frame; where even there much more is found than the plate has, it is texture and says nothing. Where the composite holds
+grain that the generated layers do not, the difference of both is the grain itself, and the level in the middle stands for the
+frame.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ SIDE, STEP = 8, 4
 FLATTEST, SPECTRAL, ENOUGH = 0.10, 0.3, 80
 #: Spectra are compared where the variances are within this ratio: elsewhere one of them is not grain.
 ALIKE = (0.25, 4.0)
+#: Above this ratio it is texture.
+TEXTURE = 6.0
 #: Levels: three to a stop's power of two, in scene-linear luminance.
 LEVELS = np.exp2(np.arange(-7, 4.01, 0.5))
-#: Below this variance over squared level a plate has no grain: half float's own rounding.
-NO_GRAIN = 1e-7
+#: Below this variance over squared level a plate has no grain: half float's own rounding is a tenth of it.
+NO_GRAIN = 1e-6
 MOST_SPECTRA = 2000
 _MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6.0
 
@@ -68,7 +71,7 @@ def grain_of(frame: Delivered) -> Grain:
             f"no level at which plate and generated pixels have {ENOUGH} patches of {SIDE} px each, and the plate grain"
         )
         return Grain(tuple(Reading(n, frame.number, None, why) for n in ("grain_ratio", "grain_spectrum")))
-    judged = _lower_quartile(levels)
+    judged = _middle(levels) if own is not None else min(levels, key=lambda k: k.ratio)
     detail = f"{len(levels)} levels, {sum(k.patches for k in levels)} generated patches"
     row, column = np.unravel_index(int(judged.flat[1][0]), _thinned(light).shape)
     at = (int(column) * STEP + SIDE // 2, int(row) * STEP + SIDE // 2)
@@ -86,6 +89,9 @@ def grain_of(frame: Delivered) -> Grain:
         pair = [_spectrum(_rough(n), np.concatenate([k.flat[i] for k in alike])) for i, n in enumerate(noise)]
         spectrum = Reading("grain_spectrum", frame.number, float(np.abs(pair[0] - pair[1]).sum() / 2), detail=detail)
         curves += [Curve(f"{n} spectrum", *_bands(s)) for n, s in zip(("plate", "generated"), pair, strict=True)]
+    if own is None and judged.ratio > TEXTURE:
+        why = f"texture at every level ({judged.ratio:.0f} times the plate's grain where there is least)"
+        return Grain((Reading("grain_ratio", frame.number, None, why), spectrum), tuple(curves))
     return Grain((Reading("grain_ratio", frame.number, judged.ratio, at=at, detail=detail), spectrum), tuple(curves))
 
 
@@ -117,11 +123,11 @@ def _grain_alone(frame: Delivered, light: F32) -> F32 | None:
     return rest if (np.abs(rest)[frame.solid] > rounding[frame.solid]).mean() > 0.2 else None
 
 
-def _lower_quartile(levels: list[_Level]) -> _Level:
-    """By ratio, each level by its generated patches."""
+def _middle(levels: list[_Level]) -> _Level:
+    """The median by ratio, each level by its generated patches."""
     ordered = sorted(levels, key=lambda k: k.ratio)
     share = np.cumsum([k.patches for k in ordered]) / sum(k.patches for k in ordered)
-    return ordered[int(np.searchsorted(share, 0.25))]
+    return ordered[int(np.searchsorted(share, 0.5))]
 
 
 def grain_readings(frame: Delivered) -> Iterator[Reading]:

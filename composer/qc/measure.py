@@ -207,7 +207,7 @@ def _look(listing: Listing, source: Source, frame: Delivered, seen: _Seen) -> No
     seen.readings += untouched_readings(frame, plate, lambda: _beside(source, number))
     seen.readings += odd_readings(frame)
     seen.readings += range_readings(frame)
-    seen.readings += silhouette_readings(frame)
+    seen.readings += silhouette_readings(frame, source.spread)
     seen.readings += painted_readings(frame, record.paint if record else None)
     seen.readings += grain.readings
     seen.readings += fringe_readings(frame, plate)

@@ -33,6 +33,8 @@ MEASURES = {
                 "Slip off true motion to the next frame: 0 holds still, 1 is no nearer than the pixel beside."),
         Measure("plate_warp_error", "Warp error of the plate", "", "The same for the plate's ground, at the crowd's distances."),
         Measure("warp_ratio", "Warp error, crowd to plate", "ratio", "The crowd's warp error over the plate's own."),
+        Measure("place_warp_error", "Warp error of the environment", "", "The same for set pieces, terrain and paintings."),
+        Measure("place_warp_ratio", "Warp error, environment to plate", "ratio", "The environment's over the plate's own."),
         Measure("seam", "Seams", "ratio", "Roughness across tile borders over that between them; 1 cannot be seen."),
         Measure("grain_ratio", "Grain, variance", "ratio", "Variance of generated grain over the plate's, at like levels."),
         Measure("grain_spectrum", "Grain, spectrum", "", "Distance of the grain's spectra: 0 the same, 1 nothing in common."),

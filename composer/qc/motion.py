@@ -16,12 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.camera.camera import View
-from composer.qc.frames import F16, F32, Delivered, eroded
+from composer.qc.frames import F16, F32, SOLID, Delivered, eroded
 from composer.qc.reading import Reading
 from composer.qc.silhouette import first_ids
 
 F64 = NDArray[np.float64]
 Place = tuple[NDArray[np.int64], NDArray[np.int64]]
+#: Layers that are followed, with the names of their error and of its ratio to the plate's; their motion and ids.
+LAYERS = {"crowd": ("warp_error", "warp_ratio"), "environment": ("place_warp_error", "place_warp_ratio")}
+MOTION = {"crowd": ("motion", "crypto_agent00"), "environment": ("environment_motion", "crypto_environment00")}
+#: A plate below this error is a still without grain.
+STILL = 0.02
 #: The most points that are followed from a frame; the fewest that say anything.
 MOST, ENOUGH = 200_000, 500
 #: Light below this is as good as black: 2 ** -7.
@@ -53,34 +58,43 @@ class Warped:
 
 def motion_readings(now: Delivered, later: Delivered, ground: tuple[Ground, Ground] | None) -> Iterator[Reading]:
     """Of a frame and the next. ground: at both, where shot and camera are known."""
-    crowd = _crowd(now, later)
     plate = None if ground is None else _plate(now, later, *ground)
-    no_crowd = "fewer points of the crowd seen in both frames, with motion, than can be measured"
     no_plate = "camera and ground are not known" if ground is None else "too little ground in both frames"
-    for name, warped, why in (("warp_error", crowd, no_crowd), ("plate_warp_error", plate, no_plate)):
-        if warped is None:
-            yield Reading(name, now.number, None, why)
+    yield _error("plate_warp_error", now, plate, no_plate)
+    if plate is not None and plate.error < STILL:
+        plate, no_plate = None, "the plate has neither grain nor anything that moves: no error of its own"
+    for layer, names in LAYERS.items():
+        if layer != "crowd" and layer not in now.parts:
+            continue
+        made = _layer(now, later, layer)
+        why = f"too few points of the {layer} that both frames see, with motion"
+        yield _error(names[0], now, made, why)
+        if made and plate:
+            yield Reading(names[1], now.number, made.error / plate.error)
         else:
-            detail = f"{warped.stops:.4f} stops over {warped.points} points"
-            yield Reading(name, now.number, warped.error, detail=detail)
-    if crowd and plate and plate.error > 0:
-        yield Reading("warp_ratio", now.number, crowd.error / plate.error)
-    else:
-        yield Reading("warp_ratio", now.number, None, no_crowd if crowd is None else no_plate)
+            yield Reading(names[1], now.number, None, no_plate if made else why)
 
 
-def _crowd(now: Delivered, later: Delivered) -> Warped | None:
-    forward = now.planes("motion", ("forward.u", "forward.v"))
-    back = later.planes("motion", ("backward.u", "backward.v"))
-    if forward is None or back is None or now.size_px != later.size_px:
+def _error(name: str, now: Delivered, warped: Warped | None, why: str) -> Reading:
+    if warped is None:
+        return Reading(name, now.number, None, why)
+    return Reading(name, now.number, warped.error, detail=f"{warped.stops:.4f} stops over {warped.points} points")
+
+
+def _layer(now: Delivered, later: Delivered, layer: str) -> Warped | None:
+    motion, crypto = MOTION[layer]
+    forward = now.planes(motion, ("forward.u", "forward.v"))
+    back = later.planes(motion, ("backward.u", "backward.v"))
+    alpha, alpha_later = (f.planes(layer, "A") for f in (now, later))
+    if forward is None or back is None or alpha is None or alpha_later is None or now.size_px != later.size_px:
         return None
-    y, x = _some(eroded(now.solid, 1))
+    y, x = _some(eroded(alpha[..., 0] >= SOLID, 1))
     flip = np.array([1.0, -1.0])
     to = np.stack([x + 0.5, y + 0.5], -1) + forward[y, x] * flip
     inside, v, u = _nearest(to, later.size_px)
-    ok = inside & eroded(later.solid, 1)[v, u]
+    ok = inside & eroded(alpha_later[..., 0] >= SOLID, 1)[v, u]
     ok &= np.abs(forward[y, x] + back[v, u]).max(-1) < BACK_PX
-    ids, ids_later = first_ids(now), first_ids(later)
+    ids, ids_later = (first_ids(f, crypto) for f in (now, later))
     if ids is not None and ids_later is not None:
         own = ids[y, x]
         ok &= (ids[y, x + 1] == own) & (ids[y + 1, x] == own)

@@ -11,11 +11,17 @@ from composer.qc.reading import Blocks, Reading
 
 #: Alpha from which on depth must know somebody, and below which it need not.
 SEEN = 1.0 / 64.0
+#: Side of the blocks over which a blurred alpha is compared.
+SPREAD = 64
 
 
-def silhouette_readings(frame: Delivered) -> Iterator[Reading]:
+def silhouette_readings(frame: Delivered, spread: bool = False) -> Iterator[Reading]:
     """Soft intersection over union of the crowd's alpha with the coverage that the Cryptomatte holds (sum of minima over sum of
-    maxima), and the hard one with the pixels that have a depth."""
+    maxima), and the hard one with the pixels that have a depth.
+
+    spread: the shot asks for defocus, motion blur or softer edges. Ids and depth stay sharp then, so that alpha and ids are
+    compared over blocks of some pixels, and depth not at all.
+    """
     alpha = frame.planes("crowd", "A")
     if alpha is None:
         yield from (Reading(name, frame.number, None, "no crowd in the frame") for name in ("id_iou", "depth_iou"))
@@ -25,11 +31,14 @@ def silhouette_readings(frame: Delivered) -> Iterator[Reading]:
     if known is None:
         yield Reading("id_iou", frame.number, None, "no crypto_agent in the delivery")
     else:
-        least, most = np.minimum(a, known), np.maximum(a, known)
-        yield Reading("id_iou", frame.number, _share(least, most), at=_worst(most - least))
+        at = _worst(np.abs(a - known))
+        pair = (block_sums(a, SPREAD), block_sums(known, SPREAD)) if spread else (a, known)
+        detail = f"alpha is blurred: compared over blocks of {SPREAD} px" if spread else ""
+        yield Reading("id_iou", frame.number, _share(np.minimum(*pair), np.maximum(*pair)), at=at, detail=detail)
     depth = frame.planes("depth", "Z", np.inf)
-    if depth is None:
-        yield Reading("depth_iou", frame.number, None, "no depth in the delivery")
+    if depth is None or spread:
+        why = "alpha is blurred, depth is not" if spread else "no depth in the delivery"
+        yield Reading("depth_iou", frame.number, None, why)
         return
     there = np.isfinite(depth[..., 0])
     miss = (there & (a <= 0)) | (~there & (a > SEEN))
@@ -48,9 +57,9 @@ def id_coverage(frame: Delivered) -> np.ndarray | None:
     return None if total is None else np.clip(np.nan_to_num(total), 0, 1)
 
 
-def first_ids(frame: Delivered) -> np.ndarray | None:
-    """uint32 [H, W]: who covers most of each pixel, 0 for nobody; None without `crypto_agent`."""
-    rank = frame.planes("crypto_agent00", "R")
+def first_ids(frame: Delivered, part: str = "crypto_agent00") -> np.ndarray | None:
+    """uint32 [H, W]: who covers most of each pixel, 0 for nobody; None without the Cryptomatte."""
+    rank = frame.planes(part, "R")
     return None if rank is None else np.ascontiguousarray(rank[..., 0]).view(np.uint32)
 
 

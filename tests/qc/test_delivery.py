@@ -73,7 +73,12 @@ def test_a_good_delivery_is_quiet_and_measured_whole(good: Path) -> None:
     report = report_of(measured, load_limits())
     assert report.passed and measured.findings == () and measured.notes == ()
     assert {v.measure for v in report.verdicts if v.status == "not measured"} == set()
-    assert {v.measure for v in report.verdicts} == set(MEASURES) - {"untouched_digest", "preset_breaks"}
+    assert {v.measure for v in report.verdicts} == set(MEASURES) - {
+        "untouched_digest",
+        "preset_breaks",
+        "place_warp_error",
+        "place_warp_ratio",
+    }
 
 
 def test_runs_side_by_side_measure_the_same(good: Path) -> None:

@@ -179,6 +179,20 @@ def test_depth_where_nobody_is(deliver: Deliver) -> None:
     assert seen["depth_iou"] == pytest.approx(there / (there + 1000)) and seen["id_iou"] == pytest.approx(1, abs=1e-3)
 
 
+def test_a_blurred_alpha_is_compared_over_blocks(deliver: Deliver) -> None:
+    from scipy.ndimage import gaussian_filter
+
+    made = made_frame(1001)
+    made.crowd = gaussian_filter(made.crowd, (3, 3, 0))
+    over(made)
+    limit = load_limits()["id_iou"]
+    sharp, soft = (_value(silhouette_readings(deliver(made), spread), "id_iou") for spread in (False, True))
+    assert not limit.keeps(sharp) and limit.keeps(soft)
+    made.crowd = np.roll(made.crowd, 6, axis=1)
+    over(made)
+    assert not limit.keeps(_value(silhouette_readings(deliver(made), True), "id_iou"))
+
+
 # --- fringe ---
 
 
@@ -250,6 +264,11 @@ def test_a_plate_without_grain_says_nothing(deliver: Deliver) -> None:
     assert {r.value for r in grain_of(deliver(made)).readings} == {None}
 
 
+def test_texture_without_a_flat_place_is_no_grain(deliver: Deliver) -> None:
+    seen = grain_of(deliver(made_frame(1001, grain=10 * GRAIN)))
+    assert seen.readings[0].value is None and "texture" in seen.readings[0].why
+
+
 # --- motion ---
 
 
@@ -286,19 +305,64 @@ def test_only_points_that_both_frames_see_count(deliver: Deliver) -> None:
     later.crowd[hidden, :3] = 3.0  # somebody else passes in front, with his own id
     later.ids[hidden] = 0x3E000000
     over(later)
-    assert (next(iter(motion_readings(deliver(now), deliver(later), None))).value or 9) < 0.1
+    assert _value(motion_readings(deliver(now), deliver(later), None), "warp_error") < 0.1
     later.ids[hidden] = now.ids[80, 150]  # now it is the same one, who has changed
-    assert (next(iter(motion_readings(deliver(now), deliver(later), None))).value or 0) > 1
+    assert _value(motion_readings(deliver(now), deliver(later), None), "warp_error") > 1
 
 
 def test_motion_points_the_way_files_have_it(deliver: Deliver) -> None:
     """x right, y up: told the wrong way round, the tents do not hold."""
     now, later = made_frame(1001, grain=0), made_frame(1002, grain=0)
-    right = motion_readings(deliver(now), deliver(later), None)
+    right = _value(motion_readings(deliver(now), deliver(later), None), "warp_error")
     now.forward *= -1
     later.forward *= -1
-    wrong = motion_readings(deliver(now), deliver(later), None)
-    assert (next(iter(wrong)).value or 0) > 5 * (next(iter(right)).value or 9) and STEP_PX > 0
+    wrong = _value(motion_readings(deliver(now), deliver(later), None), "warp_error")
+    assert wrong > 5 * right and STEP_PX > 0
+
+
+def test_a_plate_that_is_a_still_is_no_yardstick(deliver: Deliver) -> None:
+    from composer.camera.camera import View
+    from composer.qc.motion import Ground
+
+    view = View(1, SIZE, np.eye(4), (300.0, 300.0), (SIZE[0] / 2, SIZE[1] / 2))
+    ground = (Ground(view, np.full(SIZE[::-1], 12, np.float32)),) * 2
+    for same in (False, True):
+        now, later = made_frame(1001), made_frame(1002)
+        if same:
+            later.plate = now.plate
+            over(later)
+        seen = {r.measure: r for r in motion_readings(deliver(now), deliver(later), ground)}
+        assert (seen["warp_ratio"].value is None) == same
+        assert (seen["plate_warp_error"].value == pytest.approx(0, abs=1e-6)) == same
+
+
+def test_the_environment_is_followed_along_its_own_motion(deliver: Deliver) -> None:
+    """A wall that glides by two pixels; a layer that holds, and one that slips."""
+    from composer.io.exr import ExrPart
+
+    def wall(number: int, slip: float) -> Made:
+        made = made_frame(number, grain=0)
+        y, x = np.mgrid[: SIZE[1], : SIZE[0]].astype(np.float32)
+        made.crowd[...] = 0
+        made.ids[...] = 0
+        alpha = np.where((y > 20) & (y < 120) & (x > 40) & (x < 280), 1, 0).astype(np.float16)
+        u = x - (2 + slip) * (number - 1001)
+        rgb = np.repeat((0.3 + 0.1 * np.sin(u * 0.5) * np.cos(y * 0.4))[..., None], 3, axis=-1)
+        made.rgb = np.where(alpha[..., None] > 0, rgb, made.plate).astype(np.float32)
+        still = np.zeros(alpha.shape, np.float16)
+        two = np.full(alpha.shape, 2, np.float16)
+        colour = {c: (rgb[..., 0] * alpha).astype(np.float16) for c in "RGB"}
+        made.extra["environment"] = ExrPart("environment", {**colour, "A": alpha})
+        planes = {"forward.u": two, "forward.v": still, "backward.u": -two, "backward.v": still}
+        made.extra["motion"] = ExrPart("environment_motion", planes)
+        return made
+
+    holds, slips = (
+        {r.measure: r.value for r in motion_readings(deliver(wall(1001, s)), deliver(wall(1002, s)), None)}
+        for s in (0, 1)
+    )
+    assert holds["place_warp_error"] == pytest.approx(0, abs=0.01) and (slips["place_warp_error"] or 0) > 0.9
+    assert holds["warp_error"] is None
 
 
 # --- painted ---
