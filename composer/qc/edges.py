@@ -31,7 +31,7 @@ _TINY = 1e-6
 def fringe_readings(frame: Delivered, plate: F32 | None) -> Iterator[Reading]:
     """plate: float32 [H, W, 3] or None; without it only the elements are looked at, not what became of them in the composite."""
     alpha = np.clip(np.nan_to_num(frame.generated[..., 3]), 0, 1)
-    shown = luminance(frame.rgb)
+    shown = frame.light
     if not (alpha > 0).any():
         yield from (Reading(n, frame.number, None, "nothing generated") for n in ("fringe_inside", "fringe_outside"))
         return

@@ -16,9 +16,8 @@ from composer.io.window import Window
 F16 = NDArray[np.float16]
 F32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-#: Layers that Muster generates, and the one that only darkens the plate.
+#: Layers that Muster generates; the shadow only darkens the plate.
 GENERATED = ("environment", "crowd")
-LAYERS = (*GENERATED, "shadow")
 #: Weights of red, green and blue in luminance: ACEScg's, near enough for levels in any scene-linear space.
 LUMINANCE = np.array([0.2722, 0.6741, 0.0537], np.float32)
 #: Coverage from which on a pixel shows nothing of the plate.
@@ -28,9 +27,9 @@ SOLID = 0.99
 @dataclass(frozen=True)
 class Delivered:
     """parts: as stored, by name. size_px: (width, height) of the display window. head: attributes of `rgba`.
-    rgb: float16 [H, W, 3], the composite. generated: float32 [H, W, 4], premultiplied, the sum of the generated layers (they
-    share a pixel by coverage). shadow: float32 [H, W], share of light taken. touched: bool [H, W]. solid: bool [H, W],
-    wholly generated."""
+    rgb: float16 [H, W, 3], the composite. light: float32 [H, W], its luminance. generated: float32 [H, W, 4],
+    premultiplied, the sum of the generated layers (they share a pixel by coverage). shadow: float32 [H, W], share of light
+    taken. touched: bool [H, W]. solid: bool [H, W], wholly generated."""
 
     number: int
     path: Path
@@ -38,6 +37,7 @@ class Delivered:
     head: Mapping[str, object]
     parts: Mapping[str, ExrPart]
     rgb: F16
+    light: F32
     generated: F32
     shadow: F32
     touched: Mask
@@ -88,9 +88,10 @@ def read_delivered(path: Path, number: int) -> Delivered:
     shadow = np.zeros((height, width), np.float32) if shade is None else shade[..., 0]
     # a NaN in a layer's alpha must not make the pixel the plate's
     touched = ~((generated[..., 3] <= 0) & (shadow <= 0))
+    solid = generated[..., 3] >= SOLID
     return Delivered(
-        number, path, size, picture.attributes, parts, rgb, generated, shadow, touched, generated[..., 3] >= SOLID
-    )
+        number, path, size, picture.attributes, parts, rgb, luminance(rgb), generated, shadow, touched, solid
+    )  # fmt: skip
 
 
 def luminance(rgb: NDArray[np.floating]) -> F32:

@@ -62,7 +62,7 @@ class _Level:
 
 def grain_of(frame: Delivered) -> Grain:
     """Of one frame: generated against plate."""
-    light = luminance(frame.rgb)
+    light = frame.light
     own = _grain_alone(frame, light)
     noise = (light, light if own is None else own)
     levels = _levels(frame, light, noise)

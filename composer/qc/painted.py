@@ -9,7 +9,7 @@ import numpy as np
 
 from composer.inference.seams import borders_of, both_inside, seam_measure
 from composer.inference.window import Axis
-from composer.qc.frames import Delivered, eroded, luminance
+from composer.qc.frames import Delivered, eroded
 from composer.qc.reading import Reading
 
 #: So many steps across tile borders must lie within the painted crowd.
@@ -46,7 +46,7 @@ def _seam(frame: Delivered, tiles: object) -> Reading:
         return Reading("seam", frame.number, None, "one tile holds the whole picture")
     if count < ENOUGH:
         return Reading("seam", frame.number, None, f"fewer than {ENOUGH} steps across tile borders within the crowd")
-    stops = np.log2(np.maximum(luminance(frame.rgb), 0) + FLOOR)
+    stops = np.log2(np.maximum(frame.light, 0) + FLOOR)
     tile = (axes[0].tile * factor, axes[1].tile * factor)
     value = seam_measure(stops, rows, columns, tile, inside)
     return Reading("seam", frame.number, value, detail=f"{count} steps across {len(rows)} + {len(columns)} borders")

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from composer.comp.composite import untouched_digest
 from composer.io.exr import ExrPart
 from composer.io.window import Window
 from composer.qc.frames import F32, Delivered, eroded, luminance
 from composer.qc.reading import Reading
-from composer.render.verify import untouched_of
 
 HALF_MAX = 65504.0
 #: A generated channel below this is negative, and not the last bit of a colour transform.
@@ -38,7 +38,7 @@ def untouched_readings(
     then. beside: gives plates of other frames, asked for where this one is wrong."""
     if plate is None:
         header = str(frame.head.get("muster:untouched_sha256", ""))
-        differs = 0.0 if untouched_of(frame.parts) == header else 1.0
+        differs = 0.0 if untouched_digest(frame.rgb, frame.touched) == header else 1.0
         yield Reading("untouched_digest", frame.number, differs)
         return
     if plate.shape != frame.rgb.shape:
@@ -52,7 +52,7 @@ def untouched_readings(
         rows, columns = np.nonzero(other)
         middle = len(rows) // 2
         at = (int(columns[middle]), int(rows[middle]))
-        gap = np.abs(luminance(frame.rgb) - luminance(plate))[other].max()
+        gap = np.abs(frame.light - luminance(plate))[other].max()
         detail = f"largest difference {gap:.4g}"
         shown = [
             n
@@ -129,7 +129,7 @@ def _not_finite(values: np.ndarray) -> np.ndarray:
 
 def level_readings(frame: Delivered) -> Iterator[Reading]:
     """Black and white of the generated pixels against those of the plate, in stops."""
-    light = luminance(frame.rgb)
+    light = frame.light
     made, plate = light[eroded(frame.solid, 1)], light[~frame.touched]
     if min(len(made), len(plate)) < ENOUGH:
         why = f"fewer than {ENOUGH} pixels that are wholly generated, or the plate's"
