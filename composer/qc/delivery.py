@@ -14,13 +14,14 @@ from composer.io.timecode import frame_rate
 from composer.qc.reading import Finding
 from composer.render.manifest import FrameRecord, all_records, record_of, shot_of
 from composer.shot.load import load_shot
+from composer.shot.reduced import reduced
 from composer.shot.stage import Stage, prepare
 
 
 @dataclass(frozen=True)
 class Listing:
-    """records: by frame. files: the EXR of each frame that is there. extra: names in exr/ that nobody lists. notes: what
-    could not be read."""
+    """width_px: that the manifest tells. records: by frame. files: the EXR of each frame that is there. extra: names in exr/
+    that nobody lists. notes: what could not be read."""
 
     folder: Path
     shot: str
@@ -28,6 +29,7 @@ class Listing:
     quality: str
     colorspace: str | None
     rate: Fraction | None
+    width_px: int | None
     records: Mapping[int, FrameRecord]
     files: Mapping[int, Path]
     extra: tuple[str, ...]
@@ -76,6 +78,7 @@ def list_delivery(folder: Path) -> Listing:
         str(head.get("quality", "")),
         str(head["colorspace"]) if "colorspace" in head else None,
         _rate(head.get("frame_rate")),
+        _width(head.get("size_px")),
         dict(sorted(records.items())),
         dict(sorted(files.items())),
         tuple(extra),
@@ -105,6 +108,10 @@ def _rate(told: object) -> Fraction | None:
         return frame_rate(str(told))
     except InputError:
         return None
+
+
+def _width(told: object) -> int | None:
+    return told[0] if isinstance(told, list) and told and isinstance(told[0], int) and told[0] > 0 else None
 
 
 def number_of(path: Path) -> int | None:
@@ -140,16 +147,22 @@ def open_source(listing: Listing, shot: Path | None = None) -> Source:
             raise InputError(
                 "not the shot of this delivery", where=Where(file=shot), expected=listing.shot, got=stage.shot.shot
             )
-        return Source(stage)
+        return Source(_as_delivered(stage, listing))
     remembered = shot_of(listing.folder)
     if remembered is None:
         return Source(None, "the delivery does not know its shot file; name it with --shot")
     try:
-        return Source(prepare(load_shot(remembered)))
+        return Source(_as_delivered(prepare(load_shot(remembered)), listing))
     except InputErrors as errors:
         return Source(None, f"the shot cannot be opened again ({str(errors.errors[0])[:160]}); name it with --shot")
     except MusterError as error:
         return Source(None, f"the shot cannot be opened again ({str(error)[:160]}); name it with --shot")
+
+
+def _as_delivered(stage: Stage, listing: Listing) -> Stage:
+    """The stage made smaller, where the delivery was (`muster render --width`) and says so."""
+    width = listing.width_px
+    return reduced(stage, width) if width is not None and width < stage.plate.size_px[0] else stage
 
 
 def missing_of(listing: Listing, source: Source, asked: Sequence[int] | None, whole: bool = False) -> tuple[int, ...]:

@@ -38,6 +38,17 @@ def test_a_render_keeps_its_promises(
     assert main(["verify", str(folder)]) == 0, "the report lies beside what was rendered and changes none of it"
 
 
+def test_a_smaller_version_is_held_against_the_plate_made_smaller(
+    make_shot: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot = make_shot(frames=1)
+    assert main(["render", str(shot), "--out", str(tmp_path / "out"), "--width", "128", "--json"]) == 0
+    folder = Path(json.loads(capsys.readouterr().out)["delivery"])
+    main(["qc", str(folder), "--json"])
+    measures = json.loads(capsys.readouterr().out)["measures"]
+    assert [measures[n]["status"] for n in ("untouched_px", "rule_breaks")] == ["pass", "pass"]
+
+
 def test_the_line_after_a_render_tells_what_is_wrong(
     make_shot: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
