@@ -42,11 +42,19 @@ def test_it_carries_every_module(wheel: list[str]) -> None:
     modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "composer").rglob("*.py")}
     assert modules <= set(wheel)
     assert {f"composer/review/page/layout.{kind}" for kind in ("html", "js", "css")} <= set(wheel)
+    assert "composer/qc/page/qc.css" in wheel
 
 
 def test_it_carries_the_content(wheel: list[str]) -> None:
     shared = {n.split("share/muster/", 1)[1] for n in wheel if "share/muster/" in n}
-    needed = {"configs/quality.yaml", "configs/licences.yaml", "configs/rates.yaml", "models/README.md"}
+    needed = {
+        "configs/quality.yaml",
+        "configs/licences.yaml",
+        "configs/rates.yaml",
+        "configs/qc.yaml",
+        "models/README.md",
+    }
+    needed |= {p.relative_to(ROOT).as_posix() for p in (ROOT / "configs/delivery").glob("*.yaml")}
     needed |= {"scenes/valley/shot.yaml", "scenes/valley/ground.obj"}
     needed |= {p.relative_to(ROOT).as_posix() for p in (ROOT / "scenes/valley").rglob("*.exr")}
     assert needed <= shared

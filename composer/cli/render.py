@@ -14,6 +14,7 @@ from composer.cli.progress import ProgressBar
 from composer.cli.result import Result
 
 if TYPE_CHECKING:
+    from composer.qc.quick import Quick
     from composer.render.job import JobResult
     from composer.render.painters import PaintAsk
     from composer.render.sign import SignAsk
@@ -55,6 +56,7 @@ def add_sign(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     from composer.deliver.compare import write_comparison
+    from composer.qc.quick import quick_look
     from composer.render.device import choose_device
     from composer.render.job import prepare_jobs, run_job
     from composer.render.quality import load_quality
@@ -82,14 +84,16 @@ def run(args: argparse.Namespace) -> Result:
         if len(jobs) > 1:
             bar.begin_again(job.delivery.name)
         results.append(run_job(job, bar))
+    looks = [quick_look(r.delivery, r.rendered, job.scene.stage) for r, job in zip(results, jobs, strict=True)]
     if len(jobs) == 1:
-        return Result(_text(results[0]), _data(results[0]))
+        return Result(_text(results[0], looks[0]), _data(results[0], looks[0]))
     color = jobs[0].scene.stage.color
     sheet = write_comparison(
         [r.delivery for r in results], jobs[0].delivery.parent / f"{_versions(results)}.png", color
     )
-    text = "\n".join([*(_text(r) for r in results), f"side by side: {sheet}"])
-    return Result(text, {"versions": [_data(r) for r in results], "comparison": str(sheet)})
+    told = list(zip(results, looks, strict=True))
+    text = "\n".join([*(_text(*t) for t in told), f"side by side: {sheet}"])
+    return Result(text, {"versions": [_data(*t) for t in told], "comparison": str(sheet)})
 
 
 def _versions(results: list[JobResult]) -> str:
@@ -99,6 +103,7 @@ def _versions(results: list[JobResult]) -> str:
 
 def _reroll(args: argparse.Namespace) -> Result:
     from composer.errors import InputError, Where
+    from composer.qc.quick import quick_look
     from composer.render.approved import RerollAsk, prepare_reroll
     from composer.render.device import choose_device
     from composer.render.job import run_job
@@ -120,7 +125,8 @@ def _reroll(args: argparse.Namespace) -> Result:
         sign=sign_ask(args.sign),
     )
     result = run_job(job, ProgressBar(silent=args.json))
-    return Result(_text(result), _data(result))
+    look = quick_look(result.delivery, result.rendered, job.scene.stage)
+    return Result(_text(result, look), _data(result, look))
 
 
 def _refuse_without_reroll(args: argparse.Namespace) -> None:
@@ -131,7 +137,7 @@ def _refuse_without_reroll(args: argparse.Namespace) -> None:
             raise InputError("this belongs to a re-roll", where=Where(field=f"--{name}"), expected="--reroll AGENT")
 
 
-def _text(result: JobResult) -> str:
+def _text(result: JobResult, look: Quick) -> str:
     lines = [f"note: {n}" for n in result.notes]
     lines.append(
         f"{len(result.rendered)} frames rendered, {len(result.skipped)} already there, {result.soldiers:,} soldiers, "
@@ -141,11 +147,11 @@ def _text(result: JobResult) -> str:
         lines.append(f"painted with {result.painted}")
     if result.signed:
         lines.append(f"signed by {result.signed}")
-    lines.append(f"delivery: {result.delivery}")
+    lines += [look.text, f"delivery: {result.delivery}"]
     return "\n".join(lines)
 
 
-def _data(result: JobResult) -> dict[str, object]:
+def _data(result: JobResult, look: Quick) -> dict[str, object]:
     return {
         "delivery": str(result.delivery),
         "rendered": result.rendered,
@@ -156,6 +162,7 @@ def _data(result: JobResult) -> dict[str, object]:
         "painted": result.painted,
         "signed": result.signed,
         "notes": result.notes,
+        "qc": look.as_json(),
         "manifest": str(result.manifest),
         "proxy": str(result.proxy) if result.proxy else None,
     }

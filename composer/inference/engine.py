@@ -269,6 +269,7 @@ class Engine:
             "tile": f"{t}x{h}x{w}", "grid": f"{nt}x{nr}x{nc}", "canvas": f"{plan.rows.length}x{plan.columns.length}",
             "texts": plan.texts, "jobs": len(plan.jobs), "batch": batch, "start_step": plan.start_step,
             "dtype": str(self.adapter.dtype).removeprefix("torch."), "smaller": int(self._most is not None),
+            "row_starts": " ".join(map(str, plan.rows.starts)), "column_starts": " ".join(map(str, plan.columns.starts)),
         }  # fmt: skip
         if plan.tile in self._forecast:
             record["forecast_bytes"] = self._forecast[plan.tile]

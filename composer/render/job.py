@@ -31,7 +31,7 @@ from composer.render.anchors import Store
 from composer.render.control import control_range
 from composer.render.depends import code_digest, frame_key
 from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
-from composer.render.manifest import FrameRecord, is_done, put_together, write_manifest, write_record
+from composer.render.manifest import FrameRecord, is_done, put_together, remember_shot, write_manifest, write_record
 from composer.render.painters import PaintAsk, open_painters
 from composer.render.people import people_on
 from composer.render.quality import Quality
@@ -337,6 +337,7 @@ def _put_together(job: Job) -> tuple[Path, Path | None]:
         if proxy:
             head["proxy"] = {"file": proxy.relative_to(job.delivery).as_posix(), "sha256": sha256_file(proxy)}
         head["signatures"] = [asdict(s) for s in signed]
+        remember_shot(job.delivery, stage.shot.file)
         return write_manifest(job.delivery, head), proxy
 
 

@@ -270,3 +270,11 @@ def test_it_says_what_the_family_does_not_take() -> None:
 def test_bad_options(options: EngineOptions, word: str) -> None:
     with pytest.raises(InputError, match=word):
         Engine(SmallAdapter(), options)
+
+
+def test_the_record_says_where_the_tiles_lay() -> None:
+    tiles = Engine(SmallAdapter(), EngineOptions(tile=(12, 20))).paint(small_request((96, 128))).tiles
+    for name, length, tile in (("row_starts", 24, 12), ("column_starts", 32, 20)):
+        starts = [int(n) for n in str(tiles[name]).split()]
+        assert starts[0] == 0 and starts[-1] == length - tile and starts == sorted(starts)
+    assert tiles["grid"] == f"1x{len(str(tiles['row_starts']).split())}x{len(str(tiles['column_starts']).split())}"
