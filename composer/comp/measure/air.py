@@ -28,6 +28,8 @@ SCATTER, ERROR = 0.25, 0.02
 CHANNELS = 0.15
 #: Less than this part of the light lost on the way to the furthest thing is not seen.
 SEEN = 0.04
+#: Sky lower than this is seen through endless air.
+LOW_DEG = 2.0
 _NEAREST_M, _PIXELS = 1.0, 60_000
 #: A ground without a picture of depth is not looked at further than this, and is trusted this much: what stands on it hides it.
 _GROUND_M, _GROUND_TRUST = 400.0, 0.5
@@ -68,14 +70,15 @@ def measure_air(sights: Sights) -> tuple[Found[Air], AirSamples | None]:
     confidence = float(np.clip(1.5 * gain, 0, 1) * np.clip(1 - fit.error, 0, 1) * np.clip(lost.mean() / 0.15, 0, 1))
     if sights.depth_from == "ground":
         confidence *= _GROUND_TRUST
-    if lost.mean() < SEEN or fit.error > 0.7 or gain < 0.1:
+    dark = fit.inscatter.mean() < radiance[-3:, :, 2].mean() / 2
+    if lost.mean() < SEEN or fit.error > 0.7 or gain < 0.1 or dark:
         why = f"air: no haze to be told from the land's own changes of colour within {reach:.0f} m ({source})"
         return Found(None, 0.0, len(distance), fit.error, (why,)), evidence
-    return Found(Air(fit.extinction, fit.inscatter), confidence, len(distance), fit.error, tuple(notes)), evidence
+    return Found(Air(_rgb(fit.extinction), _rgb(fit.inscatter)), confidence, len(distance), fit.error, tuple(notes)), evidence
 
 
 def _pixels(sights: Sights) -> tuple[F64, F64, NDArray[np.int64]]:
-    """Distances [N], colours [N, 3] and places [N, 3] of thinned pixels whose distance is known."""
+    """Distances [N], colours [N, 3] (ACEScg) and places [N, 3] of thinned pixels whose distance is known."""
     distances, colours, places = [], [], []
     furthest = np.inf if sights.depth_from == "depth" else _GROUND_M
     for sight in sights.frames:
@@ -87,7 +90,7 @@ def _pixels(sights: Sights) -> tuple[F64, F64, NDArray[np.int64]]:
         colours.append(sight.rgb.reshape(-1, 3)[at])
         y, x = np.divmod(at, sight.rgb.shape[1])
         places.append(np.stack([np.full(len(at), sight.number), x, y], axis=1))
-    return np.concatenate(distances).astype(np.float64), np.concatenate(colours).astype(np.float64), np.concatenate(places)
+    return np.concatenate(distances).astype(np.float64), np.concatenate(colours) @ sights.to_working.T, np.concatenate(places)
 
 
 def _bins(distance: F64, rgb: F64) -> tuple[F64, F64]:
@@ -110,11 +113,11 @@ def _horizon(sights: Sights) -> F64 | None:
     if sights.depth_from != "depth":
         return None
     found = [c for c in map(_sky_above_land, sights.frames) if c is not None]
-    return np.median(np.concatenate(found), axis=0) if found else None
+    return np.median(np.concatenate(found), axis=0) @ sights.to_working.T if found else None
 
 
 def _sky_above_land(sight: Sight) -> F64 | None:
-    """Colours [N, 3] a little above the highest land of each column, where that is far and all above is sky."""
+    """Colours [N, 3] a little above the highest land of each column, where that is near the horizon."""
     known = np.isfinite(sight.distance_m)
     height, width = known.shape
     first = np.where(known.any(axis=0), known.argmax(axis=0), -1)
@@ -122,9 +125,10 @@ def _sky_above_land(sight: Sight) -> F64 | None:
     columns = np.arange(0, width, 4)
     columns = columns[first[columns] > 2 * lift]
     rows = first[columns]
-    far = sight.distance_m[rows, columns] > 0.5 * np.percentile(sight.distance_m[known], 99.8) if known.any() else rows < 0
-    rows, columns = rows[far], columns[far]
-    fine = ~sight.held[rows - lift, columns]
+    # Air at eye level, not the sky high over a mountain
+    rays = sight.view.rays(np.stack([columns + 0.5, rows - lift + 0.5], axis=-1))
+    elevation = np.degrees(np.arcsin(rays[:, 1] / np.linalg.norm(rays, axis=1)))
+    fine = ~sight.held[rows - lift, columns] & (elevation < LOW_DEG)
     return sight.rgb[rows - lift, columns][fine].astype(np.float64) if fine.sum() >= 20 else None
 
 
@@ -135,8 +139,8 @@ def _fit(distance: F64, radiance: F64, horizon: F64 | None, without: bool = Fals
     seen = np.maximum(np.median(radiance[: max(3, len(radiance) // 2)], axis=0), 1e-5)
     air = np.maximum(radiance[-2:].mean(axis=0)[:, 2] if horizon is None else horizon, 1e-4)
     fits = []
-    for guess in (0.1, 0.6, 3.0):
-        p = np.concatenate([[np.log(guess / distance[-1]), 0, 0], np.log(air), np.log(seen).ravel()])
+    for reach in distance[:: max(1, len(distance) // 4)]:
+        p = np.concatenate([[np.log(0.5 / reach), 0, 0], np.log(air), np.log(seen).ravel()])
         for _ in range(3):
             worth = _worth(p, distance, radiance, without)
             found = least_squares(_rest, p, loss="soft_l1", max_nfev=40, args=(distance, radiance, worth, air, horizon, without))
@@ -184,6 +188,11 @@ def _worth(p: F64, distance: F64, radiance: F64, without: bool) -> F64:
 def _rest(p: F64, distance: F64, radiance: F64, worth: F64, air: F64, horizon: F64 | None, without: bool) -> F64:
     fit = ((_model(p, distance, without) - radiance) * worth).ravel()
     # Extinction changes little between channels; the inscatter is the horizon's, where that is known
-    prior = np.array([p[1] / CHANNELS, p[2] / CHANNELS, (p[0] + np.log(distance[-1])) / 4.0])
+    often = np.sqrt(len(distance))
+    prior = np.array([often * p[1] / CHANNELS, often * p[2] / CHANNELS, (p[0] + np.log(distance[-1])) / 4.0])
     sky = (p[3:6] - np.log(air)) / (1.0 if horizon is None else 0.1)
     return np.concatenate([fit, prior, sky])
+
+
+def _rgb(v: F64) -> tuple[float, float, float]:
+    return float(v[0]), float(v[1]), float(v[2])

@@ -37,13 +37,15 @@ class Sight:
 @dataclass(frozen=True)
 class Sights:
     """The frames. locked: the camera does not move in them. depth_from: `depth` (pictures of depth) or `ground`.
-    linear: the files themselves are scene-linear. weights: float64 [3], luminance of the delivery space."""
+    linear: the files themselves are scene-linear. weights: float64 [3], luminance of the delivery space. to_working:
+    float64 [3, 3], delivery space to ACEScg."""
 
     frames: tuple[Sight, ...]
     locked: bool
     depth_from: str
     linear: bool
     weights: F64
+    to_working: F64
     notes: tuple[str, ...] = ()
 
 
@@ -78,7 +80,7 @@ def read_sights(stage: Stage, frames: Sequence[int]) -> Sights:
     matrix = np.linalg.inv(stage.color.matrix_from_working(stage.plate.delivery_colorspace))
     weights = np.asarray(stage.color.luminance_weights(), dtype=np.float64) @ matrix
     linear = stage.plate.colorspace == stage.plate.delivery_colorspace
-    return Sights(tuple(sights), still, "depth" if pictured else "ground", linear, weights, notes)
+    return Sights(tuple(sights), still, "depth" if pictured else "ground", linear, weights, matrix, notes)
 
 
 def _drawn(stage: Stage) -> tuple[Callable[[int], list[HoldoutFrame]], tuple[str, ...]]:
@@ -100,11 +102,6 @@ def _stretch(view: View, step: int = 16) -> F64:
     at_x = ((np.arange(w) + 0.0) / (w - 1) * (len(xs) - 1)).astype(np.float32)
     at_y = ((np.arange(h) + 0.0) / (h - 1) * (len(ys) - 1)).astype(np.float32)
     return cv2.remap(coarse.astype(np.float32), *np.meshgrid(at_x, at_y), cv2.INTER_LINEAR)
-
-
-def luminance(rgb: F32, weights: F64) -> F64:
-    """float64 [H, W]."""
-    return rgb.astype(np.float64) @ weights
 
 
 def clipped(rgb: F32) -> Mask:
