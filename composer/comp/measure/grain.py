@@ -75,10 +75,11 @@ def measure_grain(sights: Sights) -> tuple[Found[Grain], GrainSamples | None]:
     correlation = centre / np.outer(scale, scale)
     true = variance / [kept_share(s) for s in shape]
     level, table, error = _table(flat.level, true)
-    kernel = np.stack([_kernel(s) for s in shape])
-    grain = Grain(level, table, kernel.astype(np.float32), _mix(correlation, kernel))
+    mix = _mix(correlation)
+    kernel = np.stack([_kernel(s) for s in _before_mixing(shape, mix)])
+    grain = Grain(level, table, kernel.astype(np.float32), mix)
     line = np.stack([_line(flat.level[:, c], true[:, c]) for c in range(3)])
-    frequency, seen, modelled = _spectra(shape, kernel)
+    frequency, seen, modelled = _spectra(shape, kernel, mix)
     spread = float(np.mean([spread_of_variance(s) for s in shape]))
     evidence = GrainSamples(
         flat.place, PATCH, flat.level, true, line, frequency, seen, modelled, correlation
@@ -277,18 +278,25 @@ def _taper() -> F64:
     return np.clip((LAG + 1 - lag) / 2.0, 0.0, 1.0)
 
 
-def _mix(correlation: F64, kernel: F64) -> F64:
-    """Cholesky factor [3, 3] of the correlation that white noise needs for the filtered noise to have this one."""
-    overlap = np.einsum("ayx,byx->ab", kernel, kernel)
-    wanted = np.clip(correlation / np.maximum(overlap, 0.05), -0.995, 0.995)
-    np.fill_diagonal(wanted, 1.0)
-    values, vectors = np.linalg.eigh(wanted)
-    positive = (vectors * np.maximum(values, 1e-4)) @ vectors.T
+def _mix(correlation: F64) -> F64:
+    """Cholesky factor [3, 3] of the channels' correlation, made positive where errors have made it not."""
+    values, vectors = np.linalg.eigh(np.clip(correlation, -0.995, 0.995) + 0.0)
+    positive = (vectors * np.maximum(values, 1e-3)) @ vectors.T
     scale = np.sqrt(np.diag(positive))
     return np.linalg.cholesky(positive / np.outer(scale, scale))
 
 
-def _spectra(shape: F64, kernel: F64) -> tuple[F64, F64, F64]:
+def _before_mixing(shape: F64, mix: F64) -> F64:
+    """Autocorrelations [3, ...] of the noise that, filtered channel by channel and then mixed, has `shape`."""
+    out = shape.copy()
+    for c in (1, 2):
+        own = mix[c, c] ** 2
+        if own > 0.2:  # else the other channels say all there is, and the rest is error
+            out[c] = (shape[c] - sum(mix[c, j] ** 2 * out[j] for j in range(c))) / own
+    return out
+
+
+def _spectra(shape: F64, kernel: F64, mix: F64) -> tuple[F64, F64, F64]:
     """Radial power spectra: frequency [F], of the plate [3, F], of the kernel [3, F]."""
     size = 32
     f = np.fft.fftfreq(size)
@@ -300,13 +308,13 @@ def _spectra(shape: F64, kernel: F64) -> tuple[F64, F64, F64]:
         total, count = np.bincount(rings.ravel(), power.ravel()), np.bincount(rings.ravel())
         return (total / count)[wanted]
 
-    seen, modelled = [], []
-    for s, k in zip(shape, kernel, strict=True):
+    seen = []
+    for s in shape:
         wide = np.zeros((size, size))
         wide[: 2 * LAG + 1, : 2 * LAG + 1] = s * _taper()
         seen.append(radial(np.fft.fft2(np.roll(wide, (-LAG, -LAG), axis=(0, 1))).real))
-        modelled.append(radial(np.abs(np.fft.fft2(k, (size, size))) ** 2))
-    return wanted / size, np.array(seen), np.array(modelled)
+    each = np.array([radial(np.abs(np.fft.fft2(k, (size, size))) ** 2) for k in kernel])
+    return wanted / size, np.array(seen), mix**2 @ each
 
 
 def _judge(flat: _Patches, variance: F64, shape: F64, correlation: F64, spread: float) -> tuple[float, list[str]]:

@@ -42,6 +42,7 @@ class Measured:
     only where a layer and a region of the plate were given."""
 
     frames: tuple[int, ...]
+    size_px: tuple[int, int]
     grain: Found[Grain]
     edge: Found[Edge]
     air: Found[Air]
@@ -85,6 +86,7 @@ def measure_sights(sights: Sights) -> Measured:
     fringe = measure_fringe(edge_samples, size)
     return Measured(
         tuple(s.number for s in sights.frames),
+        size,
         _trusted(grain, "grain"),
         _trusted(edge, "edge"),
         _trusted(air, "air"),
