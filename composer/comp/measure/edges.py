@@ -20,8 +20,9 @@ F64 = NDArray[np.float64]
 
 #: One edge at most is taken from each square of so many pixels, and so many from a frame.
 CELL, MOST = 16, 1200
-#: A patch is an edge where its gradients agree in direction this well, and the fit leaves no more than this of the rise.
-COHERENT, LEFT = 0.85, 0.09
+#: A patch is an edge where its gradients agree in direction this well, and the fit leaves no more than LEFT of the rise. Of
+#: those, the CLEAR ones are taken, or the clearest ENOUGH: beside other things a step looks sharper than it is.
+COHERENT, LEFT, CLEAR, ENOUGH = 0.85, 0.09, 0.045, 80
 #: The plate's spread: this percentile of all good edges.
 SHARP = 15.0
 LEAST = 25
@@ -34,8 +35,10 @@ def measure_edges(sights: Sights) -> tuple[Found[Edge], EdgeSamples | None]:
     if count < LEAST:
         return nothing(f"edge: only {count} straight, isolated edges: at least {LEAST} are needed", count), None
     place, sigma = np.concatenate([p.place for p in parts]), np.concatenate([p.sigma_px for p in parts])
-    sharp = float(np.percentile(sigma, SHARP))
-    chosen = np.abs(sigma / sharp - 1) < 0.15
+    left = np.concatenate([p.left for p in parts])
+    clear = left <= max(CLEAR, float(np.sort(left)[min(ENOUGH, count) - 1]))
+    sharp = float(np.percentile(sigma[clear], SHARP))
+    chosen = clear & (np.abs(sigma / sharp - 1) < 0.15)
     distance = np.concatenate([p.distance for p in parts])
     profile = np.concatenate([p.profile for p in parts])
     keep = np.repeat(chosen, SIDE * SIDE)
@@ -44,15 +47,17 @@ def measure_edges(sights: Sights) -> tuple[Found[Edge], EdgeSamples | None]:
         sigma,
         np.concatenate([p.normal for p in parts]),
         np.concatenate([p.shift_px for p in parts]),
+        left,
         chosen,
         distance[keep],
         profile[keep],
     )
     # The percentile's own error, from the order statistics of the sample
-    below, above = np.percentile(sigma, [max(SHARP - 100 * _rank_error(count), 1), SHARP + 100 * _rank_error(count)])
+    step = 100 * _rank_error(int(clear.sum()))
+    below, above = np.percentile(sigma[clear], [max(SHARP - step, 1), SHARP + step])
     error = float(above - below) / 2
     confidence = min(1.0, count / 120) * float(np.clip(1.2 - 3 * error / sharp, 0, 1))
-    told = f"edge: sigma {sharp:.2f} px (+- {error:.2f}), the sharpest of {count} edges; their median is {np.median(sigma):.2f}"
+    told = f"edge: sigma {sharp:.2f} px (+- {error:.2f}), the sharpest of {clear.sum()} clear edges; their median is {np.median(sigma[clear]):.2f}"
     return Found(Edge(sharp, 0.0, 0.0), confidence, count, error, (told,)), evidence
 
 
@@ -87,7 +92,8 @@ def _edges_of(sight: Sight) -> EdgeSamples | None:
     middle = at + 0.5 + normal * green.offset_px[:, None]
     place = np.column_stack([np.full(len(at), sight.number), middle])
     return EdgeSamples(
-        place, green.sigma_px, normal, np.stack(shifts, axis=1), np.ones(len(at), dtype=bool), along.ravel(), profile.ravel()
+        place, green.sigma_px, normal, np.stack(shifts, axis=1), green.residual,
+        np.ones(len(at), dtype=bool), along.ravel(), profile.ravel(),
     )  # fmt: skip
 
 

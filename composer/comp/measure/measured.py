@@ -53,13 +53,15 @@ class GrainSamples:
 @dataclass(frozen=True)
 class EdgeSamples:
     """place: float64 [N, 3], frame, x, y of an edge. sigma_px: [N], its spread. normal: [N, 2]. shift_px: [N, 2],
-    where red and blue lie beside green along the normal. chosen: bool [N], those that the spread is taken from.
+    where red and blue lie beside green along the normal. left: [N], of the rise, by the fit. chosen: bool [N], those that
+    the spread is taken from.
     distance, profile: [M], all chosen edges laid over each other, from 0 dark to 1 bright."""
 
     place: F64
     sigma_px: F64
     normal: F64
     shift_px: F64
+    left: F64
     chosen: NDArray[np.bool_]
     distance: F64
     profile: F64

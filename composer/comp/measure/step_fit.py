@@ -14,6 +14,8 @@ F64 = NDArray[np.float64]
 HALF = 6
 SIDE = 2 * HALF + 1
 _STEPS = 25
+#: After so many steps, what still leaves this much of its rise is no edge: it is not fitted further.
+_LOOK, _HOPELESS = 6, 0.2
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,21 @@ def fit_steps(patches: F64, angle_rad: F64, turn: bool = True, start: Steps | No
         p[:, 2], p[:, 3] = start.offset_px, start.sigma_px
     free = 5 if turn else 4
     damp = np.full(n, 1e-2)
+    _descend(p, patches, damp, free, _LOOK)
+    left = np.sqrt(_cost(p, patches, x, y, weight) / (weight**2).sum()) / np.maximum(np.abs(p[:, 1]), 1e-12)
+    hope = left < _HOPELESS
+    going, still = p[hope], damp[hope]
+    _descend(going, patches[hope], still, free, _STEPS - _LOOK)
+    p[hope] = going
+    rms = np.sqrt(_cost(p, patches, x, y, weight) / (weight**2).sum())
+    return Steps(p[:, 0], p[:, 1], p[:, 2], p[:, 3], p[:, 4], rms / np.maximum(np.abs(p[:, 1]), 1e-12))
+
+
+def _descend(p: F64, patches: F64, damp: F64, free: int, steps: int) -> None:
+    """So many steps of Levenberg and Marquardt, in place: parameters p [N, 5] and damping [N]."""
+    x, y, weight = offsets()
     cost = _cost(p, patches, x, y, weight)
-    for _ in range(_STEPS):
+    for _ in range(steps):
         model, jacobian = _model(p, x, y)
         jacobian = jacobian[..., :free] * weight[:, None]
         rest = (patches - model) * weight
@@ -64,9 +79,7 @@ def fit_steps(patches: F64, angle_rad: F64, turn: bool = True, start: Steps | No
         better_cost = _cost(tried, patches, x, y, weight)
         better = better_cost < cost
         p[better], cost[better] = tried[better], better_cost[better]
-        damp = np.where(better, damp * 0.3, damp * 8.0)
-    rms = np.sqrt(cost / (weight**2).sum())
-    return Steps(p[:, 0], p[:, 1], p[:, 2], p[:, 3], p[:, 4], rms / np.maximum(np.abs(p[:, 1]), 1e-12))
+        damp *= np.where(better, 0.3, 8.0)
 
 
 def _cost(p: F64, patches: F64, x: F64, y: F64, weight: F64) -> F64:
