@@ -31,6 +31,7 @@ from composer.render.control import control_range
 from composer.render.depends import code_digest, frame_key
 from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
 from composer.render.manifest import FrameRecord, is_done, put_together, write_manifest, write_record
+from composer.render.match import match_notes
 from composer.render.painters import PaintAsk, open_painters
 from composer.render.people import people_on
 from composer.render.quality import Quality
@@ -119,7 +120,7 @@ def prepare_jobs(
         )
     people = people_on(stage, count, out / shot.shot / shot.version / "cache")
     painters = open_painters(stage, people, quality, ask or PaintAsk(), device, told)
-    notes = (*stage.notes, *people.notes)
+    notes = (*stage.notes, *people.notes, *match_notes(stage))
     if not painters and quality.paints:
         notes += (
             f"quality {quality.name}: no bundle is named (paint.bundle, --bundle): the guide render is delivered",
