@@ -66,7 +66,11 @@ def _head(stage: Stage, measured: Measured, frame: int, width: int) -> U8:
         [
             (f"{stage.shot.shot}  {stage.shot.version}: matched to the plate", INK, 26),
             (f"measured on frames {frames}; shown is {frame}", FAINT, 15),
-            ("blue squares: flat patches (grain)   yellow strokes: the sharpest edges   orange strokes: other edges", FAINT, 15),
+            (
+                "blue squares: flat patches (grain)   yellow strokes: the sharpest edges   orange strokes: other edges",
+                FAINT,
+                15,
+            ),
         ],
         width,
     )
@@ -133,7 +137,9 @@ def _spectrum(measured: Measured, size: tuple[int, int]) -> _Panel:
         plot.dots(samples.frequency, samples.spectrum[c], CHANNELS[c], 3)
         plot.line(samples.frequency, samples.modelled[c], CHANNELS[c])
     r = samples.correlation
-    words = f"dots: the plate; lines: the kernel. Channels: RG {r[0, 1]:.2f}, GB {r[1, 2]:.2f}, RB {r[0, 2]:.2f} correlated"
+    words = (
+        f"dots: the plate; lines: the kernel. Channels: RG {r[0, 1]:.2f}, GB {r[1, 2]:.2f}, RB {r[0, 2]:.2f} correlated"
+    )
     return _Panel("grain: spectrum", measured.grain.value is not None, (words,), plot.picture())
 
 

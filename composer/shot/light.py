@@ -104,7 +104,9 @@ def light_of(shot: ShotFile, plate: Plate, camera: Camera, ground: Ground) -> tu
     else:
         sun = np.array(spec.sun.color) * spec.sun.strength
         if spec.sun.pick is not None or spec.sun.picks is not None:
-            direction, scatter_deg = sun_of_picks((spec.sun.pick,) if spec.sun.pick else spec.sun.picks or (), camera, ground)
+            direction, scatter_deg = sun_of_picks(
+                (spec.sun.pick,) if spec.sun.pick else spec.sun.picks or (), camera, ground
+            )
             told = "light: sun picked at elevation {:.1f}, azimuth {:.1f} degrees".format(*angles_of(direction))
             notes.append(told + (f"; the picks scatter by {scatter_deg:.1f} degrees" if spec.sun.picks else ""))
         else:

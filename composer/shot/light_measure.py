@@ -1,9 +1,9 @@
 """The plate's light, measured: on a chrome or grey ball, else on ground in the sun and ground in the shade.
 
-A chrome ball shows the light itself (Debevec 1998). On a grey ball the model that soldiers are lit with (a sun, a sky from above,
-a bounce from below) is fitted, for every direction of the sun in turn. Ground has two clusters of luminance where there is sun:
-their ratio is that of key to fill, channel by channel. The ground's own colour is not known; it is taken to be what is white under
-sun and sky together, as the plate's white balance makes it.
+A chrome ball shows the light itself (Debevec 1998). On a grey ball the model that soldiers are lit with (a sun, a sky
+from above, a bounce from below) is fitted, for every direction of the sun in turn. Ground has two clusters of luminance
+where there is sun: their ratio is that of key to fill, channel by channel. The ground's own colour is not known; it is
+taken to be what is white under sun and sky together, as the plate's white balance makes it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ USUAL = {"chrome": 0.6, "grey": 0.18}
 APART, STOPS, PART = 2.2, 0.8, 0.06
 #: A ball is looked at within this part of its radius: its rim is blurred into what is behind it.
 _WITHIN = 0.94
+_MOST_PIXELS = 12_000
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,9 @@ def _given_direction(sun: SunSpec | None, camera: Camera, ground: Ground) -> F64
 def measure_ground(rgb: F64, where: str, weights: F64, direction: F64 | None) -> MeasuredLight:
     """From ACEScg pixels [N, 3] of the ground. direction: to the sun, if known."""
     luminance = rgb @ weights
-    rgb = rgb[luminance > 1e-4]
-    stops = np.log2(luminance[luminance > 1e-4])
+    some = np.flatnonzero(luminance > 1e-4)
+    some = some[:: max(1, len(some) // _MOST_PIXELS)]
+    rgb, stops = rgb[some], np.log2(luminance[some])
     if len(stops) < 500:
         return MeasuredLight("ground", notes=("light: too little ground in the plate to measure its light on",))
     means, sds, parts, of_sun = _two_clusters(stops)
@@ -99,7 +101,9 @@ def measure_ground(rgb: F64, where: str, weights: F64, direction: F64 | None) ->
     albedo = GROUND_ALBEDO * lit / float(lit @ weights)
     sky = shade / albedo
     if direction is None:
-        notes.append("light: where the sun is was not told: its strength can't be, either (give sun.pick, sun.picks or a ball)")
+        notes.append(
+            "light: where the sun is was not told: its strength can't be, either (give sun.pick, sun.picks or a ball)"
+        )
         return MeasuredLight("ground", None, None, sky, None, ratio, confidence, tuple(notes), stops, tuple(means))
     sun = by_channel * sky / max(float(direction[1]), 0.05)
     return MeasuredLight(
@@ -175,7 +179,7 @@ def _chrome(light: F64, toward: F64, weights: F64) -> MeasuredLight:
     """light: radiance [N, 3] that comes from `toward` [N, 3]. A ball's disc shows all directions, each pixel the same solid
     angle of them."""
     luminance = light @ weights
-    solid = 4 * np.pi / len(light)
+    solid = 4 * np.pi * _WITHIN**2 / len(light)
     brightest = toward[luminance.argmax()]
     near = toward @ brightest > np.cos(np.radians(12))
     around = float(np.median(luminance))
@@ -207,7 +211,7 @@ def _grey(light: F64, normals: F64, weights: F64) -> MeasuredLight:
     """light: radiance of a white surface in the ball's place, with these normals [N, 3]."""
     from scipy.optimize import minimize, nnls
 
-    step = max(1, len(light) // 4000)
+    step = max(1, len(light) // 1200)
     light, normals = light[::step], normals[::step]
     up = 0.5 + 0.5 * normals[:, 1]
     size = float(np.abs(light).mean())
@@ -220,16 +224,20 @@ def _grey(light: F64, normals: F64, weights: F64) -> MeasuredLight:
     def cost(angles: F64) -> float:
         return solve(direction_of(float(angles[0]), float(angles[1])))[1]
 
-    grid = [(e, a) for e in range(4, 90, 9) for a in range(0, 360, 12)]
+    grid = [(e, a) for e in range(6, 90, 14) for a in range(0, 360, 18)]
     start = min(grid, key=lambda g: cost(np.array(g, dtype=np.float64)))
-    best = minimize(cost, np.array(start, dtype=np.float64), method="Nelder-Mead", options={"xatol": 0.05, "fatol": 1e-12})
+    best = minimize(
+        cost, np.array(start, dtype=np.float64), method="Nelder-Mead", options={"xatol": 0.05, "fatol": 1e-12}
+    )
     direction = direction_of(float(best.x[0]), float(best.x[1]))
     (sun, sky, bounce), left = solve(direction)
     error = float(np.sqrt(left / (3 * len(light))) / max(size, 1e-12))
     told = "light: grey ball: sun at elevation {:.1f}, azimuth {:.1f} degrees; {:.1%} of its light is not explained"
     notes = (told.format(*angles_of(direction), error),)
     if sun @ weights < 0.1 * (sky @ weights):
-        return MeasuredLight("grey ball", None, None, sky, bounce, None, 0.6, (*notes, "light: no sun on the grey ball"))
+        return MeasuredLight(
+            "grey ball", None, None, sky, bounce, None, 0.6, (*notes, "light: no sun on the grey ball")
+        )
     ratio = float(sun @ weights * direction[1] / max(float(sky @ weights), 1e-9))
     return MeasuredLight("grey ball", direction, sun, sky, bounce, ratio, float(np.clip(1 - 4 * error, 0, 1)), notes)
 

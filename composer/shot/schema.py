@@ -107,7 +107,9 @@ class SunSpec(Part):
         self.at_most_one("pick", "picks", "azimuth_deg")
         picked = self.pick is not None or self.picks is not None
         if not picked and (self.elevation_deg is None or self.azimuth_deg is None):
-            raise mistake("where is the sun?", expected="elevation_deg and azimuth_deg, pick or picks", got="none of them")
+            raise mistake(
+                "where is the sun?", expected="elevation_deg and azimuth_deg, pick or picks", got="none of them"
+            )
         return self
 
 

@@ -51,7 +51,9 @@ def grained(rgb: F64, variance: F64, kernel: F64, mix: F64, seed: int) -> F64:
     """rgb with Gaussian noise of `variance` [H, W, 3], of a spectrum (kernel [3, n, n]) and correlation (mix @ mix.T)."""
     rng = np.random.default_rng(seed)
     white = rng.standard_normal((*rgb.shape[:2], 3))
-    noise = np.stack([cv2.filter2D(white[..., c], -1, kernel[c], borderType=cv2.BORDER_WRAP) for c in range(3)], axis=-1)
+    noise = np.stack(
+        [cv2.filter2D(white[..., c], -1, kernel[c], borderType=cv2.BORDER_WRAP) for c in range(3)], axis=-1
+    )
     return rgb + noise @ mix.T * np.sqrt(variance)
 
 

@@ -9,6 +9,7 @@ together, robustly, and the sky just above the far land speaks for A where a pic
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,9 @@ def measure_air(sights: Sights) -> tuple[Found[Air], AirSamples | None]:
     if lost.mean() < SEEN or fit.error > 0.7 or gain < 0.1 or dark:
         why = f"air: no haze to be told from the land's own changes of colour within {reach:.0f} m ({source})"
         return Found(None, 0.0, len(distance), fit.error, (why,)), evidence
-    return Found(Air(_rgb(fit.extinction), _rgb(fit.inscatter)), confidence, len(distance), fit.error, tuple(notes)), evidence
+    return Found(
+        Air(_rgb(fit.extinction), _rgb(fit.inscatter)), confidence, len(distance), fit.error, tuple(notes)
+    ), evidence
 
 
 def _pixels(sights: Sights) -> tuple[F64, F64, NDArray[np.int64]]:
@@ -90,7 +93,11 @@ def _pixels(sights: Sights) -> tuple[F64, F64, NDArray[np.int64]]:
         colours.append(sight.rgb.reshape(-1, 3)[at])
         y, x = np.divmod(at, sight.rgb.shape[1])
         places.append(np.stack([np.full(len(at), sight.number), x, y], axis=1))
-    return np.concatenate(distances).astype(np.float64), np.concatenate(colours) @ sights.to_working.T, np.concatenate(places)
+    return (
+        np.concatenate(distances).astype(np.float64),
+        np.concatenate(colours) @ sights.to_working.T,
+        np.concatenate(places),
+    )
 
 
 def _bins(distance: F64, rgb: F64) -> tuple[F64, F64]:
@@ -98,7 +105,7 @@ def _bins(distance: F64, rgb: F64) -> tuple[F64, F64]:
     near, far = np.percentile(distance, [0.5, 99.8])
     edges = np.geomspace(near, far * 1.0001, BINS + 1)
     middles, radiance = [], []
-    for a, b in zip(edges, edges[1:], strict=False):
+    for a, b in pairwise(edges):
         inside = (distance >= a) & (distance < b)
         if inside.sum() < LEAST:
             continue
@@ -143,13 +150,17 @@ def _fit(distance: F64, radiance: F64, horizon: F64 | None, without: bool = Fals
         p = np.concatenate([[np.log(0.5 / reach), 0, 0], np.log(air), np.log(seen).ravel()])
         for _ in range(3):
             worth = _worth(p, distance, radiance, without)
-            found = least_squares(_rest, p, loss="soft_l1", max_nfev=40, args=(distance, radiance, worth, air, horizon, without))
+            found = least_squares(
+                _rest, p, loss="soft_l1", max_nfev=40, args=(distance, radiance, worth, air, horizon, without)
+            )
             p = found.x
         fits.append((found, worth))
         if without:
             break
     # Each start has weights of its own: they are compared on what they leave of the plain logarithms
-    found, worth = min(fits, key=lambda f: float(np.abs(np.log(_model(f[0].x, distance, without) / _floor(radiance))).mean()))
+    found, worth = min(
+        fits, key=lambda f: float(np.abs(np.log(_model(f[0].x, distance, without) / _floor(radiance))).mean())
+    )
     b, a, _ = _parts(found.x)
     rest = (_model(found.x, distance, without) - radiance) * worth
     covariance = np.linalg.pinv(found.jac.T @ found.jac)

@@ -19,7 +19,7 @@ from composer.comp.plate_look import Edge
 F64 = NDArray[np.float64]
 
 #: One edge at most is taken from each square of so many pixels, and so many from a frame.
-CELL, MOST = 16, 1200
+CELL, MOST = 16, 800
 #: A patch is an edge where its gradients agree in direction this well, and the fit leaves no more than LEFT of the rise. Of
 #: those, the CLEAR ones are taken, or the clearest ENOUGH: beside other things a step looks sharper than it is.
 COHERENT, LEFT, CLEAR, ENOUGH = 0.85, 0.09, 0.045, 80
@@ -57,7 +57,10 @@ def measure_edges(sights: Sights) -> tuple[Found[Edge], EdgeSamples | None]:
     below, above = np.percentile(sigma[clear], [max(SHARP - step, 1), SHARP + step])
     error = float(above - below) / 2
     confidence = min(1.0, count / 120) * float(np.clip(1.2 - 3 * error / sharp, 0, 1))
-    told = f"edge: sigma {sharp:.2f} px (+- {error:.2f}), the sharpest of {clear.sum()} clear edges; their median is {np.median(sigma[clear]):.2f}"
+    told = (
+        f"edge: sigma {sharp:.2f} px (+- {error:.2f}), the sharpest of {clear.sum()} clear edges; "
+        f"their median is {np.median(sigma[clear]):.2f}"
+    )
     return Found(Edge(sharp, 0.0, 0.0), confidence, count, error, (told,)), evidence
 
 

@@ -1,8 +1,8 @@
 """The colour match: what takes the colours of a layer to those of a region of the plate, in linear light.
 
-Mean and covariance by the linear Monge-Kantorovich map (Pitie and Kokaram 2007; Reinhard et al. 2001 is its diagonal kin): of all
-linear maps with the right outcome the one that moves colours least. Sliced optimal transport (Rabin et al. 2011) follows the whole
-distribution; here the affine map nearest to it is taken, because a matrix and an offset keep premultiplied edges right.
+Mean and covariance by the linear Monge-Kantorovich map (Pitie and Kokaram 2007; Reinhard et al. 2001 is its diagonal
+kin): of all linear maps with the right outcome the one that moves colours least. Sliced optimal transport (Rabin et al.
+2011) follows the whole distribution; here the affine map nearest to it is taken, because a matrix and an offset keep premultiplied edges right.
 """
 
 from __future__ import annotations
@@ -100,5 +100,7 @@ def _turns(count: int) -> list[F64]:
 def _distance(a: F64, b: F64) -> float:
     """Sliced Wasserstein distance of order 2 between two sets of colours."""
     shares = np.linspace(1, 99, 99)
-    total = [np.mean((np.percentile(a @ t, shares, axis=0) - np.percentile(b @ t, shares, axis=0)) ** 2) for t in _turns(8)]
+    total = [
+        np.mean((np.percentile(a @ t, shares, axis=0) - np.percentile(b @ t, shares, axis=0)) ** 2) for t in _turns(8)
+    ]
     return float(np.sqrt(np.mean(total)))

@@ -10,6 +10,7 @@ level is the table itself; the line of Foi et al. 2008 (floor and shot noise) is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,13 +158,17 @@ def _flattest(patches: _Patches, top: float, least: int) -> Index:
         if len(found) < 2 or sum(map(len, found)) < 4 * least:
             return np.zeros(0, dtype=np.int64)
         level = np.array([patches.level[f].mean() for f in found])
-        fair = _without_texture(level, np.array([variance[f].mean() for f in found]), np.array([len(f) for f in found]), top)
+        fair = _without_texture(
+            level, np.array([variance[f].mean() for f in found]), np.array([len(f) for f in found]), top
+        )
         chosen = np.concatenate([f for f, good in zip(found, fair, strict=True) if good])
         covariance = _covariance(patches.some(chosen), variance[chosen])
         centre = np.diag(covariance[LAG, LAG])
         if (centre <= 0).any():
             break
-        spread = float(np.clip(np.mean([spread_of_variance(covariance[..., c, c] / centre[c]) for c in range(3)]), 0.1, 0.4))
+        spread = float(
+            np.clip(np.mean([spread_of_variance(covariance[..., c, c] / centre[c]) for c in range(3)]), 0.1, 0.4)
+        )
     return chosen
 
 
@@ -235,7 +240,7 @@ def _table(level: F64, variance: F64) -> tuple[F64, F64, float]:
     """Levels [K], variance [3, K] and its typical relative error."""
     lowest, highest = np.percentile(level, [1, 99])
     edges = np.percentile(level.ravel(), np.linspace(0, 100, LEVELS + 1))
-    middle = np.array([np.median(level[(level >= a) & (level <= b)]) for a, b in zip(edges, edges[1:], strict=False)])
+    middle = np.array([np.median(level[(level >= a) & (level <= b)]) for a, b in pairwise(edges)])
     middle[0], middle[-1] = min(lowest, middle[0]), max(highest, middle[-1])
     knots = np.unique(middle)
     table, errors = np.empty((3, len(knots))), []

@@ -13,7 +13,7 @@ F64 = NDArray[np.float64]
 #: Half a patch's side.
 HALF = 6
 SIDE = 2 * HALF + 1
-_STEPS = 25
+_STEPS = 18
 #: After so many steps, what still leaves this much of its rise is no edge: it is not fitted further.
 _LOOK, _HOPELESS = 6, 0.2
 

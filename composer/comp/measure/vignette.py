@@ -33,7 +33,9 @@ def measure_vignette(sights: Sights) -> tuple[Found[Vignette], LensSamples | Non
     parts = [p for p in parts if len(p)]
     count = sum(map(len, parts))
     if count < LEAST:
-        return nothing(f"vignette: {count} places on the ground are seen in two frames; {LEAST} are needed", count), None
+        return nothing(
+            f"vignette: {count} places on the ground are seen in two frames; {LEAST} are needed", count
+        ), None
     pair = np.concatenate([np.full(len(p), i) for i, p in enumerate(parts)])
     radius, other, ratio = np.concatenate(parts).T
     moves = float((other**2 - radius**2).std())

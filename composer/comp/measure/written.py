@@ -22,7 +22,9 @@ def match_yaml(look: PlateLook, notes: Iterable[str] = ()) -> str:
         rows = ", ".join(_row(r) for r in look.grade.matrix)
         lines.append(f"  grade: {{matrix: [{rows}], offset: {_row(look.grade.offset)}}}")
     if look.air is not None:
-        lines.append(f"  air: {{extinction_per_m: {_row(look.air.extinction_per_m)}, inscatter: {_row(look.air.inscatter)}}}")
+        lines.append(
+            f"  air: {{extinction_per_m: {_row(look.air.extinction_per_m)}, inscatter: {_row(look.air.inscatter)}}}"
+        )
     if look.vignette is not None:
         lines.append(f"  vignette: {{k: {_row(look.vignette.k)}}}")
     if look.fringe is not None:

@@ -97,7 +97,9 @@ def test_a_fringe_put_on_a_real_plate_is_found(shared_data: Path) -> None:
     for put_on in (0.0, 0.8):
         k = 1 + put_on / corner
         move = np.array([[k, 0, (1 - k) * (width - 1) / 2], [0, k, (1 - k) * (height - 1) / 2]])
-        red = cv2.warpAffine(plate[..., 0], move, (width, height), flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT)
+        red = cv2.warpAffine(
+            plate[..., 0], move, (width, height), flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT
+        )
         found.append(measure_fringe(measure_edges(sights_of([np.dstack([red, plate[..., 1:]])]))[1], (width, height)))
     own = 1.0 if found[0].value is None else found[0].value.red
     assert found[1].value is not None
