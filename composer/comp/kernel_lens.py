@@ -24,6 +24,8 @@ vec4l = wp.types.vector(length=4, dtype=wp.int64)
 ONE = wp.constant(16777216.0)
 HALF_MOST = wp.constant(65504.0)
 NOTHING = wp.constant(1.0 / 4096.0)
+#: Of an iris that sees so much of a slice the rest is like it.
+ENOUGH = wp.constant(0.25)
 
 
 @wp.struct
@@ -41,9 +43,9 @@ class Paths:
 @wp.struct
 class Slice:
     """Samples with near <= depth < far. circle: radius of confusion of the slice, px, with its sign (beyond the focus is
-    positive). The sums begin at (top, left) of the picture, which may lie outside of it. block: the side of those of `wanted`, `close` and the
-    slice's own motion, `drift` (to the next frame and the previous one). wanted: what may be smeared; close: where the
-    slice may be seen."""
+    positive); focus, scale: as in `Circle`. The sums begin at (top, left) of the picture, which may lie outside of it.
+    By blocks of `block` pixels of the sums: wanted, what may be smeared; close, where the slice may be seen; drift, its own
+    motion to the next frame and the previous one. wide: how far around a hidden place its like is looked for."""
 
     near: float
     far: float
@@ -53,6 +55,7 @@ class Slice:
     top: int
     left: int
     block: int
+    wide: int
     wanted: wp.array2d(dtype=wp.uint8)
     close: wp.array2d(dtype=wp.uint8)
     drift: wp.array2d(dtype=wp.vec4)
@@ -273,6 +276,51 @@ def as_light(value: vec4l) -> wp.vec4:
     return wp.vec4(float(value[0]), float(value[1]), float(value[2]), float(value[3])) / ONE
 
 
+@wp.func
+def light_in(sums: Sums, j: int, x0: float, x1: float) -> wp.vec4:
+    """Of a row from x0 to x1, where pixel i reaches from i to i + 1."""
+    a = int(wp.floor(x0))
+    b = int(wp.floor(x1))
+    before = light_to(sums, j, a - 1)
+    till = light_to(sums, j, b - 1)
+    ends = (x1 - float(b)) * as_light(light_to(sums, j, b) - till) - (x0 - float(a)) * as_light(
+        light_to(sums, j, a) - before
+    )
+    return as_light(till - before) + ends
+
+
+@wp.func
+def hidden_in(sums: Sums, j: int, x0: float, x1: float) -> float:
+    a = int(wp.floor(x0))
+    b = int(wp.floor(x1))
+    before = hidden_to(sums, j, a - 1)
+    till = hidden_to(sums, j, b - 1)
+    ends = (x1 - float(b)) * float(hidden_to(sums, j, b) - till) - (x0 - float(a)) * float(
+        hidden_to(sums, j, a) - before
+    )
+    return (float(till - before) + ends) / ONE
+
+
+@wp.func
+def beside(sums: Sums, j: int, i: int, wide: int) -> wp.vec4:
+    """What is known of the slice in a disc of this radius, as it covers there."""
+    light = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    known = float(0.0)
+    step = wp.max(wide / 6, 1)
+    k = int(-wide)
+    while k <= wide:
+        r = wp.clamp(j + k, 0, sums.hidden.shape[0] - 1)
+        reach = wp.sqrt(float(wide * wide - k * k)) + 0.5
+        x0 = float(i) + 0.5 - reach
+        x1 = float(i) + 0.5 + reach
+        light += light_in(sums, r, x0, x1)
+        known += wp.max(2.0 * reach - hidden_in(sums, r, x0, x1), 0.0)
+        k += step
+    if not light[3] > 0.0:
+        return wp.vec4(0.0, 0.0, 0.0, 0.0)
+    return light / wp.max(known, light[3])
+
+
 @wp.kernel
 def gather_kernel(
     row0: int, one: Slice, iris: Iris, sums: Sums, ahead: wp.array2d(dtype=float), layer_top: int, layer_left: int,
@@ -294,30 +342,26 @@ def gather_kernel(
     hidden = float(0.0)
     for k in range(2 * iris.half + 1):
         r = wp.clamp(j + k - iris.half, 0, sums.hidden.shape[0] - 1)
-        # The span from x0 to x1 in pixels, where pixel i reaches from i to i + 1.
         x0 = float(i) + 0.5 + iris.low[k]
         x1 = float(i) + 0.5 + iris.high[k]
-        a = int(wp.floor(x0))
-        b = int(wp.floor(x1))
-        ta = x0 - float(a)
-        tb = x1 - float(b)
-        before = light_to(sums, r, a - 1)
-        till = light_to(sums, r, b - 1)
-        light += as_light(till - before)
-        light += tb * as_light(light_to(sums, r, b) - till) - ta * as_light(light_to(sums, r, a) - before)
-        was = hidden_to(sums, r, a - 1)
-        now = hidden_to(sums, r, b - 1)
-        hidden += float(now - was) / ONE
-        hidden += (tb * float(hidden_to(sums, r, b) - now) - ta * float(hidden_to(sums, r, a) - was)) / ONE
+        light += light_in(sums, r, x0, x1)
+        hidden += hidden_in(sums, r, x0, x1)
     light *= iris.weight
+    hidden = wp.clamp(hidden * iris.weight, 0.0, 1.0)
+    if hidden > NOTHING:
+        # What is hidden looks like what is known in the iris, and where that is little, like what is known around it.
+        known = 1.0 - hidden
+        like = light / wp.max(wp.max(known, light[3]), NOTHING)
+        if known < ENOUGH and one.wide > 0:
+            share = known / ENOUGH
+            like = share * like + (1.0 - share) * beside(sums, j, i, one.wide)
+        light += hidden * like
     if not light[3] > 0.0:
         return
-    known = 1.0 - hidden * iris.weight
-    if known < NOTHING:
-        return
-    light = light / wp.max(known, light[3])
-    if ahead.shape[0] > 0:
-        light *= 1.0 - stands_ahead(one, ahead[one.top + j, one.left + i])
+    if light[3] > 1.0:
+        light = light / light[3]
+    if ahead.shape[0] > 0 and row + layer_top < ahead.shape[0]:
+        light *= 1.0 - stands_ahead(one, ahead[row + layer_top, column + layer_left])
     layer[row, column] = front + (1.0 - front[3]) * light
 
 

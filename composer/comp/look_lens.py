@@ -34,6 +34,8 @@ from composer.guides.passes import GuidePasses
 
 #: Paths are drawn as far as this, px.
 MOST_PATH_PX = 511.0
+#: What hides behind something nearer is looked for as far as this.
+MOST_WIDE_PX = 96
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Lens:
 class Cut:
     """One slice: depths near <= z < far; blocks: uint8 [rows, columns] of the picture, where it has samples; drift: float32
     [rows, columns, 4], their mean motion to the next and the previous frame; path_px: the longest way in the shutter's
-    time; spans: its iris."""
+    time; spans: its iris. wide_px: how far nearer slices spread, so that one sees what they hide."""
 
     near: float
     far: float
@@ -67,6 +69,7 @@ class Cut:
     drift: F32
     path_px: float
     spans: Spans
+    wide_px: int = 0
 
     @property
     def reach_px(self) -> int:
@@ -91,14 +94,15 @@ def cuts_of(guides: GuidePasses, lens: Lens) -> list[Cut]:
     first = np.zeros(len(pixel), bool)
     first[start[:-1][start[1:] > start[:-1]]] = True
     drift, path = _drift(guides, lens, (first, pixel, which, code), shape)
-    made = []
+    made: list[Cut] = []
     for k, (near, far) in enumerate(slices):
         own = samples.depth_m[which == k]
         circle = float(np.mean(lens.circle.radius_px(own.astype(np.float64))))
         optics, radius = lens.optics, abs(circle)
         spans = iris_spans((radius, radius * lens.pixel), optics.blades, optics.turn_deg, circle < 0)
         blocks = (count[k] > 0).astype(np.uint8)
-        made.append(Cut(near, far, circle, blocks, drift[k], float(path[k]), spans))
+        wide = min(max((cut.reach_px for cut in made), default=0), MOST_WIDE_PX)
+        made.append(Cut(near, far, circle, blocks, drift[k], float(path[k]), spans, wide))
     return made
 
 
@@ -193,14 +197,16 @@ def _strips(rows: int, reach: int, pool: Pool) -> list[tuple[int, int]]:
 
 def _slice(cut: Cut, lens: Lens, device: str) -> tuple[Slice, tuple[int, int]]:
     """The slice for kernels, and the size of its sums: all that it reaches, and what may be smeared into that."""
-    more = -(-2 * cut.reach_px // BLOCK)
+    reach = max(cut.reach_px, cut.wide_px)
+    more = -(-2 * reach // BLOCK)
     rows, columns = (np.flatnonzero(cut.blocks.any(axis=k)) for k in (1, 0))
     window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     blocks = np.pad(cut.blocks[window], more)
-    near, far = -(-cut.reach_px // BLOCK), more
+    near, far = -(-reach // BLOCK), more
     one = Slice()
     one.near, one.far, one.circle = cut.near, cut.far, cut.circle_px
     one.focus, one.scale = lens.circle.focus_m, lens.circle.scale_px
+    one.wide = cut.wide_px
     one.top, one.left, one.block = int(rows[0] - more) * BLOCK, int(columns[0] - more) * BLOCK, BLOCK
     close, wanted = (cv2.dilate(blocks, np.ones((2 * n + 1, 2 * n + 1), np.uint8)) for n in (near, far))
     one.close, one.wanted = upload(close, wp.uint8, device), upload(wanted, wp.uint8, device)
@@ -229,7 +235,6 @@ def _iris(spans: Spans, device: str) -> Iris:
 
 def reached(blocks: NDArray[np.uint8], cuts: list[Cut]) -> NDArray[np.uint8]:
     """The blocks of the picture that hold something, and those that the slices reach."""
-    for cut in cuts:
-        n = -(-cut.reach_px // BLOCK)
-        blocks = np.maximum(blocks, cv2.dilate(cut.blocks, np.ones((2 * n + 1, 2 * n + 1), np.uint8)))
-    return blocks
+    n = -(-max((cut.reach_px for cut in cuts), default=0) // BLOCK)
+    wide = np.ones((2 * n + 1, 2 * n + 1), np.uint8)
+    return np.maximum(blocks, cv2.dilate(np.maximum.reduce([cut.blocks for cut in cuts]), wide)) if cuts else blocks
