@@ -95,7 +95,7 @@ class Plot:
         self._pen.text(
             (right - self._font.getlength(across), bottom + self.text_px + 6), across, fill=INK, font=self._font
         )
-        self._pen.text((left, bottom + self.text_px + 6), up, fill=INK, font=self._font)
+        self._pen.text((left + 6, top + 3), up, fill=INK, font=self._font)
 
 
 def _wider(bounds: tuple[float, float], log: bool) -> tuple[float, float]:

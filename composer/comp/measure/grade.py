@@ -2,7 +2,8 @@
 
 Mean and covariance by the linear Monge-Kantorovich map (Pitie and Kokaram 2007; Reinhard et al. 2001 is its diagonal
 kin): of all linear maps with the right outcome the one that moves colours least. Sliced optimal transport (Rabin et al.
-2011) follows the whole distribution; here the affine map nearest to it is taken, because a matrix and an offset keep premultiplied edges right.
+2011) follows the whole distribution; here the affine map nearest to it is taken, because a matrix and an offset keep
+premultiplied edges right.
 """
 
 from __future__ import annotations

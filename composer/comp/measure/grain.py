@@ -38,7 +38,10 @@ BIN_STOPS, LEAST = 0.5, 24
 #: Grain leaves no patch far below its cluster, texture does: a bin with a larger share there shows texture.
 LEFT_BEHIND = 0.1
 #: Above this share of its level, beyond the deepest shadows, a standard deviation is texture.
-COARSEST, DEEP = 0.25, 0.03
+COARSEST, DEEP = 0.18, 0.05
+#: A cluster reaches so many standard deviations down and up; less far up, where weak texture is. Its mean is by that so many
+#: standard deviations too low (a normal distribution cut off there).
+DOWN, UP, CUT = 2.2, 1.2, 0.182
 #: A kernel's half width; what lies beyond is cut off.
 REACH = 4
 
@@ -62,11 +65,11 @@ def measure_grain(sights: Sights) -> tuple[Found[Grain], GrainSamples | None]:
     least = LEAST * (len(sights.frames) if sights.locked else 1)
     if len(patches.place) < 4 * least:
         return nothing("grain: the plate is too small or clipped nearly everywhere", len(patches.place)), None
-    chosen = _flattest(patches, _end_of(sights), least)
+    chosen, spread = _flattest(patches, _end_of(sights), least)
     if not len(chosen):
         return nothing(f"grain: too few flat patches, {how}: everything in the plate has texture"), None
     flat = patches.some(chosen)
-    variance = (flat.residual**2).mean(axis=1)
+    variance = (flat.residual**2).mean(axis=1) / (1 - CUT * spread)
     if np.median(variance) <= 0:
         return nothing("grain: none: flat areas are exactly flat", len(chosen)), None
     covariance = _covariance(flat, variance)
@@ -81,7 +84,6 @@ def measure_grain(sights: Sights) -> tuple[Found[Grain], GrainSamples | None]:
     grain = Grain(level, table, kernel.astype(np.float32), mix)
     line = np.stack([_line(flat.level[:, c], true[:, c]) for c in range(3)])
     frequency, seen, modelled = _spectra(shape, kernel, mix)
-    spread = float(np.mean([spread_of_variance(s) for s in shape]))
     evidence = GrainSamples(
         flat.place, PATCH, flat.level, true, line, frequency, seen, modelled, correlation
     )  # fmt: skip
@@ -142,21 +144,23 @@ def _usable(patches: F64, ended: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return ~cut(ended).any(axis=1) & np.isfinite(patches).all(axis=(1, 2))
 
 
-def _flattest(patches: _Patches, top: float, least: int) -> Index:
+def _flattest(patches: _Patches, top: float, least: int) -> tuple[Index, float]:
     """Which patches show grain only: at each level those of the first cluster of variance. top: where the medium ends,
-    inf where it doesn't."""
+    inf where it doesn't. And the spread of a patch's variance, over its mean."""
     mean = patches.level.mean(axis=1)
     stops = np.log2(np.maximum(mean, 1e-4))
     bins = np.floor((stops - np.percentile(stops, 0.5)) / BIN_STOPS).astype(int)
     variance = (patches.residual**2).mean(axis=1)
+    # Within a bin the brighter patches have more grain: that is taken out, first roughly, then by the line that was found
+    slant = 0.01 + np.maximum(mean, 0)
     spread, chosen = 0.2, np.zeros(0, dtype=np.int64)
     for _ in range(2):
         members = [np.flatnonzero(bins == b) for b in np.unique(bins[bins >= 0])]
-        found = [m[_first_cluster(variance[m], spread)] for m in members if len(m) >= least]
+        found = [m[_first_cluster(variance[m] / slant[m, None], spread)] for m in members if len(m) >= least]
         found = [f for f in found if len(f) >= least]
         found = [f for f in found if not _too_coarse(patches.level[f], variance[f])]
         if len(found) < 2 or sum(map(len, found)) < 4 * least:
-            return np.zeros(0, dtype=np.int64)
+            return np.zeros(0, dtype=np.int64), spread
         level = np.array([patches.level[f].mean() for f in found])
         fair = _without_texture(
             level, np.array([variance[f].mean() for f in found]), np.array([len(f) for f in found]), top
@@ -166,28 +170,38 @@ def _flattest(patches: _Patches, top: float, least: int) -> Index:
         centre = np.diag(covariance[LAG, LAG])
         if (centre <= 0).any():
             break
-        spread = float(
-            np.clip(np.mean([spread_of_variance(covariance[..., c, c] / centre[c]) for c in range(3)]), 0.1, 0.4)
-        )
-    return chosen
+        spread = _spread(covariance)
+        floor, slope = _line(mean[chosen], variance[chosen].mean(axis=1))
+        slant = np.maximum(floor + slope * np.maximum(mean, 0), 1e-14)
+    return chosen, spread
+
+
+def _spread(covariance: F64) -> float:
+    """Standard deviation of a patch's variance over its mean, the channels' mean, for grain with this autocovariance.
+    Variances of correlated channels go together by their correlation squared."""
+    centre = covariance[LAG, LAG]
+    scale = np.sqrt(np.diag(centre))
+    each = np.array([spread_of_variance(covariance[..., c, c] / centre[c, c]) for c in range(3)])
+    together = (centre / np.outer(scale, scale)) ** 2 * np.outer(each, each)
+    return float(np.clip(np.sqrt(together.mean()), 0.05, 0.4))
 
 
 def _first_cluster(variance: F64, spread: float) -> Index:
     """Index of the patches that gather at the low end of variance [N, 3]."""
     low = np.sort(variance, axis=0)[: max(3, len(variance) // 20)]
-    centre = np.maximum(np.median(low, axis=0), 1e-14)
+    centre = np.maximum(np.median(low, axis=0), 1e-12)
     inside = np.zeros(len(variance), dtype=bool)
     for _ in range(40):
         # The channels agree about what is flat; their mean is less noisy than each
         ratio = (variance / centre).mean(axis=1)
-        inside = np.abs(ratio - 1) < 2.2 * spread
+        inside = (ratio > 1 - DOWN * spread) & (ratio < 1 + UP * spread)
         if not inside.any():
             return np.zeros(0, dtype=np.int64)
-        moved = np.maximum(np.mean(variance[inside], axis=0), 1e-14)
+        moved = np.maximum(np.mean(variance[inside], axis=0) / (1 - CUT * spread), 1e-12)
         if np.allclose(moved, centre, rtol=1e-3):
             break
         centre = moved
-    below = ((variance / centre).mean(axis=1) < 1 - 2.2 * spread).sum()
+    below = ((variance / centre).mean(axis=1) < 1 - DOWN * spread).sum()
     return np.flatnonzero(inside) if below <= LEFT_BEHIND * inside.sum() + 2 else np.zeros(0, dtype=np.int64)
 
 
@@ -205,7 +219,7 @@ def _without_texture(level: F64, variance: F64, count: Index, top: float) -> NDA
         for j in range(i + 1, len(level)):
             slope = (variance[j] - variance[i]) / (level[j] - level[i])
             candidates.append((slope, variance[i] - slope * level[i]))
-    weight, shoulder = np.sqrt(count), level > 0.4 * top
+    weight, shoulder = count**0.25, level > 0.4 * top
     best, kept = -np.inf, np.ones(len(level), dtype=bool)
     for slope, floor in candidates:
         if slope < 0 or floor < 0:

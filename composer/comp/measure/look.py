@@ -83,7 +83,7 @@ def measure_sights(sights: Sights) -> Measured:
     edge, edge_samples = measure_edges(sights)
     air, air_samples = measure_air(sights)
     vignette, lens_samples = measure_vignette(sights)
-    fringe = measure_fringe(edge_samples, size)
+    fringe = measure_fringe(edge_samples, size, sights.locked)
     return Measured(
         tuple(s.number for s in sights.frames),
         size,

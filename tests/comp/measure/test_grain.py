@@ -80,8 +80,8 @@ def test_a_picture_without_grain_has_none() -> None:
     assert found.value is None or found.value.variance.max() < 1e-9
 
 
-@pytest.mark.parametrize("read", [crissy, uhaul], ids=["crissy", "uhaul"])
-def test_grain_added_to_a_real_plate_adds_up(shared_data: Path, read) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(("read", "within"), [(crissy, 0.1), (uhaul, 0.15)], ids=["crissy", "uhaul"])
+def test_grain_added_to_a_real_plate_adds_up(shared_data: Path, read, within) -> None:  # type: ignore[no-untyped-def]
     """Variances of independent noise add: what is found after less what was found before is what was put on."""
     plate = read(shared_data)
     before, _ = measure_grain(sights_of([plate]))
@@ -93,7 +93,7 @@ def test_grain_added_to_a_real_plate_adds_up(shared_data: Path, read) -> None:  
             own = np.interp(level, before.value.level, before.value.variance[c])
             put_on = _variance(level, 1e-5, slope)
             measured = np.interp(level, after.value.level, after.value.variance[c])
-            assert measured == pytest.approx(own + put_on, rel=0.1), (level, c)
+            assert measured == pytest.approx(own + put_on, rel=within), (level, c)
 
 
 def test_grain_made_from_the_model_is_the_plates(shared_data: Path) -> None:
