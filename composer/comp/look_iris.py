@@ -59,7 +59,7 @@ class Spans:
 
 def iris_spans(radius_px: tuple[float, float], blades: int, turn_deg: float, flipped: bool) -> Spans:
     """radius_px: along x and y (they differ where pixels are not square). A polygon has the area of the circle. flipped:
-    nearer than the focus the iris is seen upside down."""
+    turned by half a turn."""
     rx, ry = (max(r, POINT_PX) for r in radius_px)
     # A polygon's corners lie further out than the circle of its area.
     stretch = 1.0 if blades == 0 else math.sqrt(2 * math.pi / (blades * math.sin(2 * math.pi / blades)))

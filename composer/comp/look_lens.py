@@ -99,7 +99,8 @@ def cuts_of(guides: GuidePasses, lens: Lens) -> list[Cut]:
         own = samples.depth_m[which == k]
         circle = float(np.mean(lens.circle.radius_px(own.astype(np.float64))))
         optics, radius = lens.optics, abs(circle)
-        spans = iris_spans((radius, radius * lens.pixel), optics.blades, optics.turn_deg, circle < 0)
+        # Light is gathered, so the iris is turned round; and nearer than the focus it is seen upside down.
+        spans = iris_spans((radius, radius * lens.pixel), optics.blades, optics.turn_deg, circle >= 0)
         blocks = (count[k] > 0).astype(np.uint8)
         wide = min(max((cut.reach_px for cut in made), default=0), MOST_WIDE_PX)
         made.append(Cut(near, far, circle, blocks, drift[k], float(path[k]), spans, wide))
