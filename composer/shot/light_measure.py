@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from composer.camera.camera import Camera
 from composer.errors import InputError
 from composer.shot.ground import Ground
-from composer.shot.light import GROUND_ALBEDO, angles_of, direction_of, ground_pixels, sun_of_picks
+from composer.shot.holdout import open_holdout
+from composer.shot.light import EXPOSURE_FRAMES, GROUND_ALBEDO, REACH_M, angles_of, direction_of, sun_of_picks
 from composer.shot.located import located
 from composer.shot.plate import Plate
 from composer.shot.schema import BallSpec, GlowSpec, LightSpec, ShotFile, SunSpec
@@ -30,6 +31,8 @@ APART, STOPS, PART = 2.2, 0.8, 0.06
 #: A ball is looked at within this part of its radius: its rim is blurred into what is behind it.
 _WITHIN = 0.94
 _MOST_PIXELS = 12_000
+#: A matte hides the ground from here on; so does what stands nearer than this part of the ground's distance.
+_HIDES, _BEFORE = 0.02, 0.97
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def measure_light(shot: ShotFile, plate: Plate, camera: Camera, ground: Ground) 
         with located(shot, "light", "ball"):
             return measure_ball(spec.ball, plate, camera)
     direction = _given_direction(spec.sun, camera, ground)
-    rgb, where = ground_pixels((), plate, camera, ground)
+    rgb, where = open_ground(shot, plate, camera, ground)
     return measure_ground(rgb, where, np.asarray(plate.color.luminance_weights(), dtype=np.float64), direction)
 
 
@@ -71,6 +74,33 @@ def _given_direction(sun: SunSpec | None, camera: Camera, ground: Ground) -> F64
 
 
 # --- ground ---------------------------------------------------------------------------------------------------------
+
+
+def open_ground(shot: ShotFile, plate: Plate, camera: Camera, ground: Ground) -> tuple[F64, str]:
+    """ACEScg pixels [N, 3] of the ground in the plate, on the first, middle and last frame, and what they are in words.
+    What a matte holds out or a picture of depth shows before the ground is left out; difference mattes are not made."""
+    specs = [s for s in shot.holdouts if s.kind != "difference"]
+    holdouts = [open_holdout(shot, s, plate, camera) for s in specs]
+    n = len(plate.frames)
+    picked = sorted({plate.frames[round(i * (n - 1) / max(EXPOSURE_FRAMES - 1, 1))] for i in range(EXPOSURE_FRAMES)})
+    width, height = plate.size_px
+    step = max(1, round((width * height / 40_000) ** 0.5))
+    ys, xs = np.mgrid[step // 2 : height : step, step // 2 : width : step]
+    found = []
+    for frame in picked:
+        view = camera.view(frame)
+        rays = view.rays(np.stack([xs + 0.5, ys + 0.5], axis=-1))
+        away = np.linalg.norm(ground.intersect(view.position_m, rays) - view.position_m, axis=-1)
+        with np.errstate(invalid="ignore"):
+            seen = away < REACH_M
+            for holdout in (h(frame) for h in holdouts):
+                before = np.ndim(holdout.depth_m) == 0
+                if not before:
+                    depth = np.asarray(holdout.depth_m)[ys, xs]
+                    before = depth < _BEFORE * away / np.linalg.norm(rays, axis=-1)
+                seen &= ~((holdout.alpha[ys, xs] > _HIDES) & before)
+        found.append(plate.read_working(frame)[ys, xs][seen].astype(np.float64))
+    return np.concatenate(found), f"open ground in frames {', '.join(map(str, picked))}"
 
 
 def measure_ground(rgb: F64, where: str, weights: F64, direction: F64 | None) -> MeasuredLight:

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.looks import guides_of, laid_in
 from support.plates import crissy, gaussian_kernel, grained, sights_of, uhaul
 
 from composer.comp.measure.grain import measure_grain
 from composer.comp.measure.patches import LAG, PATCH, autocovariance, cut, kept_share, without_surface
+from composer.comp.plate_look import Grain, PlateLook
 
 F64 = NDArray[np.float64]
+WIDE = (PATCH * 14, PATCH * 14)
 WHITE = np.stack([gaussian_kernel(0.01)] * 3)
 SOFT = np.stack([gaussian_kernel(s) for s in (0.8, 0.7, 1.0)])
 LEANING = np.linalg.cholesky(np.array([[1.0, 0.4, 0.3], [0.4, 1.0, 0.5], [0.3, 0.5, 1.0]]))
@@ -96,7 +99,8 @@ def test_grain_added_to_a_real_plate_adds_up(shared_data: Path, read, within) ->
             assert measured == pytest.approx(own + put_on, rel=within), (level, c)
 
 
-def test_grain_made_from_the_model_is_the_plates(shared_data: Path) -> None:
+@pytest.mark.parametrize("by", ["a plain synthesis", "the compositor"])
+def test_grain_made_from_the_model_is_the_plates(shared_data: Path, by: str) -> None:
     """At three levels of a real sky: variance within 10 % of the plate's, and the same spectrum. The oracle is the plain
     variance and periodogram of patches beside their planes."""
     plate = crissy(shared_data)
@@ -109,14 +113,25 @@ def test_grain_made_from_the_model_is_the_plates(shared_data: Path) -> None:
         level = float(np.percentile(means, share))
         some = np.argsort(np.abs(means - level))[:120]
         mean = sky[some].mean(axis=(0, 1))
-        flat = np.broadcast_to(mean, (PATCH * 12, PATCH * 12, 3))
-        variance = np.stack([np.interp(flat[..., c], model.level, model.variance[c]) for c in range(3)], axis=-1)
-        made = cut(grained(flat, variance, model.kernel.astype(np.float64), model.mix, share))
+        made = cut(_synthesised(model, mean, share) if by == "a plain synthesis" else _composited(model, mean, share))
         ratio = _plain_variance(made) / _plain_variance(sky[some])
         assert np.abs(ratio - 1).max() < 0.1, (level, ratio)
         ours, plates = _rings(made), _rings(sky[some])
         assert np.abs(ours / plates - 1).mean() < 0.15
         assert np.corrcoef(ours.ravel(), plates.ravel())[0, 1] > 0.98
+
+
+def _synthesised(model: Grain, rgb: F64, seed: int) -> F64:
+    flat = np.broadcast_to(rgb, (*WIDE, 3))
+    variance = np.stack([np.interp(flat[..., c], model.level, model.variance[c]) for c in range(3)], axis=-1)
+    return grained(flat, variance, model.kernel.astype(np.float64), model.mix, seed)
+
+
+def _composited(model: Grain, rgb: F64, frame: int) -> F64:
+    """A crowd of one colour that fills the picture, with the grain that a frame gets."""
+    guides = guides_of((rgb, np.ones(WIDE, np.float32), 20.0))
+    plate = np.broadcast_to(rgb.astype(np.float32), (*WIDE, 3)).copy()
+    return laid_in(PlateLook(grain=model), guides, plate, frame=frame).rgb.astype(np.float64)
 
 
 def _beside_planes(patches: F64) -> F64:
