@@ -7,9 +7,12 @@ the lens and the medium are read from the sharp end of the distribution.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from composer.comp.measure.measured import EdgeSamples, Found, nothing
 from composer.comp.measure.sights import Sight, Sights, clipped
@@ -20,11 +23,14 @@ F64 = NDArray[np.float64]
 
 #: One edge at most is taken from each square of so many pixels, and so many from a frame.
 CELL, MOST = 16, 800
-#: A patch is an edge where its gradients agree in direction this well, and the fit leaves no more than LEFT of the rise. Of
-#: those, the CLEAR ones are taken, or the clearest ENOUGH: beside other things a step looks sharper than it is.
-COHERENT, LEFT, CLEAR, ENOUGH = 0.85, 0.09, 0.045, 80
-#: The plate's spread: this percentile of all good edges.
-SHARP = 15.0
+#: A patch is an edge where its gradients agree in direction this well, and the fit leaves no more than LEFT of the rise.
+COHERENT, LEFT = 0.85, 0.09
+#: Of those, the clear ones count: no zone beside the edge is further off the fit than this part of the rise (or the ENOUGH
+#: best in that). Beside other things a step looks sharper than it is.
+CLEAR, ENOUGH = 0.04, 40
+_ZONES_PX = (1.8, 3.0, 4.5, 6.5)
+#: The plate's spread: this percentile of the clear edges.
+SHARP = 20.0
 LEAST = 25
 
 
@@ -92,12 +98,24 @@ def _edges_of(sight: Sight) -> EdgeSamples | None:
     x, y, _ = offsets()
     along = normal[:, :1] * x + normal[:, 1:] * y - green.offset_px[:, None]
     profile = (patches[..., 1] - green.low[:, None]) / green.rise[:, None]
+    off = _off_the_fit(profile, along, green.sigma_px)
     middle = at + 0.5 + normal * green.offset_px[:, None]
     place = np.column_stack([np.full(len(at), sight.number), middle])
     return EdgeSamples(
-        place, green.sigma_px, normal, np.stack(shifts, axis=1), green.residual,
+        place, green.sigma_px, normal, np.stack(shifts, axis=1), off,
         np.ones(len(at), dtype=bool), along.ravel(), profile.ravel(),
     )  # fmt: skip
+
+
+def _off_the_fit(profile: F64, along: F64, sigma_px: F64) -> F64:
+    """How far the worst zone beside each edge [N] is off the fit, in parts of the rise: other edges near it, halos."""
+    rest = profile - ndtr(along / sigma_px[:, None])
+    worst = np.zeros(len(profile))
+    for near, far in pairwise(_ZONES_PX):
+        for side in (-1, 1):
+            zone = (side * along >= near) & (side * along < far)
+            worst = np.maximum(worst, np.abs((rest * zone).sum(axis=1)) / np.maximum(zone.sum(axis=1), 1))
+    return worst
 
 
 def _good(fit: Steps) -> NDArray[np.bool_]:

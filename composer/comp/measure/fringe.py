@@ -71,4 +71,6 @@ def _slope(terms: F64, shift: F64) -> tuple[float, float]:
         rest = shift - terms @ found
         scale = max(1.4826 * float(np.median(np.abs(rest))), 1e-4)
         weight = np.clip(1 - (rest / (4.7 * scale)) ** 2, 0, None) ** 2
-    return float(found[0]), scale * float(np.sqrt(np.linalg.inv((terms * weight[:, None]).T @ terms + 1e-9 * np.eye(3))[0, 0]))
+    return float(found[0]), scale * float(
+        np.sqrt(np.linalg.inv((terms * weight[:, None]).T @ terms + 1e-9 * np.eye(3))[0, 0])
+    )

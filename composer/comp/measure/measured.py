@@ -53,9 +53,9 @@ class GrainSamples:
 @dataclass(frozen=True)
 class EdgeSamples:
     """place: float64 [N, 3], frame, x, y of an edge. sigma_px: [N], its spread. normal: [N, 2]. shift_px: [N, 2],
-    where red and blue lie beside green along the normal. left: [N], of the rise, by the fit. chosen: bool [N], those that
-    the spread is taken from.
-    distance, profile: [M], all chosen edges laid over each other, from 0 dark to 1 bright."""
+    where red and blue lie beside green along the normal. left: [N], by the fit in the worst zone beside the edge, in
+    parts of the rise. chosen: bool [N], those that the spread is taken from. distance, profile: [M], all chosen edges
+    laid over each other, from 0 dark to 1 bright."""
 
     place: F64
     sigma_px: F64
