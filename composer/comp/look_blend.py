@@ -214,7 +214,7 @@ def _light_around(
         pool.run(work, pool.split(rows, 8))
 
     placed = [pictures.layer, pictures.top, pictures.left]
-    launch(around_kernel, [top, left, step, pictures.plate, *placed, one])
+    launch(around_kernel, [top, left, step, pictures.plate, pictures.shadow, *placed, one])
     launch(blur_kernel, [1, weight, one, two])
     launch(blur_kernel, [0, weight, two, one])
     pictures.around = one
