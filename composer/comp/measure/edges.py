@@ -30,7 +30,7 @@ COHERENT, LEFT = 0.85, 0.09
 CLEAR, ENOUGH = 0.04, 40
 _ZONES_PX = (1.8, 3.0, 4.5, 6.5)
 #: The plate's spread: this percentile of the clear edges.
-SHARP = 20.0
+SHARP = 15.0
 LEAST = 25
 
 
