@@ -32,6 +32,7 @@ from composer.render.control import control_range
 from composer.render.depends import code_digest, frame_key
 from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
 from composer.render.manifest import FrameRecord, is_done, put_together, remember_shot, write_manifest, write_record
+from composer.render.match import match_notes
 from composer.render.painters import PaintAsk, open_painters
 from composer.render.people import people_on
 from composer.render.quality import Quality
@@ -128,7 +129,7 @@ def prepare_jobs(
         stage = _small(stage, width_px)
         shot = stage.shot
     painters = open_painters(stage, people, quality, ask or PaintAsk(), device, told)
-    notes = (*stage.notes, *people.notes)
+    notes = (*stage.notes, *people.notes, *match_notes(stage))
     if not painters and quality.paints:
         notes += (
             f"quality {quality.name}: no bundle is named (paint.bundle, --bundle): the guide render is delivered",
