@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from composer.review.desk import Desk
-from composer.review.server import LayoutServer
+from composer.review.layout_app import layout_app
+from composer.review.server import PageServer
 from composer.shot.load import load_shot
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
@@ -55,7 +56,7 @@ def opened(chromium: playwright.Browser, make_shot, request: pytest.FixtureReque
     shot = make_shot(frames=2)
     shot.write_text(shot.read_text() + "# the end\n")
     desk = Desk(shot)
-    with LayoutServer(desk, 0) as server:
+    with PageServer(layout_app(desk), 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         context = chromium.new_context(viewport={"width": 1400, "height": 900}, color_scheme=request.param)
         page = context.new_page()
@@ -65,7 +66,7 @@ def opened(chromium: playwright.Browser, make_shot, request: pytest.FixtureReque
         page.on(
             "console", lambda m: faults.append(m.text) if m.type == "error" and "status of 422" not in m.text else None
         )
-        page.goto(server.address(1001))
+        page.goto(server.address(frame=1001))
         page.get_by_text("point at a soldier").wait_for(timeout=60_000)
         made = Opened(page, shot)
         made.extent = desk.state(1001)["extent"]
