@@ -21,6 +21,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from composer.errors import InputError, InputErrors, MachineError, MusterError, Where
 from composer.review.guard import Guard, Refused, Rules
@@ -30,6 +31,20 @@ SHORTEST_TOKEN = 16
 #: Connections at a time; what is more is told to come again.
 MOST_CONNECTIONS = 64
 _KINDS = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
+
+
+class Hasty(H11Protocol):
+    """Puts out who opens a connection and does not say in time what he wants."""
+
+    header_s = 15.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(self.header_s, self._hurry)
+
+    def _hurry(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
 
 
 class PageServer:
@@ -52,7 +67,7 @@ class PageServer:
         self.hosts = tuple(f"{name}:{self.server_port}" for name in names)
         self.rules = Rules(self.hosts, self.token, frozenset(app.state.open_paths))
         config = uvicorn.Config(
-            Guard(app, self.rules), loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None,
+            Guard(app, self.rules), loop="asyncio", http=Hasty, ws="none", lifespan="off", log_config=None,
             access_log=False, server_header=False, date_header=False, proxy_headers=False,
             limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=15, timeout_graceful_shutdown=3,
             h11_max_incomplete_event_size=16384,
