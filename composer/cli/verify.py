@@ -14,7 +14,9 @@ HELP = "whether a delivery is what was rendered"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("delivery", type=Path, metavar="DIR", help="a delivery: OUT/<shot>/<version>, or OUT/<shot>/options")
+    parser.add_argument(
+        "delivery", type=Path, metavar="DIR", help="a delivery: OUT/<shot>/<version>, or OUT/<shot>/options"
+    )
     parser.add_argument(
         "--trust", type=Path, metavar="PEM", help="certificates of who may have signed (default: anybody)"
     )

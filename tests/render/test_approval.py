@@ -51,7 +51,7 @@ def test_nobody_asks_for_it_unless_the_shot_does_and_the_render_is_final(shot: S
     calm = shot.model_copy(update={"review": shot.review.model_copy(update={"approval": "none"})})
     assert needed_approval(calm, FINAL, tmp_path, None, 30) is None
     assert needed_approval(shot, DRAFT, tmp_path, None, 30) is None
-    with pytest.raises(InputError, match="asks for an approval.*no verdict.*muster review"):
+    with pytest.raises(InputError, match=r"asks for an approval.*no verdict.*muster review"):
         needed_approval(shot, FINAL, tmp_path, None, 30)
 
 
@@ -100,7 +100,9 @@ def test_an_approved_version_counts_by_its_soldiers(shot: ShotFile, tmp_path: Pa
     version = tmp_path / "tiny" / "v000"
     (version / "exr").mkdir(parents=True)
     (version / "exr/a.exr").write_bytes(b"x")
-    told = replace(one, do="approve", kind="version", item="v000", file="exr/a.exr", sha256=sha256_file(version / "exr/a.exr"))
+    told = replace(
+        one, do="approve", kind="version", item="v000", file="exr/a.exr", sha256=sha256_file(version / "exr/a.exr")
+    )
     add(version, told, local_key())
     assert needed_approval(shot, FINAL, tmp_path, None, 30)["approved"] == "v000"
     with pytest.raises(InputError, match="v000 has 30 soldiers"):
@@ -122,7 +124,7 @@ def test_a_ledger_that_was_touched_gives_no_leave(shot: ShotFile, tmp_path: Path
     decided(tmp_path, "reject")
     file = tmp_path / "tiny/options" / NAME
     file.write_bytes(file.read_bytes().replace(b'"reject"', b'"approve"'))
-    with pytest.raises(InputError, match="cannot be trusted.*signature does not hold"):
+    with pytest.raises(InputError, match=r"cannot be trusted.*signature does not hold"):
         needed_approval(shot, FINAL, tmp_path, None, 30)
 
 

@@ -18,7 +18,20 @@ from composer.errors import InputError, MachineError
 from composer.render import decisions
 from composer.render.decisions import NAME, Decision, add, read, standing
 
-ONE = Decision("comment", "option", "tiny", "30", 30, {"count": 30}, 1001, "30/exr/a.exr", "ab" * 32, "Ada", "hm", (((0, 0), (0.5, 1)),))
+ONE = Decision(
+    "comment",
+    "option",
+    "tiny",
+    "30",
+    30,
+    {"count": 30},
+    1001,
+    "30/exr/a.exr",
+    "ab" * 32,
+    "Ada",
+    "hm",
+    (((0, 0), (0.5, 1)),),
+)
 
 
 def fill(folder: Path, count: int = 4) -> Path:
@@ -39,8 +52,6 @@ def test_a_line_is_signed_by_a_key_that_another_program_can_check(tmp_path: Path
     lines = read(tmp_path)
     assert [line.wrong for line in lines] == ["", ""] and lines[0].decision == replace(ONE, text="note 0")
     assert read(tmp_path / "elsewhere") == ()
-
-
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,9 @@ class Client:
         """A request as it is written, nothing tidied."""
         usual = [f"Host: {self.server.hosts[0]}", f"X-Muster-Token: {self.server.token}", "Connection: close"]
         named = {h.split(":", 1)[0].lower() for h in headers}
-        lines = [h for h in usual if h.split(":", 1)[0].lower() not in named] + [h for h in headers if not h.endswith(":-")]
+        lines = [h for h in usual if h.split(":", 1)[0].lower() not in named] + [
+            h for h in headers if not h.endswith(":-")
+        ]
         text = f"{method} {target} HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n"
         with socket.create_connection(("127.0.0.1", self.server.server_port), timeout=30) as line:
             line.sendall(text.encode("utf-8") + body)
@@ -94,7 +96,9 @@ def test_no_spelling_of_a_path_leads_out(client: Client, way: str) -> None:
         assert status in (400, 403, 404, 422) and b"s3cret" not in body, (target, status)
 
 
-@pytest.mark.parametrize("target", ["/30", "/30/", "/api", "/api/", "/exr/", "/page", "//", "/options.json", "/decisions.jsonl", "*"])
+@pytest.mark.parametrize(
+    "target", ["/30", "/30/", "/api", "/api/", "/exr/", "/page", "//", "/options.json", "/decisions.jsonl", "*"]
+)
 def test_there_are_no_listings_and_no_files_but_the_pages_own(client: Client, target: str) -> None:
     status, body = client.raw(target)
     assert status in (400, 404) and b"manifest" not in body
@@ -208,7 +212,9 @@ def test_another_address_has_its_own_name_and_still_a_token(options_folder: Path
     app = review_app(Table([options_folder]), ColorManager.open())
     with PageServer(app, 0, "127.0.0.2", "abcdefgh12345678") as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        assert server.hosts[0] == f"127.0.0.2:{server.server_port}" and server.address().endswith("?token=abcdefgh12345678")
+        assert server.hosts[0] == f"127.0.0.2:{server.server_port}" and server.address().endswith(
+            "?token=abcdefgh12345678"
+        )
         for host, token, status in ((server.hosts[0], server.token, 200), (server.hosts[0], "x", 403)):
             line = http.client.HTTPConnection("127.0.0.2", server.server_port, timeout=30)
             line.request("GET", "/api/state", headers={"Host": host, "X-Muster-Token": token})

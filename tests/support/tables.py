@@ -32,7 +32,9 @@ def _options_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = SHOT.format(ext="exr", space="Linear Rec.709 (sRGB)", seed=7, count=30)
     (folder / "shot.yaml").write_text(text)
     shot = load_shot(folder / "shot.yaml")
-    ask = made.Ask(options_of(shot, ",".join(map(str, COUNTS))), load_quality("preview"), load_rates(None), folder, "3", 192)
+    ask = made.Ask(
+        options_of(shot, ",".join(map(str, COUNTS))), load_quality("preview"), load_rates(None), folder, "3", 192
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(made, "measure", quick)
         patch.setattr(made, "write_sheets", lambda *_, **__: None)
