@@ -243,5 +243,5 @@ def _text(value: object) -> str | None:
 
 def _encoded(picture: Image.Image, kind: str) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **({"quality": 90} if kind == "JPEG" else {"compress_level": 3}))
+    picture.save(buffer, kind, **({"quality": 92, "subsampling": 0} if kind == "JPEG" else {"compress_level": 3}))
     return buffer.getvalue()
