@@ -135,6 +135,10 @@ def new_app(pages: Mapping[str, str]) -> FastAPI:
     def _http(_: Request, error: HTTPException) -> JSONResponse:
         return told(error.status_code, "there is nothing here" if error.status_code == 404 else str(error.detail))
 
+    @app.exception_handler(Exception)
+    def _fault(_: Request, error: Exception) -> JSONResponse:  # a page must not die of a fault; it shows it
+        return told(500, f"a fault in Muster itself: {type(error).__name__}: {error}")
+
     return app
 
 

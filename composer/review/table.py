@@ -52,14 +52,16 @@ class Table:
         self.folders, self.key = tuple(folders), local_key()
         self.written = 0
         self._lock = threading.Lock()
+        self._stamp = _stamp(self.folders)
         self._catalog = open_catalog(self.folders)
+        self._read: dict[Path, tuple[tuple[int, int], tuple[Line, ...]]] = {}
 
     @property
     def catalog(self) -> Catalog:
-        """As it is now: options come in one by one while they are made."""
+        """As it is now: options come in one by one while they are made, and may be made anew."""
         with self._lock:
-            if not self._catalog.complete:
-                self._catalog = open_catalog(self.folders)
+            if (stamp := _stamp(self.folders)) != self._stamp:
+                self._catalog, self._stamp = open_catalog(self.folders), stamp
             return self._catalog
 
     def state(self) -> dict[str, object]:
@@ -79,16 +81,21 @@ class Table:
 
     def decided(self) -> dict[str, object]:
         """Every line about what is on the table, oldest first, and how each item stands."""
-        items = self.catalog.items.values()
-        lines = [(line, item) for item in items for line in self._lines(item) if _is_about(line, item)]
-        lines.sort(key=lambda pair: pair[0].at)
-        wrong = [f"{place / decisions.NAME}: line {n}: {why}" for place, n, why in self._wrong()]
+        items = tuple(self.catalog.items.values())
+        ledgers = {place: self._lines(place) for place in dict.fromkeys(item.ledger for item in items)}
+        lines = [line for item in items for line in ledgers[item.ledger] if _is_about(line, item)]
         states = {}
         for item in items:
-            last = decisions.standing(self._lines(item)).get(item.name)
+            last = decisions.standing(ledgers[item.ledger]).get(item.name)
             if last and last.decision:
                 states[item.name] = {"do": last.decision.do, "who": last.decision.who, "at": last.at}
-        return {"lines": [_line(line) for line, _ in lines], "states": states, "wrong": wrong}
+        wrong = [
+            f"{place.name}/{decisions.NAME}: line {line.number}: {line.wrong}"
+            for place, all_lines in ledgers.items()
+            for line in all_lines
+            if line.wrong
+        ]
+        return {"lines": [_line(line) for line in sorted(lines, key=lambda x: x.at)], "states": states, "wrong": wrong}
 
     def decide(self, asked: Asked) -> dict[str, object]:
         """Sign and keep one decision. Raises InputError."""
@@ -111,12 +118,26 @@ class Table:
             self.written += 1
         return self.decided()
 
-    def _lines(self, item: Item) -> tuple[Line, ...]:
-        return decisions.read(item.ledger)
+    def _lines(self, place: Path) -> tuple[Line, ...]:
+        """A ledger, checked again only where it has changed."""
+        try:
+            status = (place / decisions.NAME).stat()
+        except FileNotFoundError:
+            return ()
+        stamp = status.st_mtime_ns, status.st_size
+        with self._lock:
+            known = self._read.get(place)
+        if known is None or known[0] != stamp:
+            known = stamp, decisions.read(place)
+            with self._lock:
+                self._read[place] = known
+        return known[1]
 
-    def _wrong(self) -> list[tuple[Path, int, str]]:
-        places = dict.fromkeys(item.ledger for item in self.catalog.items.values())
-        return [(place, line.number, line.wrong) for place in places for line in decisions.read(place) if line.wrong]
+
+def _stamp(folders: Sequence[Path]) -> tuple[tuple[str, int], ...]:
+    """Changes when an index or a manifest is written."""
+    found = [p for f in folders for name in ("options.json", "manifest.json") for p in (f / name, *f.glob(f"*/{name}"))]
+    return tuple((str(p), p.stat().st_mtime_ns) for p in found if p.is_file())
 
 
 def _is_about(line: Line, item: Item) -> bool:
@@ -132,6 +153,7 @@ def _told(item: Item) -> dict[str, object]:
         "lines": item.lines,
         "price": item.price,
         "passes": overlays_of(item.parts),
+        "made": max(path.stat().st_mtime_ns for path in item.exr.values()) // 1_000_000,
     }
 
 

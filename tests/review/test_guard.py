@@ -243,3 +243,14 @@ def test_a_bucket_is_each_callers_own() -> None:
     assert bucket.takes("b", 0.0) and bucket.takes("a", 1.0) and not bucket.takes("a", 1.0)
     fresh = replace(Bucket(1, 0), burst=5)
     assert sum(fresh.takes("a", float(i)) for i in range(10)) == 5
+
+
+def test_a_fault_is_shown_and_the_server_lives(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Table) -> dict[str, object]:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(Table, "decided", broken)
+    status, body = client.raw("/api/decisions")
+    assert status == 500 and "a fault in Muster itself: ZeroDivisionError: oh" in json.loads(body)["errors"][0]
+    monkeypatch.undo()
+    assert client.raw("/api/decisions")[0] == 200

@@ -220,9 +220,10 @@ function strip() {
 }
 
 function take(state) {
-  const first = app.state === null, before = JSON.stringify(app.state?.items);
+  const before = JSON.stringify(app.state?.items);
   app.state = state;
-  if (JSON.stringify(state.items) === before) return;
+  if (JSON.stringify(state.items) === before) return false;
+  app.pictures.forget();  // some may have been made anew
   app.items = new Map(state.items.map((item) => [item.name, item]));
   document.title = `${state.shot}: review`;
   $("title").textContent = state.shot;
@@ -234,8 +235,9 @@ function take(state) {
   if (!app.items.has(app.a)) app.a = names.at(-1);
   if (!app.items.has(app.b)) app.b = names.filter((n) => n !== app.a).at(-1) || app.a;
   if (!app.items.has(app.focus)) app.focus = app.a;
-  if (first) app.frame = state.frames[Math.floor(state.frames.length / 2)];
+  if (!state.frames.includes(app.frame)) app.frame = state.frames[Math.floor(state.frames.length / 2)];
   strip();
+  return true;
 }
 
 app.hear = (decided, byMe = false) => {
@@ -252,8 +254,8 @@ app.hear = (decided, byMe = false) => {
 async function poll() {
   if (document.hidden) return;
   try {
+    if (take(await getState())) app.update();
     app.hear(await getDecisions());
-    if (!app.state.complete) { take(await getState()); app.update(); }
   } catch (error) { app.say(`the server does not answer: ${error.message}`, true); }
 }
 

@@ -58,6 +58,13 @@ export class Pictures {
     this.waiting = [];
   }
 
+  forget() {
+    this.forgetWaiting();
+    for (const entry of this.kept.values()) this.glass.drop(entry);
+    this.kept.clear();
+    this.bytes = 0;
+  }
+
   next() {
     while (this.running < 4 && this.waiting.length) {
       const job = this.waiting.shift();
