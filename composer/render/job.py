@@ -10,7 +10,7 @@ import platform
 import re
 import resource
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from composer.io.files import clean_stale_under, sha256_file
 from composer.io.timecode import add_frames
 from composer.render.agreed import TileWord, behind, word_file
 from composer.render.anchors import Store
+from composer.render.approval import needed_approval
 from composer.render.control import control_range
 from composer.render.depends import code_digest, frame_key
 from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
@@ -52,7 +53,8 @@ LEAST_WIDTH_PX = 64
 class Job:
     """A render that is ready to go. `frames` is the subset asked for; `delivery` is OUT/<shot>/<version>;
     `control_range_m` near and far of `control_depth`, where that is wanted. `reroll`: whom to paint anew in an approved
-    version, where that is all. `signing`: with what the files are signed; None where they are not."""
+    version, where that is all. `signing`: with what the files are signed; None where they are not. `approval`: what the
+    shot needed; None where it needs none."""
 
     scene: Scene
     frames: tuple[int, ...]
@@ -62,6 +64,7 @@ class Job:
     control_range_m: tuple[float, float] | None = None
     reroll: Reroll | None = None
     signing: Signing | None = None
+    approval: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ def prepare_jobs(
             got=ranges(absent),
         )
     people = people_on(stage, count, out / shot.shot / shot.version / "cache")
+    approval = needed_approval(shot, quality, out, count, len(people.layout))
     if width_px is not None:
         stage = _small(stage, width_px)
         shot = stage.shot
@@ -141,7 +145,8 @@ def prepare_jobs(
         notes += (f"control_depth: 1 at {near_far[0]:.4g} m, 0 at {near_far[1]:.4g} m, in every frame",)
     scene = Scene(stage, people, quality.samples, device)
     if not painters:
-        return (Job(scene, chosen, out / shot.shot / shot.version, quality, notes, near_far, signing=signing),)
+        delivery = out / shot.shot / shot.version
+        return (Job(scene, chosen, delivery, quality, notes, near_far, signing=signing, approval=approval),)
     jobs = []
     for painter in painters:
         name = shot.version if len(painters) == 1 else _version_with(shot.version, painter.plan.bundle.name)
@@ -154,7 +159,7 @@ def prepare_jobs(
         if shot.paint.anchors and painter.plan.window > 1:
             more += (f"{painter.plan.bundle.name} paints windows of frames: the anchors are not used",)
         order = painter.plan.anchors.first(chosen)  # then those that wait for them
-        jobs.append(Job(painted, order, delivery, quality, more, near_far, signing=signing))
+        jobs.append(Job(painted, order, delivery, quality, more, near_far, signing=signing, approval=approval))
     return tuple(jobs)
 
 
@@ -413,6 +418,7 @@ def _head(job: Job) -> dict[str, object]:
         "code_sha256": code_digest(),
         "paint": None if painter is None else painter.plan.told(),
         "reroll": None if job.reroll is None else job.reroll.told(),
+        "approval": job.approval,
         "notes": [*notes_of(job), *([note] if late else [])],
     }
 

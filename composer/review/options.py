@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 
 from PIL import Image
@@ -93,6 +94,7 @@ class Options:
     frames: tuple[int, ...]
     size_px: tuple[int, int]
     full_px: tuple[int, int]
+    frame_rate: Fraction
     quality: Quality
     machine: Machine
     rates: Rates
@@ -174,7 +176,8 @@ def run_options(
     size = reduced(plan.stage, ask.width_px).plate.size_px
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     result = Options(
-        plan.stage.shot, plan.folder, plan.frames, size, plan.stage.plate.size_px, ask.quality, machine, ask.rates, (),
+        plan.stage.shot, plan.folder, plan.frames, size, plan.stage.plate.size_px,
+        plan.stage.plate.frame_rate, ask.quality, machine, ask.rates, (),
         (*plan.stage.notes, *notes_of(ask.options)), words.assumptions(machine, ask.rates, load, plan.stage.plate.size_px),
     )  # fmt: skip
     jobs: list[Job] = []
@@ -356,6 +359,7 @@ def index_of(result: Options) -> dict[str, object]:
         "version": result.shot.version,
         "quality": result.quality.name,
         "frames": list(result.frames),
+        "frame_rate": str(result.frame_rate),
         "size_px": list(result.size_px),
         "plate_px": list(result.full_px),
         "complete": model is not None,

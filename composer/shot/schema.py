@@ -31,6 +31,7 @@ from composer.shot.schema_match import MatchSpec
 from composer.shot.schema_override import OverrideSpec
 from composer.shot.schema_paint import PaintSpec
 from composer.shot.schema_place import CameraSpec, ColorSpec, GroundSpec, PlateSpec, ScaleSpec
+from composer.shot.schema_review import ReviewSpec
 
 
 class DifferenceSpec(Part):
@@ -437,6 +438,7 @@ class ShotFile(Part):
     overrides: Annotated[tuple[OverrideSpec, ...], Field(max_length=10_000)] = ()
     paint: PaintSpec = Field(default_factory=PaintSpec)
     delivery: DeliverySpec = Field(default_factory=DeliverySpec)
+    review: ReviewSpec = Field(default_factory=ReviewSpec)
 
     _file: Path = PrivateAttr(default=Path("shot.yaml"))
     _places: dict[Loc, tuple[int, int]] = PrivateAttr(default_factory=dict)
