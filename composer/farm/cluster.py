@@ -52,14 +52,22 @@ def connected(address: str | None) -> Iterator[None]:
             "include_dashboard": False,
             "object_store_memory": _STORE_BYTES,
         }
-    try:
-        ray.init(**kind)
-    except (ConnectionError, OSError, RuntimeError, TimeoutError, ValueError) as error:
-        raise _unreachable(address or "this machine", str(error).splitlines()[0]) from error
-    try:
+    with _own_stdout():
+        try:
+            ray.init(**kind)
+        except (ConnectionError, OSError, RuntimeError, TimeoutError, ValueError) as error:
+            raise _unreachable(address or "this machine", str(error).splitlines()[0]) from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _own_stdout() -> Iterator[None]:
+    """Ray prints long notices on stdout, where programs read results; what they say of tasks and nodes is told in short."""
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         yield
-    finally:
-        ray.shutdown()
 
 
 def nodes() -> tuple[tuple[str, Needs], ...]:

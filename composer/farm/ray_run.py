@@ -26,6 +26,13 @@ from composer.render.manifest import record_path
 if TYPE_CHECKING:
     from ray import ObjectRef
 
+#: Ray's errors in words.
+_LOST = {
+    "WorkerCrashedError": "its worker was killed",
+    "NodeDiedError": "its node is gone",
+    "LocalRayletDiedError": "its node is gone",
+    "OutOfMemoryError": "its worker was killed, the node ran out of memory",
+}
 _TICK_S = 0.5
 #: How often the cluster is asked what nodes it has.
 _LOOK_S = 5.0
@@ -115,7 +122,7 @@ class _Run:
         begin, before = time.monotonic(), _written(self.graph)
         tasks = {s.name: [Task(s, i, f) for i, f in enumerate(s.tasks())] for s in self.graph.steps}
         self.tries = {task: Tries() for those in tasks.values() for task in those}
-        remote, looked = ray.remote(run_command), 0.0
+        remote, looked = ray.remote(_on_node), 0.0
         try:
             while (waiting := self._waiting(tasks)) or self.running:
                 self._launch(waiting, remote)
@@ -170,7 +177,7 @@ class _Run:
             self._again(task, "a node", str(error.cause), lost=False)
             return
         except ray.exceptions.RayError as error:
-            self._again(task, "a node", type(error).__name__, lost=True)
+            self._again(task, "a node", _LOST.get(type(error).__name__, type(error).__name__), lost=True)
             return
         if outcome.code == 0:
             self.done[task] = outcome
@@ -228,6 +235,14 @@ class _Run:
         with atomic_write(self.graph.delivery / ".muster" / "farm.json") as temporary:
             temporary.write_text(json.dumps(asdict(result), indent=1, default=str) + "\n")
         return result
+
+
+def _on_node(argv: list[str], timeout_s: float, version: str) -> Outcome:
+    """What runs on a node: the task, and which node it was (several may share a machine)."""
+    import ray
+
+    outcome = run_command(argv, timeout_s, version)
+    return replace(outcome, node=f"{outcome.node} {ray.get_runtime_context().get_node_id()[:6]}")
 
 
 def _largest(graph: Graph) -> Needs:
