@@ -17,7 +17,7 @@ from composer.errors import MachineError, Where
 from composer.farm.cluster import connected, nodes, slots
 from composer.farm.graph import Graph, Needs
 from composer.farm.settings import FarmSettings
-from composer.farm.task import Outcome, run_command
+from composer.farm.task import Outcome, run_on_node
 from composer.farm.tries import Retry, Task, Tries, given_up, input_error
 from composer.io.files import atomic_write
 from composer.render.job import Progress
@@ -122,7 +122,7 @@ class _Run:
         begin, before = time.monotonic(), _written(self.graph)
         tasks = {s.name: [Task(s, i, f) for i, f in enumerate(s.tasks())] for s in self.graph.steps}
         self.tries = {task: Tries() for those in tasks.values() for task in those}
-        remote, looked = ray.remote(_on_node), 0.0
+        remote, looked = ray.remote(run_on_node), 0.0
         try:
             while (waiting := self._waiting(tasks)) or self.running:
                 self._launch(waiting, remote)
@@ -235,14 +235,6 @@ class _Run:
         with atomic_write(self.graph.delivery / ".muster" / "farm.json") as temporary:
             temporary.write_text(json.dumps(asdict(result), indent=1, default=str) + "\n")
         return result
-
-
-def _on_node(argv: list[str], timeout_s: float, version: str) -> Outcome:
-    """What runs on a node: the task, and which node it was (several may share a machine)."""
-    import ray
-
-    outcome = run_command(argv, timeout_s, version)
-    return replace(outcome, node=f"{outcome.node} {ray.get_runtime_context().get_node_id()[:6]}")
 
 
 def _largest(graph: Graph) -> Needs:

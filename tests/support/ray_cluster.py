@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,13 +70,3 @@ class Accidents(threading.Thread):
     def stop(self) -> None:
         self.over.set()
         self.join(30)
-
-
-def wait_for_worker(cluster, patience_s: float = 60.0) -> bool:  # type: ignore[no-untyped-def]
-    """Whether a task runs before patience ends."""
-    end = time.monotonic() + patience_s
-    while time.monotonic() < end:
-        if workers(cluster):
-            return True
-        time.sleep(0.05)
-    return False
