@@ -38,7 +38,8 @@ class Needs:
 
 @dataclass(frozen=True)
 class Step:
-    """command: what `muster` is called with. frames: none for a step of one task. waits_for: names of steps that are whole
+    """command: what `muster` is called with. frames: none for a step of one task. least_per_task: fewer frames would each cost
+    more (a video model paints a window of them in one go). waits_for: names of steps that are whole
     before this one begins. attempts: when the machine fails. timeout_s: a task that takes longer hangs. seconds: that a
     task is thought to take, None where nothing was measured."""
 
@@ -52,6 +53,7 @@ class Step:
     attempts: int = 1
     timeout_s: int = 86400
     seconds: float | None = None
+    least_per_task: int = 1
 
     def tasks(self) -> tuple[tuple[int, ...], ...]:
         """Frames of each task, in order; one empty chunk for a step without frames."""

@@ -101,13 +101,12 @@ def check_writable(out: Path, flag: str = "--out") -> None:
 
 
 def _graph(job: Job, ask: FarmAsk, settings: FarmSettings, cost: Cost) -> Graph:
-    painter = job.scene.painter
     headroom = 1.0 if ask.memory_mib else settings.memory_headroom
     render_mib = asked_mib(ask.memory_mib or cost.memory_mib, headroom)
     gpu_mib, gpu_note = gpu_memory(job) if ask.device == "cuda" else (0, "")
     render = Needs(settings.cores, render_mib, 1 if gpu_mib else 0, gpu_mib)
-    size = ask.chunk or min(len(job.frames), frames_per_task(cost, settings, painter.plan.window if painter else 1))
     steps = _Steps(job, ask, settings, cost, render)
+    size = ask.chunk or min(len(job.frames), frames_per_task(cost, settings, steps.window))
     most = max(size, min(settings.most_frames_per_task, len(job.frames)))
     graph = [steps.cache()]
     if anchors := _anchors_for(job):
@@ -116,7 +115,7 @@ def _graph(job: Job, ask: FarmAsk, settings: FarmSettings, cost: Cost) -> Graph:
     graph.append(steps.finish(min(render_mib, asked_mib(cost.start_mib, headroom))))
     if ask.qc:
         graph.append(steps.control(render_mib))
-    notes = (*cost.notes, *((gpu_note,) if gpu_note else ()))
+    notes = (*job.notes, *cost.notes, *((gpu_note,) if gpu_note else ()))
     return Graph(
         job.scene.stage.shot.shot, job.delivery.name, ask.shot_file.absolute(), ask.out.absolute(), job.frames, tuple(graph),
         _bundle_folder(ask), ask.device, cost.frame_s, round(cost.start_s, 2), notes,
@@ -133,6 +132,12 @@ class _Steps:
     cost: Cost
     render: Needs
 
+    @property
+    def window(self) -> int:
+        """Frames that are painted in one go."""
+        painter = self.job.scene.painter
+        return painter.plan.window if painter else 1
+
     def cache(self) -> Step:
         needs = Needs(self.render.cores, self.render.memory_mib)
         what = "Checks the shot on a node, and simulates what its frames share"
@@ -147,7 +152,7 @@ class _Steps:
         what = "Renders frames; those that are there and unchanged are skipped"
         step = self._step("Frames", what, self._muster("frames", Slot.FRAMES), self.render)
         return replace(
-            step, frames=self.job.frames, frames_per_task=size, waits_for=waits_for, seconds=self._seconds(size),
+            step, frames=self.job.frames, frames_per_task=size, least_per_task=self.window, waits_for=waits_for, seconds=self._seconds(size),
             timeout_s=self._timeout(most),
         )  # fmt: skip
 

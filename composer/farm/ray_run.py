@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import composer
 from composer.errors import MachineError, Where
 from composer.farm.cluster import connected, nodes, slots
-from composer.farm.graph import Graph, Needs
+from composer.farm.graph import Graph, Needs, Step
 from composer.farm.settings import FarmSettings
 from composer.farm.task import Outcome, run_on_node
 from composer.farm.tries import Retry, Task, Tries, given_up, input_error
@@ -77,11 +77,13 @@ def run_on_ray(
 
 def spread_over_slots(graph: Graph, at_once: int) -> Graph:
     """Smaller chunks, where a cluster could do more of them at once."""
-    steps = tuple(
-        replace(s, frames_per_task=max(1, min(s.frames_per_task, -(-len(s.frames) // max(1, at_once)))))
-        for s in graph.steps
-    )
+    steps = tuple(replace(s, frames_per_task=_share(s, at_once)) for s in graph.steps)
     return replace(graph, steps=steps)
+
+
+def _share(step: Step, at_once: int) -> int:
+    """Frames a task, where so many tasks run at once."""
+    return max(1, step.least_per_task, min(step.frames_per_task, -(-len(step.frames) // max(1, at_once))))
 
 
 @dataclass

@@ -37,8 +37,8 @@ SETTINGS = replace(load_farm(), backoff_s=0.05, most_backoff_s=1.0, patience_s=3
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[object]:
-    """Two nodes that stay whole."""
-    with cluster_of(2) as made:
+    """Two nodes that stay whole; the second has a card, as far as Ray knows."""
+    with cluster_of(2, cards=(0, 1)) as made:
         yield made
 
 
@@ -92,6 +92,24 @@ def test_two_nodes_share_the_work_and_a_second_run_finds_it_done(
     assert sum(done.nodes.values()) == 6
     again = run(shot, tmp_path / "out", cluster.address, chunk=4)  # type: ignore[attr-defined]
     assert again.rendered == () and again.skipped == (1001, 1002, 1003, 1004)
+
+
+def test_what_needs_a_card_goes_where_one_is(make_shot: Make, tmp_path: Path, cluster: object) -> None:
+    ask = FarmAsk(make_shot(frames=1), tmp_path / "out", load_quality("preview"), chunk=1, memory_mib=512)
+    graph = plan_farm(load_shot(ask.shot_file), ask, SETTINGS).graph
+    steps = tuple(replace(s, needs=replace(s.needs, gpus=1)) for s in graph.steps)
+    done = run_on_ray(replace(graph, steps=steps), SETTINGS, cluster.address)  # type: ignore[attr-defined]
+    with_card = [n["NodeID"][:6] for n in _ray_nodes(cluster) if n["Resources"].get("GPU")]
+    assert done.slots == 1 and [name.split()[1] for name in done.nodes] == with_card
+
+
+def _ray_nodes(cluster: object) -> list[dict]:  # type: ignore[type-arg]
+    import ray
+
+    from composer.farm.cluster import connected
+
+    with connected(cluster.address):  # type: ignore[attr-defined]
+        return [n for n in ray.nodes() if n["Alive"]]
 
 
 def test_wrong_input_is_never_tried_again(make_shot: Make, tmp_path: Path, cluster: object) -> None:
@@ -182,6 +200,8 @@ def test_chunks_are_cut_for_the_cluster(make_shot: Make, tmp_path: Path) -> None
     graph = plan_farm(load_shot(ask.shot_file), ask, SETTINGS).graph
     assert [len(s.tasks()) for s in spread_over_slots(graph, 3).steps] == [1, 3, 1]
     assert [len(s.tasks()) for s in spread_over_slots(graph, 100).steps] == [1, 6, 1]
+    windows = replace(graph, steps=tuple(replace(s, least_per_task=4) for s in graph.steps))
+    assert [len(s.tasks()) for s in spread_over_slots(windows, 100).steps] == [1, 2, 1]
 
 
 @pytest.mark.parametrize("address", ["nowhere", "ray://10.0.0.1:10001", "host:0", "host:99999", ""])

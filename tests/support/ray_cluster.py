@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 STORE_BYTES = 80 * 2**20
@@ -15,16 +15,16 @@ STEPS = ("Cache", "Frames", "Finish")
 
 
 @contextlib.contextmanager
-def cluster_of(nodes: int, cores: int = 2) -> Iterator[object]:
-    """A head that takes no work, and nodes of so many cores."""
+def cluster_of(nodes: int, cores: int = 2, cards: Sequence[int] = ()) -> Iterator[object]:
+    """A head that takes no work, and nodes of so many cores. cards: that each is said to have."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE_BYTES}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
-        for _ in range(nodes):
-            cluster.add_node(num_cpus=cores, object_store_memory=STORE_BYTES)
+        for i in range(nodes):
+            cluster.add_node(num_cpus=cores, num_gpus=cards[i] if cards else 0, object_store_memory=STORE_BYTES)
         yield cluster
     finally:
         cluster.shutdown()
