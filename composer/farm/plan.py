@@ -152,8 +152,8 @@ class _Steps:
         what = "Renders frames; those that are there and unchanged are skipped"
         step = self._step("Frames", what, self._muster("frames", Slot.FRAMES), self.render)
         return replace(
-            step, frames=self.job.frames, frames_per_task=size, least_per_task=self.window, waits_for=waits_for, seconds=self._seconds(size),
-            timeout_s=self._timeout(most),
+            step, frames=self.job.frames, frames_per_task=size, least_per_task=self.window, waits_for=waits_for,
+            seconds=self._seconds(size), timeout_s=self._timeout(most),
         )  # fmt: skip
 
     def finish(self, memory_mib: int) -> Step:
