@@ -30,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--approved", metavar="VERSION", help="the version to re-roll in (default: the shot's own)")
     parser.add_argument(
+        "--only",
+        choices=("cache", "anchors", "frames", "finish"),
+        help="one part of the job, as `muster farm` has it done: what frames share, anchors, frames without proxy and "
+        "manifest, or these two",
+    )
+    parser.add_argument(
         "--version", metavar="NAME", help="what the re-rolled version is called (default: v001_r1, v001_r2, ...)"
     )
 
@@ -59,6 +65,7 @@ def run(args: argparse.Namespace) -> Result:
     from composer.qc.quick import quick_look
     from composer.render.device import choose_device
     from composer.render.job import prepare_jobs, run_job
+    from composer.render.parts import run_part
     from composer.render.quality import load_quality
     from composer.shot.frames import frames_of
     from composer.shot.load import load_shot
@@ -66,6 +73,7 @@ def run(args: argparse.Namespace) -> Result:
     if getattr(args, "reroll", None):
         return _reroll(args)
     _refuse_without_reroll(args)
+    only: str | None = getattr(args, "only", None)
     bar = ProgressBar(silent=args.json)
     jobs = prepare_jobs(
         load_shot(shot_file(args.shot)),
@@ -73,7 +81,7 @@ def run(args: argparse.Namespace) -> Result:
         load_quality(args.quality or "preview"),
         frames=frames_of(args.frames) if args.frames else None,
         count=crowd_count(args.count),
-        device=choose_device(args.device),
+        device=args.device if only in ("cache", "finish") and args.device != "auto" else choose_device(args.device),
         ask=paint_ask(args),
         told=lambda name: bar.say(f"checking the files of {name}"),
         sign=sign_ask(args.sign),
@@ -83,10 +91,13 @@ def run(args: argparse.Namespace) -> Result:
     for job in jobs:
         if len(jobs) > 1:
             bar.begin_again(job.delivery.name)
-        results.append(run_job(job, bar))
+        results.append(run_part(job, only, bar) if only else run_job(job, bar))
     looks = [quick_look(r.delivery, r.rendered, job.scene.stage) for r, job in zip(results, jobs, strict=True)]
     if len(jobs) == 1:
         return Result(_text(results[0], looks[0]), _data(results[0], looks[0]))
+    if only not in (None, "finish"):
+        text = "\n".join(_text(r, look) for r, look in zip(results, looks, strict=True))
+        return Result(text, {"versions": [_data(r, look) for r, look in zip(results, looks, strict=True)]})
     color = jobs[0].scene.stage.color
     sheet = write_comparison(
         [r.delivery for r in results], jobs[0].delivery.parent / f"{_versions(results)}.png", color
@@ -113,6 +124,10 @@ def _reroll(args: argparse.Namespace) -> Result:
     if args.width is not None:
         hint = "--approved VERSION of the plate's own size"
         raise InputError("a re-roll has the size of its version", where=Where(field="--width"), hint=hint)
+    if args.only:
+        raise InputError(
+            "a re-roll is one piece", where=Where(field="--only"), expected="--reroll without it", got=args.only
+        )
     agents = tuple(part.strip() for part in args.reroll.split(",") if part.strip())
     job = prepare_reroll(
         load_shot(shot_file(args.shot)),
@@ -163,7 +178,7 @@ def _data(result: JobResult, look: Quick) -> dict[str, object]:
         "signed": result.signed,
         "notes": result.notes,
         "qc": look.as_json(),
-        "manifest": str(result.manifest),
+        "manifest": str(result.manifest) if result.manifest else None,
         "proxy": str(result.proxy) if result.proxy else None,
     }
 

@@ -69,8 +69,8 @@ class Job:
 
 @dataclass(frozen=True)
 class JobResult:
-    """seconds: wall time of the job; soldiers: how many were laid out; peak_memory_mib: of this process. painted: with
-    what, None where nothing is; signed: by whom."""
+    """seconds: wall time of the job; soldiers: how many were laid out; peak_memory_mib: of this process. manifest,
+    proxy: None where they were left to somebody else. painted: with what, None where nothing is; signed: by whom."""
 
     delivery: Path
     rendered: tuple[int, ...]
@@ -79,7 +79,7 @@ class JobResult:
     seconds: float
     peak_memory_mib: int
     notes: tuple[str, ...]
-    manifest: Path
+    manifest: Path | None
     proxy: Path | None
     painted: str | None = None
     signed: str | None = None
@@ -182,15 +182,13 @@ def _version_with(version: str, bundle: str) -> str:
     return f"{version}_{re.sub('[^A-Za-z0-9_-]', '-', bundle)}"[:64]
 
 
-def run_job(job: Job, progress: Progress | None = None) -> JobResult:
-    """Render the frames that are not there yet, then the manifest and the proxy."""
+def run_job(job: Job, progress: Progress | None = None, *, finish: bool = True) -> JobResult:
+    """Render the frames that are not there yet, then the manifest and the proxy. finish: False leaves these two, and the
+    signatures, to somebody else."""
     begin = time.perf_counter()
     clean_stale_under(job.delivery)
-    slate = slate_of(job)
-    known: dict[int, str] = {}
-    keys = {n: frame_key(job.scene, slate, n, known) for n in job.frames}
+    keys = keys_of(job)
     if job.reroll:
-        keys = {n: job.reroll.key(key, n) for n, key in keys.items()}
         job.reroll.begin(job.delivery)
     word = job.scene.painter.word if job.scene.painter else None
     late = behind(word, job.delivery)
@@ -214,20 +212,35 @@ def run_job(job: Job, progress: Progress | None = None) -> JobResult:
         done -= len(wanted)
     if job.scene.painter:
         job.scene.painter.close()
-    manifest, proxy = _put_together(job)
+    together = put_job_together(job) if finish else (None, None)
+    rendered, skipped = (tuple(n for n in job.frames if (n in made) is there) for there in (True, False))
+    return result_of(job, begin, rendered, skipped, tuple(said), together)
+
+
+def result_of(
+    job: Job, begin: float, rendered: tuple[int, ...] = (), skipped: tuple[int, ...] = (), said: tuple[str, ...] = (),
+    made: tuple[Path | None, Path | None] = (None, None),
+) -> JobResult:  # fmt: skip
+    """What came of a job that began at `begin` (`time.perf_counter()`). made: manifest and proxy."""
     return JobResult(
         job.delivery,
-        tuple(n for n in job.frames if n in made),
-        tuple(n for n in job.frames if n not in made),
+        rendered,
+        skipped,
         len(job.scene.people.layout),
         time.perf_counter() - begin,
         peak_memory_mib(),
         (*notes_of(job), *said),
-        manifest,
-        proxy,
+        *made,
         _painted_with(job),
         job.signing and job.signing.signer,
     )
+
+
+def keys_of(job: Job) -> dict[int, str]:
+    """By frame, the digest of all that it depends on."""
+    slate, known = slate_of(job), dict[int, str]()
+    keys = {n: frame_key(job.scene, slate, n, known) for n in job.frames}
+    return {n: job.reroll.key(key, n) for n, key in keys.items()} if job.reroll else keys
 
 
 def _render_all(
@@ -329,7 +342,7 @@ def _painted_with(job: Job) -> str | None:
     return f"{plan.bundle.name} ({plan.bundle.licence.id}), {plan.brief.steps} steps"
 
 
-def _put_together(job: Job) -> tuple[Path, Path | None]:
+def put_job_together(job: Job) -> tuple[Path, Path | None]:
     """The proxy and the signatures of what is there, and the manifest that lists them."""
     stage, slate = job.scene.stage, slate_of(job)
     shot = slate.shot, slate.version

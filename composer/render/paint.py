@@ -123,6 +123,10 @@ class Painted:
     record: PaintRecord
 
 
+#: Of an anchor out of the store.
+_BEFORE = "the anchor was painted before"
+
+
 @dataclass
 class Painter:
     """plan: what to paint. open_brush: loads the networks, at the first frame that needs them. noise_of: where the noise
@@ -232,7 +236,7 @@ class Painter:
         base = scene_key(scene, look.number)
         if (found := self.store.get(look.number, self._key(base))) is not None:
             self._used.add(self._limit)
-            return found, replace(record, notes=("the anchor was painted before",), frames=(look.number,))
+            return found, replace(record, notes=(_BEFORE,), frames=(look.number,))
         rgb, record = self._afresh(scene, look, record)
         mask = change_of(look.sight(self.plan.brief.grow_px), self.plan.brief).mask
         return self.store.put(look.number, self._key(base), Picture(rgb, mask)), record
@@ -240,6 +244,12 @@ class Painter:
     def _key(self, scene_key: str) -> str:
         """An anchor's: another tile is another picture."""
         return scene_key if self._limit is None else sha256_bytes(f"{scene_key} {named(self._limit)}".encode())
+
+    def paint_ahead(self, scene: Scene, look: Look) -> bool:
+        """Paint an anchor and keep it for those that wait for it; whether it was not there yet."""
+        if look.sight(self.plan.brief.grow_px).reach is None:
+            return False
+        return _BEFORE not in self._anchor(scene, look, self.plan.record())[1].notes
 
     def _between(
         self, scene: Scene, look: Look, parts: tuple[tuple[int, float], ...], record: PaintRecord
