@@ -9,7 +9,6 @@ The last rows are the embedded shot's own slow camera through the whole render, 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 import time
@@ -40,6 +39,7 @@ from composer.inference.noise import ScreenNoise, WorldNoise
 from composer.inference.request import NoiseSource
 from composer.io.content import find_content
 from composer.render.job import prepare_job
+from composer.render.painters import PaintAsk
 from composer.render.quality import load_quality
 from composer.shot.load import load_shot
 
@@ -136,8 +136,7 @@ def slow_camera() -> list[dict[str, object]]:
     frames, rows = range(1001, 1001 + FRAMES), []
     scene = find_content("scenes/valley")
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["MUSTER_MODELS"] = folder
-        tiny_bundle(Path(folder) / "tiny-sd15", "sd15")
+        ask = PaintAsk((str(tiny_bundle(Path(folder) / "tiny-sd15", "sd15")),))
         copied = Path(folder) / "valley"
         copied.mkdir()
         for part in scene.iterdir():
@@ -149,8 +148,8 @@ def slow_camera() -> list[dict[str, object]]:
             ("world", SmoothBrush, "noise: world"),
             ("world, anchors", SmoothBrush, f"noise: world, anchors: {{frames: [{frames[0]}, {frames[-1]}]}}"),
         ):
-            shot_file.write_text(f"{text}\npaint: {{bundle: tiny-sd15, strength: 1, edge_px: 0, {more}}}\n")
-            job = prepare_job(load_shot(shot_file), Path(folder) / "out" / name, load_quality("draft"))
+            shot_file.write_text(f"{text}\npaint: {{strength: 1, edge_px: 0, {more}}}\n")
+            job = prepare_job(load_shot(shot_file), Path(folder) / "out" / name, load_quality("draft"), ask=ask)
             assert job.scene.painter is not None
             painter = replace(job.scene.painter, open_brush=brush)
             job = replace(job, scene=replace(job.scene, painter=painter))
