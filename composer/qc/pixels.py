@@ -13,8 +13,8 @@ from composer.qc.frames import F32, Delivered, eroded, luminance
 from composer.qc.reading import Reading
 
 HALF_MAX = 65504.0
-#: A generated channel below this is negative, and not the last bit of a colour transform.
-NEGATIVE = -1e-4
+#: A generated channel below this is negative; the grain of a plate goes a little below 0 around black, and may.
+NEGATIVE = -0.01
 #: Levels are read at these shares of the pixels, in percent, where there are enough of them.
 BLACK, WHITE, ENOUGH = 0.5, 99.5, 2000
 _TINY = 2.0**-14

@@ -138,7 +138,7 @@ def test_what_the_plate_holds_itself_and_empty_depth_are_no_faults(deliver: Deli
 
 def test_negative_pixels_are_a_share_of_the_generated(deliver: Deliver) -> None:
     made = made_frame(1001)
-    made.crowd[78:88, 55:65, 2] = -0.01
+    made.crowd[78:88, 55:65, 2] = -0.05
     over(made)
     covered = (made.crowd[..., 3] > 0).sum()
     assert _value(odd_readings(deliver(made)), "negative_share") == pytest.approx(100 / covered)
