@@ -254,8 +254,8 @@ def plant(
     origin_m: F64,
     device: str,
 ) -> tuple[Feet, wp.array]:
-    """Who stands on which cell of the ground, for contact; and how tightly each stands, float32 [K]. stand_rel: [K, 4,
-    3], hips and ankles as in `Assets`, NaN for what is no person; hooves_rel: [K, 4, 3], NaN without. origin_m: the camera's place."""
+    """Who stands on which cell of the ground, for contact; and how tightly each stands, float32 [K]. stand_rel: [K, 4, 3], hips
+    and ankles as in `Assets`, NaN for what is no person; hooves_rel: [K, 4, 3], NaN without. origin_m: the camera's place."""
     n = len(slots.index)
     pairs = _pairs(agents, crowd, slots, stand_rel, hooves_rel)
     feet = Feet()

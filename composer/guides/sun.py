@@ -10,6 +10,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from composer.guides.device import Pool, empty, lanes, upload
+from composer.guides.kernel_stamp import Stamps, Throws, stamp_kernel
 from composer.guides.kernel_sun import (
     FAR,
     TILE,
@@ -19,7 +20,6 @@ from composer.guides.kernel_sun import (
     tile_blur_kernel,
     tile_kernel,
 )
-from composer.guides.kernel_stamp import Stamps, Throws, stamp_kernel
 from composer.guides.kernel_view import Draws, Meshes
 
 F64 = NDArray[np.float64]
