@@ -62,7 +62,7 @@ class _Band:
 
 #: The nearest agents drawn before what is hidden is looked for, and how many more each further time.
 FIRST_CHUNK = 48
-MOST_CHUNK = 256
+MOST_CHUNK = 512
 
 
 def fill_visibility(
