@@ -9,6 +9,7 @@ from composer.crowd.cast import default_cast
 from composer.crowd.casting import castable
 from composer.crowd.people import cast_file_of
 from composer.errors import InputErrors, MusterError
+from composer.render.match import match_notes
 from composer.render.painters import check_paint
 from composer.render.people import people_on
 from composer.shot.check import check
@@ -40,7 +41,7 @@ def check_shot(path: Path) -> CheckReport:
         return CheckReport(error.errors, ())
     except MusterError as error:
         return CheckReport((error,), ())
-    return CheckReport((), (*stage.notes, *people.notes))
+    return CheckReport((), (*stage.notes, *people.notes, *match_notes(stage)))
 
 
 def _types_of(path: Path) -> tuple[tuple[str, ...], list[MusterError]]:

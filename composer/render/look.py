@@ -22,6 +22,7 @@ from composer.guides.render import render_guides
 from composer.inference.conditions import Sight
 from composer.inference.reach import reach_of
 from composer.inference.record import PaintRecord
+from composer.render.match import Matching, ahead, matching_of
 from composer.shot.holdout import HoldoutFrame
 from composer.shot.schema import LIGHT_SET
 from composer.shot.stage import Stage
@@ -80,7 +81,8 @@ class Stopwatch:
 @dataclass(frozen=True)
 class Look:
     """agents, views: at this frame and those before and after it, this one in the middle. plate, clean: float32
-    [H, W, 3], in the delivery space. ground_m, shadow, matte: float32 [H, W]; matte as `matte_in_front` has it."""
+    [H, W, 3], in the delivery space. ground_m, shadow, matte: float32 [H, W]; matte as `matte_in_front` has it.
+    matching: what the crowd gets of the plate's look; None is nothing."""
 
     number: int
     agents: Agents
@@ -94,9 +96,15 @@ class Look:
     shadow: F32
     matte: F32
     delivery_from_working: F64
+    matching: Matching | None = None
+    device: str = "cpu"
 
     def composite(self, guides: GuidePasses) -> Composite:
-        """The crowd, as these guides have it, and its shadow in the plate."""
+        """The crowd, as these guides have it, and its shadow in the plate; matched to the plate where the shot asks."""
+        if self.matching is not None:
+            pictures = (self.plate, self.shadow, self.matte, self.clean)
+            ahead_m = ahead(self.holdouts, self.ground_m)
+            return self.matching.composite(guides, pictures, ahead_m, self.delivery_from_working, self.device)
         crowd = self._delivered(guides.beauty)
         return composite(self.plate, crowd, guides.coverage, self.shadow, self.matte, self.clean)
 
@@ -169,6 +177,8 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
         shadow=shadow_alpha(guides.shadow, guides.contact, scene.light, stage.color.luminance_weights()),
         matte=matte_in_front(inputs.holdouts, guides, ground_m),
         delivery_from_working=stage.color.matrix_from_working(stage.plate.delivery_colorspace),
+        matching=matching_of(stage, number),
+        device=scene.device,
     )
 
 
