@@ -78,13 +78,14 @@ def cost(cast: Cast) -> list[dict[str, object]]:
         def frame(agents: Agents = agents, last: list[GuidePasses] = last) -> None:
             last[:] = [render_guides(agents, cast, (view, view, view), ground, [], guides.LIGHT)]
 
-        seconds = guides.best(frame, 5)
+        seconds, cpu_seconds = guides.best_of(frame, 5)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         visible, in_view = triangles(agents, cast, view)
         rows.append(
             {
                 "soldiers": n,
                 "seconds": round(seconds, 3),
+                "cpu_seconds": round(cpu_seconds, 3),
                 "peak_memory_gib": round(peak, 2),
                 "covered_pixels": int((last[0].coverage > 0).sum()),
                 "visible_soldiers": shown(last[0]),
@@ -235,10 +236,11 @@ def chain(n: int) -> dict[str, object]:
 
 
 def growth(rows: list[dict[str, object]]) -> list[dict[str, object]]:
-    """By how much each decade of soldiers grows the guides' seconds and the triangles that show."""
+    """By how much each decade of soldiers grows the guides' seconds, by the clock and of all cores, and the triangles that
+    show."""
     found = []
     for a, b in [*itertools.pairwise(rows), (rows[0], rows[-1])]:
-        ratio = {k: float(str(b[k])) / float(str(a[k])) for k in ("seconds", "visible_triangles")}
+        ratio = {k: float(str(b[k])) / float(str(a[k])) for k in ("seconds", "cpu_seconds", "visible_triangles")}
         counts = {"from": a["soldiers"], "to": b["soldiers"]}
         found.append({**counts, **{name: round(value, 2) for name, value in ratio.items()}})
     return found

@@ -19,6 +19,8 @@ from composer.guides.kernel_view import Meshes
 
 MAX_TRIANGLES = 4096
 MIDDLE_M = np.array([0.0, 0.95, 0.0])
+#: Of the 18 joints: right and left hip, left and right ankle.
+STANDING = [8, 11, 13, 10]
 #: A figure this many pixels high or more gets lods[0], and so on; the last one serves what is smaller.
 LOD_PX = (150.0, 50.0, 18.0)
 
@@ -27,8 +29,9 @@ LOD_PX = (150.0, 50.0, 18.0)
 class Assets:
     """meshes, motion (without the agents' own arrays) on the device; mesh_of: int32 [figures, most lods]; radius_m:
     float64 [figures, clips] of a sphere around `MIDDLE_M`, over the whole clip; rig_of: int32 [figures]; joints_of:
-    int32 [rigs]; played: int16 [figures, clips], see `motions.played`; tall: float64 [figures], heights relative to a
-    man; pose_joint, pose_place: [rigs, 18]; hoof_joint, hoof_place: [rigs, 4], -1 without; person_of: bool [rigs], whether it
+    int32 [rigs]; looped: int32 [clips]; played: int16 [figures, clips], see `motions.played`; tall: float64 [figures],
+    heights relative to a man; pose_joint, pose_place: [rigs, 18]; stand_joint, stand_place: [rigs, 4], of these the right
+    and left hip, left and right ankle; hoof_joint, hoof_place: [rigs, 4], -1 without; person_of: bool [rigs], whether it
     stands on the ground; hoofed: any of them on hooves."""
 
     meshes: Meshes
@@ -39,10 +42,13 @@ class Assets:
     radius_m: NDArray[np.float64]
     rig_of: NDArray[np.int32]
     joints_of: NDArray[np.int32]
+    looped: NDArray[np.int32]
     played: NDArray[np.int16]
     tall: NDArray[np.float64]
     pose_joint: wp.array
     pose_place: wp.array
+    stand_joint: wp.array
+    stand_place: wp.array
     hoof_joint: wp.array
     hoof_place: wp.array
     person_of: NDArray[np.bool_]
@@ -167,6 +173,8 @@ def _pack(cast: Cast, device: str) -> Assets:
     hooves = np.full((len(cast.skeletons), 4), -1, np.int32)
     for rig_number, skeleton in enumerate(cast.skeletons):
         hooves[rig_number, : len(skeleton.hooves)] = skeleton.hooves
+    pose_joint = np.stack([s.openpose for s in cast.skeletons]).astype(np.int32)
+    pose_place = np.stack([s.openpose_offset_m for s in cast.skeletons]).astype(np.float32)
     plays = played(cast)
     radius = np.zeros(plays.shape)
     for f, figure in enumerate(cast.figures):
@@ -182,10 +190,13 @@ def _pack(cast: Cast, device: str) -> Assets:
         radius_m=radius,
         rig_of=np.array([f.rig for f in cast.figures], np.int32),
         joints_of=joints_of,
+        looped=np.array([c.looped for c in cast.clips], np.int32),
         played=plays,
         tall=np.array([1.0 if f.rig == 0 else _tall(f) for f in cast.figures]),
-        pose_joint=up(np.stack([s.openpose for s in cast.skeletons]).astype(np.int32), wp.int32),
-        pose_place=up(np.stack([s.openpose_offset_m for s in cast.skeletons]).astype(np.float32), wp.vec3),
+        pose_joint=up(pose_joint, wp.int32),
+        pose_place=up(pose_place, wp.vec3),
+        stand_joint=up(pose_joint[:, STANDING], wp.int32),
+        stand_place=up(pose_place[:, STANDING], wp.vec3),
         hoof_joint=up(hooves, wp.int32),
         hoof_place=up(_soles(cast, hooves), wp.vec3),
         person_of=np.array([(s.openpose >= 0).any() for s in cast.skeletons]),

@@ -62,7 +62,7 @@ class _Band:
 
 #: The nearest agents drawn before what is hidden is looked for, and how many more each further time.
 FIRST_CHUNK = 48
-MOST_CHUNK = 1024
+MOST_CHUNK = 512
 
 
 def fill_visibility(
@@ -122,8 +122,7 @@ def _band(inputs: Inputs, canvas: Canvas, row0: int, row1: int) -> _Band | None:
     total = int(start[-1])
     if total == 0:
         return None
-    # bands at work at once may pose the same agent, alike
-    pose_beside(inputs.slots, chosen[inputs.visible.numpy()[chosen] > 0], device)
+    beside = pose_beside(inputs.slots, chosen[inputs.visible.numpy()[chosen] > 0], device)
     entries = Entries()
     entries.start = upload(start, wp.int64, device)
     entries.agent_id = empty((total,), wp.uint32, device)
@@ -132,7 +131,7 @@ def _band(inputs: Inputs, canvas: Canvas, row0: int, row1: int) -> _Band | None:
     entries.rgb = empty((total,), wp.vec3, device)
     wp.launch(
         resolve_kernel, dim=(rows, w), device=device,
-        inputs=[vis, s, inputs.offset, row0, w, inputs.assets.meshes, inputs.slots.draws, *inputs.eyes, inputs.sun,
+        inputs=[vis, s, inputs.offset, row0, w, inputs.assets.meshes, inputs.slots.draws, beside, *inputs.eyes, inputs.sun,
                 inputs.shading, inputs.blockers, canvas.passes, entries],
     )  # fmt: skip
     return _Band(

@@ -14,10 +14,11 @@ from composer.errors import InputError
 from composer.guides.assets import MIDDLE_M, Assets
 from composer.guides.device import Pool, empty, lanes, upload
 from composer.guides.kernel_catch import Feet, crowding_kernel
-from composer.guides.kernel_pose import Motion, pose_kernel, skin_kernel
+from composer.guides.kernel_pose import Motion, cast_kernel, pose_kernel, skin_kernel
 from composer.guides.kernel_view import Draws, Eye, mat34
 from composer.guides.lens_table import LensTables
-from composer.guides.sun import SunPlan
+from composer.guides.stamps import throws_of
+from composer.guides.sun import Casters, SunPlan
 
 F64 = NDArray[np.float64]
 MOST_SLOTS = 1 << 20
@@ -45,12 +46,15 @@ class Crowd:
 @dataclass(frozen=True)
 class Slots:
     """The agents at work: index [K] into the layout, ascending id; seen bool [K]; box int32 [K, 6] as in
-    `skin_kernel`. draws.matrix holds frame 1; `pose_beside` adds the frames beside it."""
+    `skin_kernel`. draws.matrix holds frame 1, `joints` [K] of them each; `pose_beside` makes those of the frames beside it.
+    far: their coarsest meshes, of those who cast with them."""
 
     index: NDArray[np.int64]
     slot_of: NDArray[np.int64]
     seen: NDArray[np.bool_]
+    joints: NDArray[np.int64]
     draws: Draws
+    far: Draws
     motion: Motion
     box: NDArray[np.int32]
 
@@ -89,9 +93,12 @@ def look(agents: Agents, assets: Assets, view: View, tables: LensTables) -> Crow
     """Cull all agents against the picture."""
     origin = view.position_m
     place = (agents.position_m.astype(np.float64) - origin).astype(np.float32)
-    place = np.where(np.isfinite(place), place, place[1:2])
+    finite = np.isfinite(place)
+    if not finite.all():
+        place = np.where(finite, place, place[1:2])
     order = np.argsort(agents.agent_id, kind="stable")
-    order = order[np.isfinite(place[1, order]).all(1)]
+    there = finite[1, :, 0] & finite[1, :, 1] & finite[1, :, 2]
+    order = order[there[order]]
     scale = agents.height_scale.astype(np.float64)
     axis = _axes(agents)
     middle = place[1].astype(np.float64) + (scale * MIDDLE_M[1])[:, None] * axis
@@ -100,10 +107,10 @@ def look(agents: Agents, assets: Assets, view: View, tables: LensTables) -> Crow
         radius = np.maximum(radius, assets.radius_m[agents.cast, agents.clip_from[1]])
     radius = scale * radius * 1.02 + 0.05
     reach = radius + SKIRT_M
-    seen = np.isfinite(middle).all(1)
-    for side in picture_sides(view, tables):
-        seen &= middle @ side > -reach
-    distance = np.maximum(np.linalg.norm(middle, axis=1), 0.1)
+    seen = np.isfinite(middle[:, 0] + middle[:, 1] + middle[:, 2])
+    for inward in picture_sides(view, tables) @ middle.T:
+        seen &= inward > -reach
+    distance = np.maximum(np.sqrt(np.einsum("ij,ij->i", middle, middle)), 0.1)
     return Crowd(order, place, axis, middle, radius, view.focal_px[1] * FIGURE_M * scale / distance, seen)
 
 
@@ -148,59 +155,88 @@ def _motion(agents: Agents, crowd: Crowd, assets: Assets, index: NDArray[np.int6
     return motion
 
 
+def _worn(assets: Assets, mesh: NDArray[np.int32], rig: NDArray[np.int32], device: str) -> tuple[Draws, int]:
+    """What the slots wear, and how many vertices that is; without any arrays of vertices or matrices."""
+    draws = Draws()
+    counts = assets.vertices[mesh]
+    joints = assets.joints_of[rig].astype(np.int64)
+    draws.mesh = upload(mesh.astype(np.int32), wp.int32, device)
+    draws.first_vertex = upload((np.cumsum(counts) - counts).astype(np.int32), wp.int32, device)
+    draws.rig = upload(rig, wp.int32, device)
+    draws.first_matrix = upload((np.cumsum(joints) - joints).astype(np.int32), wp.int32, device)
+    return draws, int(counts.sum())
+
+
 def skin(agents: Agents, crowd: Crowd, plan: SunPlan, assets: Assets, eye: Eye, pool: Pool, device: str) -> Slots:
-    """Pose and skin everyone who is seen or casts a shadow that may be."""
-    casts = np.zeros(len(agents), bool)
-    for level in plan.levels:
-        casts[level.agents] = True
-    wanted = crowd.seen | casts
+    """Pose and skin everyone who is seen or casts a shadow of his own that may be."""
+    fine, coarse, _ = plan.casters(len(agents))
+    wanted = crowd.seen | fine | coarse
     index = crowd.order[wanted[crowd.order]]
     n = len(index)
     if n > MOST_SLOTS:
         raise InputError("too many soldiers at work in one frame", expected=f"at most {MOST_SLOTS}", got=str(n))
-    mesh = assets.lod(agents.cast[index], crowd.height_px[index])
-    counts = assets.vertices[mesh]
-    total = int(counts.sum())
-    draws = Draws()
-    draws.mesh = upload(mesh.astype(np.int32), wp.int32, device)
-    draws.first_vertex = upload((np.cumsum(counts) - counts).astype(np.int32), wp.int32, device)
-    rig = assets.rig_of[agents.cast[index]]
+    figure = agents.cast[index]
+    rig = assets.rig_of[figure]
+    draws, total = _worn(assets, assets.lod(figure, crowd.height_px[index]), rig, device)
     joints = assets.joints_of[rig].astype(np.int64)
-    draws.rig = upload(rig, wp.int32, device)
-    draws.first_matrix = upload((np.cumsum(joints) - joints).astype(np.int32), wp.int32, device)
-    # frame by frame in memory: of the frames beside this one only what is in the picture is ever touched
-    draws.matrix = empty((3, int(joints.sum())), mat34, device)
-    draws.rel = empty((total,), wp.vec3, device)
-    draws.pixel = empty((total,), wp.vec3, device)
-    draws.sunward = empty((total,), wp.vec3, device)
+    draws.matrix = empty((2, int(joints.sum())), mat34, device)
+    draws.rel, draws.pixel, draws.sunward = (empty((total,), wp.vec3, device) for _ in range(3))
+    far, total = _worn(assets, assets.mesh_of[figure, -1], rig, device)
+    far.matrix, far.sunward = draws.matrix, empty((total,), wp.vec3, device)
     motion = _motion(agents, crowd, assets, index, device)
     seen = crowd.seen[index]
-    seen_d, casts_d = (upload(who.astype(np.int32), wp.int32, device) for who in (seen, casts[index]))
+    seen_d, fine_d = (upload(who.astype(np.int32), wp.int32, device) for who in (seen, fine[index]))
     axes = [wp.vec3(*(float(v) for v in row)) for row in plan.axes]
     box = upload(np.tile(np.array([2**30, 2**30, -(2**30), -(2**30), 0, 2**30], np.int32), (n, 1)), wp.int32, device)
     everyone = upload(np.arange(n, dtype=np.int32), wp.int32, device)
+    afar = np.flatnonzero(coarse[index]).astype(np.int32)
 
     def work(part: tuple[int, int]) -> None:
         a, b = part
         k = lanes(device)
         inputs = [motion, everyone[a:b], 1, draws.first_matrix, min(k, 32), draws.matrix]
         wp.launch(pose_kernel, dim=(b - a, 1, min(k, 32)), device=device, inputs=inputs)
-        inputs = [assets.meshes, draws, eye, *axes, a, k, seen_d, casts_d, box]
+        inputs = [assets.meshes, draws, eye, *axes, a, k, seen_d, fine_d, box]
         wp.launch(skin_kernel, dim=(b - a, k), device=device, inputs=inputs)
+        here = afar[np.searchsorted(afar, a) : np.searchsorted(afar, b)]
+        if len(here):
+            inputs = [assets.meshes, far, upload(here, wp.int32, device), k, *axes]
+            wp.launch(cast_kernel, dim=(len(here), k), device=device, inputs=inputs)
 
     if n:
         pool.run(work, pool.split(n, 16))
     slot_of = np.full(len(agents), -1, dtype=np.int64)
     slot_of[index] = np.arange(n)
-    return Slots(index, slot_of, seen, draws, motion, box.numpy())
+    return Slots(index, slot_of, seen, joints, draws, far, motion, box.numpy())
 
 
-def pose_beside(slots: Slots, who: NDArray[np.int32], device: str) -> None:
-    """Pose these slots at the frames before and after, which only motion asks for."""
+def casters_of(
+    agents: Agents, plan: SunPlan, slots: Slots, middle: F64, assets: Assets, pool: Pool, device: str
+) -> Casters:
+    """Who casts and how, stamps included."""
+    who = np.flatnonzero(plan.casters(len(agents))[2])
+    throw_of = np.full(len(agents), -1, dtype=np.int64)
+    throw_of[who] = np.arange(len(who))
+    stamps = throws = None
+    if len(who):
+        stamps, throws = throws_of(agents, who, middle, plan.axes, assets, pool, device)
+    return Casters(slots.slot_of, slots.draws, slots.far, throw_of, stamps, throws)
+
+
+def pose_beside(slots: Slots, who: NDArray[np.int32], device: str) -> Draws:
+    """The matrices of these slots at the frames before and after (0 and 2), which only motion asks for: packed, since few
+    of all slots show."""
+    beside = Draws()
+    joints = slots.joints[who]
+    first = np.zeros(len(slots.index), np.int32)
+    first[who] = np.cumsum(joints) - joints
+    beside.first_matrix = upload(first, wp.int32, device)
+    beside.matrix = empty((3, int(joints.sum())), mat34, device)
     if len(who):
         k = min(lanes(device), 32)
-        inputs = [slots.motion, upload(who, wp.int32, device), 0, slots.draws.first_matrix, k, slots.draws.matrix]
+        inputs = [slots.motion, upload(who, wp.int32, device), 0, beside.first_matrix, k, beside.matrix]
         wp.launch(pose_kernel, dim=(len(who), 2, k), device=device, inputs=inputs)
+    return beside
 
 
 def _leaned(level: F64, axis: F64) -> F64:
@@ -213,15 +249,15 @@ def plant(
     agents: Agents,
     crowd: Crowd,
     slots: Slots,
-    joints_rel: NDArray[np.float32],
+    stand_rel: NDArray[np.float32],
     hooves_rel: NDArray[np.float32] | None,
     origin_m: F64,
     device: str,
 ) -> tuple[Feet, wp.array]:
-    """Who stands on which cell of the ground, for contact; and how tightly each stands, float32 [K]. joints_rel: [K, 18,
-    3], NaN for what is no person; hooves_rel: [K, 4, 3], NaN without. origin_m: the camera's place."""
+    """Who stands on which cell of the ground, for contact; and how tightly each stands, float32 [K]. stand_rel: [K, 4, 3], hips
+    and ankles as in `Assets`, NaN for what is no person; hooves_rel: [K, 4, 3], NaN without. origin_m: the camera's place."""
     n = len(slots.index)
-    pairs = _pairs(agents, crowd, slots, joints_rel, hooves_rel)
+    pairs = _pairs(agents, crowd, slots, stand_rel, hooves_rel)
     feet = Feet()
     stands = np.flatnonzero(np.isfinite(pairs.left).all(1))
     flat = pairs.body[stands][:, ::2].astype(np.float64)
@@ -243,12 +279,13 @@ def plant(
             cells.append(((first[:, 1] + dz) * nx + first[:, 0] + dx)[fits])
             items.append(stands[fits])
     where, who = np.concatenate(cells), np.concatenate(items)
-    sort = np.lexsort((who, where))
     start = np.concatenate([[0], np.cumsum(np.bincount(where, minlength=nx * nz))])
+    many = max(len(pairs.body), 1)
+    who = np.sort(where * many + who) % many  # by cell, then in their own order
     feet.x0, feet.z0, feet.inv_cell = float(corner[0]), float(corner[1]), 1.0 / cell
     feet.i0, feet.j0, feet.nx, feet.nz, feet.people = i0, j0, nx, nz, n
     feet.start = upload(start.astype(np.int32), wp.int32, device)
-    feet.item = upload(np.append(who[sort], 0).astype(np.int32), wp.int32, device)
+    feet.item = upload(np.append(who, 0).astype(np.int32), wp.int32, device)
     feet.body = upload(pairs.body, wp.vec3, device)
     feet.left, feet.right = (upload(side, wp.vec3, device) for side in (pairs.left, pairs.right))
     feet.scale = upload(pairs.scale, wp.float32, device)
@@ -272,7 +309,7 @@ def _pairs(
     agents: Agents,
     crowd: Crowd,
     slots: Slots,
-    joints_rel: NDArray[np.float32],
+    stand_rel: NDArray[np.float32],
     hooves_rel: NDArray[np.float32] | None,
 ) -> _Pairs:
     """A man's feet with his body over them; of a horse, fore and hind feet with the part of it that is over each."""
@@ -285,10 +322,10 @@ def _pairs(
     ahead = ahead.astype(np.float32)
     ground = body[:, 1].copy()
     if n:
-        middle = 0.5 * (joints_rel[:, 8] + joints_rel[:, 11])
+        middle = 0.5 * (stand_rel[:, 0] + stand_rel[:, 1])
         person = np.isfinite(middle).all(1)
         body[person, 0], body[person, 2] = middle[person, 0], middle[person, 2]
-    bodies, lefts, rights, scales = [body], [joints_rel[:, 13] + ahead], [joints_rel[:, 10] + ahead], [scale]
+    bodies, lefts, rights, scales = [body], [stand_rel[:, 2] + ahead], [stand_rel[:, 3] + ahead], [scale]
     if hooves_rel is not None:
         mounted = np.flatnonzero(np.isfinite(hooves_rel).all((1, 2)))
         for left, right in ((0, 1), (2, 3)):

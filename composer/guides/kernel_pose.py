@@ -63,7 +63,7 @@ def lean(up: wp.vec3) -> wp.quat:
 
 @wp.func
 def sampled(motion: Motion, clip: int, phase: float, joint: int):
-    """A joint's rotation and place in figure space, between two samples of a clip."""
+    """A joint's rotation (a quaternion of any length) and place in figure space, between two samples of a clip."""
     joints = motion.joints[clip]
     n = motion.count[clip]
     s = phase * float(n)
@@ -81,8 +81,31 @@ def sampled(motion: Motion, clip: int, phase: float, joint: int):
     qb = motion.rotation[base + k * joints]
     if wp.dot(qa, qb) < 0.0:
         qb = -qb
-    q = wp.normalize(qa * (1.0 - t) + qb * t)
+    q = qa * (1.0 - t) + qb * t
     return q, motion.position[base + i * joints] * (1.0 - t) + motion.position[base + k * joints] * t
+
+
+@wp.func
+def turned(q: wp.quat, scale: float) -> wp.mat33:
+    """The matrix of a quaternion of any length but 0, times `scale`."""
+    s = 2.0 * scale / wp.dot(q, q)
+    x = q[0] * s
+    y = q[1] * s
+    z = q[2] * s
+    xx = q[0] * x
+    yy = q[1] * y
+    zz = q[2] * z
+    xy = q[0] * y
+    xz = q[0] * z
+    yz = q[1] * z
+    wx = q[3] * x
+    wy = q[3] * y
+    wz = q[3] * z
+    return wp.mat33(
+        scale - yy - zz, xy - wz, xz + wy,
+        xy + wz, scale - xx - zz, yz - wx,
+        xz - wy, yz + wx, scale - xx - yy,
+    )  # fmt: skip
 
 
 @wp.kernel
@@ -104,18 +127,21 @@ def pose_kernel(
     share = float(1.0)
     if motion.blend.shape[0] > 0:
         share = motion.blend[frame, slot]
+    whole = turned(turn, scale)
     joint = int(lane)
     while joint < motion.joints[clip]:
         q, p = sampled(motion, clip, motion.phase[frame, slot], joint)
         if share < 1.0:
             before, place = sampled(motion, motion.clip_from[frame, slot], motion.phase_from[frame, slot], joint)
+            before = wp.normalize(before)
+            q = wp.normalize(q)
             if wp.dot(before, q) < 0.0:
                 before = -before
-            q = wp.normalize(before * (1.0 - share) + q * share)
+            q = before * (1.0 - share) + q * share
             p = place * (1.0 - share) + p * share
-        r = wp.quat_to_matrix(turn * q) * scale
+        r = turned(turn * q, scale)
         bind = motion.bind[motion.first_bind[clip] + joint]
-        shift = motion.place[frame, slot] + wp.quat_rotate(turn, p) * scale - r * bind
+        shift = motion.place[frame, slot] + whole * p - r * bind
         matrix[frame, first_matrix[slot] + joint] = mat34(
             r[0, 0], r[0, 1], r[0, 2], shift[0],
             r[1, 0], r[1, 1], r[1, 2], shift[1],
@@ -187,23 +213,50 @@ def skin_kernel(
 
 
 @wp.kernel
+def cast_kernel(
+    meshes: Meshes,
+    draws: Draws,
+    who: wp.array(dtype=int),
+    lanes: int,
+    axis_u: wp.vec3,
+    axis_v: wp.vec3,
+    toward: wp.vec3,
+):
+    """dim (slots listed, lanes): `draws.sunward` of every vertex now, and nothing else."""
+    slot, lane = wp.tid()
+    slot = who[slot]
+    mesh = draws.mesh[slot]
+    first = meshes.first_vertex[mesh]
+    i = int(lane)
+    while i < meshes.vertices[mesh]:
+        p = skinned(meshes, draws, slot, 1, first + i)
+        place = wp.vec3(wp.dot(axis_u, p), wp.dot(axis_v, p), -wp.dot(toward, p))
+        draws.sunward[draws.first_vertex[slot] + i] = place
+        i += lanes
+
+
+@wp.kernel
 def joint_kernel(
-    draws: Draws, joint: wp.array2d(dtype=int), place: wp.array2d(dtype=wp.vec3), eye: Eye,
+    draws: Draws, who: wp.array(dtype=int), joint: wp.array2d(dtype=int), place: wp.array2d(dtype=wp.vec3), eye: Eye,
     rel: wp.array2d(dtype=wp.vec3), pixel: wp.array2d(dtype=wp.vec3),
 ):  # fmt: skip
-    """dim (slots, joints): joints now, rel and as (x, y, depth) in the picture (NaN where it has no pixel). joint [rigs,
-    joints]: which of its own each rig has there, -1 none: NaN."""
-    slot, k = wp.tid()
+    """dim (slots listed, joints): joints now, rel and, unless `pixel` is [0, 0], as (x, y, depth) in the picture (NaN where it
+    has no pixel). joint [rigs, joints]: which of its own each rig has there, -1 none: NaN."""
+    item, k = wp.tid()
+    slot = who[item]
     rig = draws.rig[slot]
+    pictured = pixel.shape[0] > 0
     if joint[rig, k] < 0:
-        rel[slot, k] = wp.vec3(wp.nan, wp.nan, wp.nan)
-        pixel[slot, k] = wp.vec3(wp.nan, wp.nan, -1.0)
+        rel[item, k] = wp.vec3(wp.nan, wp.nan, wp.nan)
+        if pictured:
+            pixel[item, k] = wp.vec3(wp.nan, wp.nan, -1.0)
         return
     p = move(draws.matrix[1, draws.first_matrix[slot] + joint[rig, k]], place[rig, k])
-    rel[slot, k] = p
-    cam = to_camera(eye, p)
-    if cam[2] > NEAR_M:
-        px = camera_to_pixel(eye, cam)
-        pixel[slot, k] = wp.vec3(px[0], px[1], cam[2])
-    else:
-        pixel[slot, k] = wp.vec3(wp.nan, wp.nan, cam[2])
+    rel[item, k] = p
+    if pictured:
+        cam = to_camera(eye, p)
+        if cam[2] > NEAR_M:
+            px = camera_to_pixel(eye, cam)
+            pixel[item, k] = wp.vec3(px[0], px[1], cam[2])
+        else:
+            pixel[item, k] = wp.vec3(wp.nan, wp.nan, cam[2])

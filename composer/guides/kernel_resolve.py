@@ -230,10 +230,10 @@ def step_to(
 @wp.kernel
 def resolve_kernel(
     vis: wp.array(dtype=wp.uint64), samples: int, offset: wp.array(dtype=wp.vec2i), row0: int, width: int,
-    meshes: Meshes, draws: Draws, before: Eye, eye: Eye, after: Eye, sun: Sun, shading: Shading, blockers: Blockers,
-    out: Passes, entries: Entries,
+    meshes: Meshes, draws: Draws, beside: Draws, before: Eye, eye: Eye, after: Eye, sun: Sun, shading: Shading,
+    blockers: Blockers, out: Passes, entries: Entries,
 ):  # fmt: skip
-    """dim (rows, W): every pass of a pixel, and its samples."""
+    """dim (rows, W): every pass of a pixel, and its samples. beside: matrices as of `frame.pose_beside`."""
     r, x = wp.tid()
     y = r + row0
     pixel = r * width + x
@@ -332,8 +332,8 @@ def resolve_kernel(
                     exact = pixel_ray(eye, float(x) + float(o[0]) / 256.0, float(y) + float(o[1]) / 256.0)
                     at = barycentric(a, b, c, to_world(eye, exact))
                     here = camera_to_pixel(eye, to_camera(eye, a * at[0] + b * at[1] + c * at[2]))
-                    out.motion_back[y, x] = step_to(meshes, draws, before, slot, 0, vertex0, v, at, here)
-                    out.motion[y, x] = step_to(meshes, draws, after, slot, 2, vertex0, v, at, here)
+                    out.motion_back[y, x] = step_to(meshes, beside, before, slot, 0, vertex0, v, at, here)
+                    out.motion[y, x] = step_to(meshes, beside, after, slot, 2, vertex0, v, at, here)
             s += 1
         entries.agent_id[entry] = shading.agent_id[slot]
         entries.coverage[entry] = agent_cover

@@ -83,8 +83,8 @@ def seen_at(eye: Eye, rel: wp.vec3) -> wp.vec2:
 @wp.kernel
 def surface_kernel(
     vis: wp.array(dtype=wp.uint64), samples: int, offset: wp.array(dtype=wp.vec2i), row0: int, width: int,
-    meshes: Meshes, draws: Draws, before: Eye, eye: Eye, ground: wp.array2d(dtype=float), agent_id: wp.array(dtype=wp.uint32),
-    scale: wp.array(dtype=float), out: Points,
+    meshes: Meshes, draws: Draws, beside: Draws, before: Eye, eye: Eye, ground: wp.array2d(dtype=float),
+    agent_id: wp.array(dtype=wp.uint32), scale: wp.array(dtype=float), out: Points,
 ):  # fmt: skip
     """dim (rows, W): every sample of a pixel, and where the same point was in the view before. vis: of these rows, or empty
     where nobody is in them."""
@@ -130,7 +130,7 @@ def surface_kernel(
             if out.before.shape[0] > 0:
                 past = wp.vec3(0.0, 0.0, 0.0)
                 for k in range(3):
-                    past += skinned(meshes, draws, slot, 0, source + v[k]) * w[k]
+                    past += skinned(meshes, beside, slot, 0, source + v[k]) * w[k]
                 out.before[at] = seen_at(before, past)
         elif here > 0.0:
             inverse = wp.max(here + slope_x * (dx - 0.5) + slope_y * (dy - 0.5), 0.25 * here)

@@ -75,7 +75,8 @@ class GuidePasses:
     contact: float32 [H, W] in 0..1, the share of sky light that it takes. Both 0 outside the ground, and coarser where the
     crowd stands before it.
     pose_px: float32 [N, 18, 3]: x, y in plate pixels and 1 where the joint is in front of the camera (else 0), for
-    `pose_agent`: uint32 [N], nearest first; pose_visible: bool [N, 18], the joint is not hidden by anything.
+    `pose_agent`: uint32 [N], those who own a sample, nearest first; pose_visible: bool [N, 18], the joint is not hidden by
+    anything.
     samples: the visible samples behind each pixel. lights: the beauty by light, where it was asked for.
     dropped: samples lost to overflow, counted, 0 in a good frame.
     seconds: by stage. notes: what was made coarser than wanted, one sentence each.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +29,6 @@ INSIDE_M = 0.2
 MIN_HEIGHT_PX = 24.0
 
 
-class _HasSlots(Protocol):
-    @property
-    def seen(self) -> NDArray[np.bool_]: ...
-
-
 @dataclass(frozen=True)
 class JointPasses:
     """pixel: float32 [N, 18, 3], agent: uint32 [N], visible: bool [N, 18], as in `GuidePasses`."""
@@ -45,14 +39,14 @@ class JointPasses:
 
 
 def joint_passes(
-    agent_id: NDArray[np.uint32], slots: _HasSlots, joints_px: F32, depth_m: F32, id_px: NDArray[np.uint32],
+    agent_id: NDArray[np.uint32], joints_px: F32, depth_m: F32, id_px: NDArray[np.uint32],
     ground_depth_m: F32 | None, holdouts: Sequence[Holdout],
 ) -> JointPasses:  # fmt: skip
-    """The joints of every agent with one in the picture, nearest first, and which of them nothing hides."""
+    """The joints of the agents that show, those with one in the picture, nearest first; and which of them nothing hides."""
     h, w = depth_m.shape
     with np.errstate(invalid="ignore"):
         inside = (joints_px[..., 0] >= 0) & (joints_px[..., 0] < w) & (joints_px[..., 1] >= 0) & (joints_px[..., 1] < h)
-    keep = np.flatnonzero(slots.seen & inside.any(1))
+    keep = np.flatnonzero(inside.any(1))
     keep = keep[np.argsort(joints_px[keep, 1, 2], kind="stable")]
     px, inside, agent = joints_px[keep], inside[keep], agent_id[keep].astype(np.uint32)
     x = np.where(inside, px[..., 0], 0).astype(np.int64)

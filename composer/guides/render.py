@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from composer.camera.camera import View
 from composer.crowd.agents import Agents, Cast
 from composer.errors import InputError
-from composer.guides import kernel_catch, kernel_pose, kernel_raster, kernel_resolve, kernel_sun
+from composer.guides import kernel_catch, kernel_pose, kernel_raster, kernel_resolve, kernel_stamp, kernel_sun
 from composer.guides.assets import Assets, assets_of
 from composer.guides.bands import Inputs, draw_bands
 from composer.guides.canvas import Canvas
 from composer.guides.device import Pool, empty, eye_of, load_kernels, upload, zeros
-from composer.guides.frame import Crowd, Slots, check_agents, look, picture_sides, plant, skin
+from composer.guides.frame import Crowd, Slots, casters_of, check_agents, look, picture_sides, plant, skin
 from composer.guides.kernel_catch import Feet, ground_kernel, ground_point_kernel
 from composer.guides.kernel_pose import joint_kernel
 from composer.guides.kernel_resolve import Blockers
@@ -152,14 +152,32 @@ def _ground(
     return shadow.numpy(), contact.numpy()
 
 
-def _joints(slots: Slots, joint: wp.array, place: wp.array, eye: Eye, device: str) -> tuple[F32, F32]:
-    """These joints of every slot: rel [K, J, 3] and (x, y, depth) [K, J, 3]. joint, place: [rigs, J]."""
-    dim = (len(slots.index), joint.shape[1])
-    rel = wp.empty(dim, dtype=wp.vec3, device=device)
-    pixel = wp.empty(dim, dtype=wp.vec3, device=device)
-    if dim[0]:
-        wp.launch(joint_kernel, dim=dim, device=device, inputs=[slots.draws, joint, place, eye, rel, pixel])
+def _joints(
+    slots: Slots, who: NDArray[np.int32], joint: wp.array, place: wp.array, eye: Eye, pool: Pool, device: str,
+    pictured: bool = False,
+) -> tuple[F32, F32]:  # fmt: skip
+    """These joints of the slots listed: rel [K, J, 3] and, if asked for, (x, y, depth) [K, J, 3]. joint, place: [rigs, J]."""
+    n, many = len(who), joint.shape[1]
+    rel = empty((n, many), wp.vec3, device)
+    pixel = empty((n, many) if pictured else (0, 0), wp.vec3, device)
+    listed = upload(who, wp.int32, device)
+
+    def work(part: tuple[int, int]) -> None:
+        a, b = part
+        inputs = [slots.draws, listed[a:b], joint, place, eye, rel[a:b], pixel[a:b] if pictured else pixel]
+        wp.launch(joint_kernel, dim=(b - a, many), device=device, inputs=inputs)
+
+    pool.run(work, pool.split(n, 256) if n else [])
     return rel.numpy(), pixel.numpy()
+
+
+def _standing(slots: Slots, assets: Assets, eye: Eye, pool: Pool, device: str) -> tuple[F32, F32 | None]:
+    """Hips and ankles of every slot, rel [K, 4, 3]; and hooves [K, 4, 3], None where nobody has any."""
+    everyone = np.arange(len(slots.index), dtype=np.int32)
+    stand = _joints(slots, everyone, assets.stand_joint, assets.stand_place, eye, pool, device)[0]
+    if not assets.hoofed:
+        return stand, None
+    return stand, _joints(slots, everyone, assets.hoof_joint, assets.hoof_place, eye, pool, device)[0]
 
 
 def render_guides(
@@ -189,7 +207,7 @@ def render_guides(
     _check(views, ground_depth_m, holdouts, samples)
     view = views[1]
     w, h = size = view.size_px
-    load_kernels(device, kernel_pose, kernel_raster, kernel_sun, kernel_resolve, kernel_catch)
+    load_kernels(device, kernel_pose, kernel_raster, kernel_sun, kernel_stamp, kernel_resolve, kernel_catch)
     pool = Pool(device, threads)
     try:
         assets = assets_of(cast, device)
@@ -200,8 +218,7 @@ def render_guides(
         focal = float(np.sqrt(view.focal_px[0] * view.focal_px[1]))
         receivers = _receivers(view, tables[1], ground_depth_m, crowd)
         lit = max(light.sun) > 0.0
-        with_place = np.isfinite(crowd.middle).all(1)
-        middle = np.where(with_place[:, None], crowd.middle, 1e9)
+        middle = np.where(np.isfinite(crowd.middle), crowd.middle, 1e9)
         plan = plan_sun(
             light.sun_direction,
             focal,
@@ -213,14 +230,12 @@ def render_guides(
         )
         stages.mark("cull")
         slots = skin(agents, crowd, plan, assets, eyes[1], pool, device)
-        joints_rel, joints_px = _joints(slots, assets.pose_joint, assets.pose_place, eyes[1], device)
-        hooves_rel = _joints(slots, assets.hoof_joint, assets.hoof_place, eyes[1], device)[0] if assets.hoofed else None
+        stand_rel, hooves_rel = _standing(slots, assets, eyes[1], pool, device)
         stages.mark("skin")
-        sun = draw_sun(
-            plan, slots.slot_of, middle, crowd.radius, view.position_m, assets.meshes, slots.draws, pool, device
-        )
+        casters = casters_of(agents, plan, slots, middle, assets, pool, device)
+        sun = draw_sun(plan, casters, middle, crowd.radius, view.position_m, assets.meshes, pool, device)
         stages.mark("sun")
-        feet, crowding = plant(agents, crowd, slots, joints_rel, hooves_rel, view.position_m, device)
+        feet, crowding = plant(agents, crowd, slots, stand_rel, hooves_rel, view.position_m, device)
         blockers = _blockers(ground_depth_m, holdouts, (h, w), device)
         canvas = Canvas(size, device, light_set)
         offset = upload(sample_places(samples), wp.vec2i, device)
@@ -234,7 +249,10 @@ def render_guides(
         shadow, contact = _ground(ground_depth_m, eyes[1], sun, feet, blockers, size, full, pool, device)
         stages.mark("ground")
         depth, agent_id = canvas.fetch("depth"), canvas.fetch("agent_id")
-        pose = joint_passes(agents.agent_id[slots.index], slots, joints_px, depth, agent_id, ground_depth_m, holdouts)
+        shows = np.flatnonzero(visible.numpy()[: len(slots.index)]).astype(np.int32)
+        joints_px = _joints(slots, shows, assets.pose_joint, assets.pose_place, eyes[1], pool, device, pictured=True)[1]
+        whose = agents.agent_id[slots.index[shows]]
+        pose = joint_passes(whose, joints_px, depth, agent_id, ground_depth_m, holdouts)
         stages.mark("pose")
         return GuidePasses(
             depth_m=depth, normal=canvas.fetch("normal"), agent_id=agent_id,

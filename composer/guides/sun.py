@@ -10,6 +10,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from composer.guides.device import Pool, empty, lanes, upload
+from composer.guides.kernel_stamp import Stamps, Throws, stamp_kernel
 from composer.guides.kernel_sun import (
     FAR,
     TILE,
@@ -35,6 +36,10 @@ HALO = 4 * TILE
 #: Tangent of the sun's angular radius, widened a little as by thin haze.
 SPREAD = 0.0075
 LOWEST_SUN = 0.02
+#: In levels of texels this wide everybody casts with his coarsest mesh, and with a stamp that others share where they are
+#: wider still: that is 5 to 20 texels a man.
+COARSE_M = 0.05
+STAMP_M = 0.2
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,14 @@ class LevelPlan:
     height: int
     agents: NDArray[np.int64]
 
+    @property
+    def stamped(self) -> bool:
+        return self.texel_m >= STAMP_M
+
+    @property
+    def coarse(self) -> bool:
+        return COARSE_M <= self.texel_m < STAMP_M
+
 
 @dataclass(frozen=True)
 class SunPlan:
@@ -58,6 +71,13 @@ class SunPlan:
     axes: F64
     levels: tuple[LevelPlan, ...]
     notes: tuple[str, ...] = ()
+
+    def casters(self, n: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Of n agents, who casts as he is drawn, who with his coarsest mesh, who with a stamp; some in several ways."""
+        fine, coarse, stamped = (np.zeros(n, bool) for _ in range(3))
+        for level in self.levels:
+            (stamped if level.stamped else coarse if level.coarse else fine)[level.agents] = True
+        return fine, coarse, stamped
 
 
 def sun_axes(direction: tuple[float, float, float]) -> F64:
@@ -87,25 +107,34 @@ def _window(
         texel_m *= 2.0
 
 
-def _step(radius: F64, toward: F64) -> F64:
-    """From each agent to where the sun's ray through his middle has long met the ground [N, 3]."""
-    return -toward * (3.0 * radius / toward[1])[:, None]
+def _bounds(rows: F64, chosen: NDArray[np.bool_] | NDArray[np.int64], reach: F64 | float = 0.0) -> tuple[F64, F64]:
+    """Least and greatest of these places [axes, N], as far as each reaches."""
+    picked = [row[chosen] for row in rows]
+    return np.array([(row - reach).min() for row in picked]), np.array([(row + reach).max() for row in picked])
 
 
-def _throw(middle: F64, radius: F64, toward: F64) -> tuple[F64, F64]:
-    """Least and greatest distance from the camera of each agent's shadow [N], twice as long as on level ground."""
-    step = _step(radius, toward)
-    along = np.clip(-(middle * step).sum(1) / np.maximum((step * step).sum(1), 1e-9), 0.0, 1.0)
-    nearest = np.linalg.norm(middle + step * along[:, None], axis=1)
-    return nearest, np.maximum(np.linalg.norm(middle, axis=1), np.linalg.norm(middle + step, axis=1))
+@dataclass(frozen=True)
+class _Shadows:
+    """Where agents' shadows lie, each a segment from the agent's middle to where the sun's ray through it has long met the
+    ground: twice as long as on level ground. nearest, farthest [N]: its distances from the camera. beside [N]: metres that
+    it stays outside the picture; negative where it may reach into it."""
+
+    nearest: F64
+    farthest: F64
+    beside: F64
 
 
-def _beside(ends: tuple[F64, F64], radius: F64, sides: F64) -> F64:
-    """How far each agent's shadow stays outside the picture [N], metres; negative where it may reach into it."""
+def _shadows(middle: F64, radius: F64, toward: F64, sides: F64) -> _Shadows:
+    length = 3.0 * radius / toward[1]
+    start = np.einsum("ij,ij->i", middle, middle)
+    ahead = middle @ toward  # the segment runs along -toward
+    along = np.clip(ahead, 0.0, length)
+    nearest = np.sqrt(np.maximum(start + along * (along - 2.0 * ahead), 0.0))
+    farthest = np.sqrt(np.maximum(start, start + length * (length - 2.0 * ahead)))
     outside = np.full(len(radius), -np.inf)
-    for side in sides:
-        outside = np.maximum(outside, np.minimum(-(ends[0] @ side), -(ends[1] @ side)) - radius)
-    return outside
+    for near, slope in zip(sides @ middle.T, sides @ toward, strict=True):
+        outside = np.maximum(outside, -near + np.minimum(length * slope, 0.0))
+    return _Shadows(nearest, farthest, outside - radius)
 
 
 def plan_sun(
@@ -117,14 +146,12 @@ def plan_sun(
     axes = sun_axes(direction)
     if axes[2, 1] < LOWEST_SUN or len(middle) == 0 or len(receivers) == 0:
         return SunPlan(axes, ())
-    seen_uv, origin = receivers @ axes[:2].T, axes[:2] @ origin_m
-    distance = np.linalg.norm(receivers, axis=1)
+    seen_uv, origin = axes[:2] @ receivers.T, axes[:2] @ origin_m
+    distance = np.sqrt(np.einsum("ij,ij->i", receivers, receivers))
     far = float(distance.max())
-    beside = _beside((middle, middle + _step(radius, axes[2])), radius, sides)
-    who = np.flatnonzero(beside <= MARGIN_M + HALO * FINEST_M * STEP ** (LEVELS - 1))
-    middle, radius, beside = middle[who], radius[who], beside[who]
-    uv = (middle @ axes[0], middle @ axes[1])
-    nearest, farthest = _throw(middle, radius, axes[2])
+    shadows = _shadows(middle, radius, axes[2], sides)
+    may = np.flatnonzero(shadows.beside <= MARGIN_M + HALO * FINEST_M * STEP ** (LEVELS - 1))
+    uv = axes[:2] @ middle.T
     levels: list[LevelPlan] = []
     notes: list[str] = []
     near_m = 0.0
@@ -138,67 +165,76 @@ def plan_sun(
             serves &= distance <= limit_m + 1.0
         near_m = limit_m
         box = (0, 0, 0, 0)
-        inside = np.full(len(middle), bool(serves.any()))
+        who = may[:0]
         wanted = texel_m
         if serves.any():
-            low, high = seen_uv[serves].min(0), seen_uv[serves].max(0)
-            reach = radius + MARGIN_M + 10.0 * texel_m
+            low, high = _bounds(seen_uv, serves)
+            who = may[shadows.beside[may] <= MARGIN_M + HALO * texel_m]
+            who = who[shadows.farthest[who] + radius[who] + 1.0 >= from_m]
+            if not last:
+                who = who[shadows.nearest[who] - radius[who] - 1.0 <= limit_m]
             for at, least, most in zip(uv, low, high, strict=True):
-                inside &= (at + reach >= least) & (at - reach <= most)
-            inside &= beside <= MARGIN_M + HALO * texel_m
-            inside &= (farthest + radius + 1.0 >= from_m) & ((nearest - radius - 1.0 <= limit_m) | last)
-        if inside.any():
-            reach = radius[inside] + 0.3
-            casters = (
-                np.array([(at[inside] - reach).min() for at in uv]), np.array([(at[inside] + reach).max() for at in uv])
-            )  # fmt: skip
+                reach = radius[who] + MARGIN_M + 10.0 * texel_m
+                who = who[(at[who] + reach >= least) & (at[who] - reach <= most)]
+        if len(who):
+            casters = _bounds(uv, who, radius[who] + 0.3)
             texel_m, *box = _window(texel_m, casters, (low, high), origin)  # type: ignore[assignment]
             if texel_m != wanted:
                 notes.append(
                     f"sun map level {k} is coarser than wanted: {texel_m:.3g} m texels instead of {wanted:.3g} m"
                 )
         if box[2] == 0:
-            inside[:] = False
-        levels.append(LevelPlan(texel_m, 1e9 if last else limit_m, *box, agents=who[inside]))
+            who = who[:0]
+        levels.append(LevelPlan(texel_m, 1e9 if last else limit_m, *box, agents=who))
         if last:
             break
     return SunPlan(axes, tuple(levels), tuple(notes))
 
 
 @dataclass(frozen=True)
+class Casters:
+    """Who casts, by layout index: `slot_of` int64 [N] among `near` (as drawn) and `far` (coarsest mesh), `throw_of` int64 [N]
+    among `throws`."""
+
+    slot_of: NDArray[np.int64]
+    near: Draws
+    far: Draws
+    throw_of: NDArray[np.int64]
+    stamps: Stamps | None
+    throws: Throws | None
+
+
+@dataclass(frozen=True)
 class _Strip:
-    """Rows of one level that one launch draws, and the slots that reach into them."""
+    """Rows of one level that one launch draws, and the slots or throws that reach into them."""
 
     level: int
     row0: int
     row1: int
-    slots: NDArray[np.int32]
+    who: NDArray[np.int32]
 
 
 def _vector(values: F64) -> wp.vec3:
     return wp.vec3(*(float(v) for v in values))
 
 
-def _strips(plan: SunPlan, slot_of: NDArray[np.int64], uv: F64, radius: F64, origin: F64, threads: int) -> list[_Strip]:
+def _strips(plan: SunPlan, casters: Casters, uv: F64, radius: F64, origin: F64, threads: int) -> list[_Strip]:
     strips: list[_Strip] = []
     for number, level in enumerate(plan.levels):
         parts = 1 if threads == 1 else max(1, min(2 * threads, level.height // 64))
         edges = (np.linspace(0, level.height // TILE, parts + 1).astype(int)) * TILE
         row = (uv[level.agents, 1] + origin[1]) / level.texel_m - level.y0
         reach = radius[level.agents] / level.texel_m + 1.0
+        which = casters.throw_of if level.stamped else casters.slot_of
         for a, b in itertools.pairwise(edges):
             here = level.agents[(row + reach >= a) & (row - reach <= b)]
             if b > a:
-                strips.append(_Strip(number, int(a), int(b), slot_of[here].astype(np.int32)))
+                strips.append(_Strip(number, int(a), int(b), which[here].astype(np.int32)))
     return strips
 
 
-def draw_sun(
-    plan: SunPlan, slot_of: NDArray[np.int64], middle: F64, radius: F64, origin_m: F64,
-    meshes: Meshes, draws: Draws, pool: Pool, device: str,
-) -> Sun:  # fmt: skip
-    """Draw the planned maps. slot_of: int64 [N], layout index to slot. middle, radius: as in `plan_sun`."""
-    origin = plan.axes[:2] @ origin_m
+def _table(plan: SunPlan, origin: F64) -> tuple[NDArray[np.void], int, int]:
+    """The levels for kernels, and how many texels and tiles they have in all."""
     table = np.zeros(max(len(plan.levels), 1), dtype=SunLevel.numpy_dtype())
     first = first_tile = 0
     for row, level in zip(table, plan.levels, strict=False):
@@ -209,27 +245,38 @@ def draw_sun(
         row["width"], row["height"], row["first"], row["first_tile"] = level.width, level.height, first, first_tile
         first += level.width * level.height
         first_tile += level.width * level.height // (TILE * TILE)
+    return table, first, first_tile
+
+
+def draw_sun(
+    plan: SunPlan, casters: Casters, middle: F64, radius: F64, origin_m: F64, meshes: Meshes, pool: Pool, device: str
+) -> Sun:
+    """Draw the planned maps. middle, radius: as in `plan_sun`."""
+    origin = plan.axes[:2] @ origin_m
+    table, texels, tiles = _table(plan, origin)
     sun = Sun()
     sun.axis_u, sun.axis_v, sun.toward = (_vector(row) for row in plan.axes)
     sun.spread = SPREAD
     sun.levels = len(plan.levels)
     sun.level = wp.array(table, dtype=SunLevel, device=device)
-    sun.depth = empty((max(first, 1),), wp.float32, device)
-    sun.tile, raw = (empty((max(first_tile, 1),), wp.vec2, device) for _ in range(2))
-    strips = _strips(plan, slot_of, middle @ plan.axes[:2].T, radius, origin, pool.threads)
+    sun.depth = empty((max(texels, 1),), wp.float32, device)
+    sun.tile, raw = (empty((max(tiles, 1),), wp.vec2, device) for _ in range(2))
+    strips = _strips(plan, casters, middle @ plan.axes[:2].T, radius, origin, pool.threads)
 
     def draw(strip: _Strip) -> None:
-        row = table[strip.level]
+        row, level = table[strip.level], plan.levels[strip.level]
         width = int(row["width"])
         a = int(row["first"]) + strip.row0 * width
         sun.depth[a : a + (strip.row1 - strip.row0) * width].fill_(FAR)
-        if len(strip.slots):
-            n = lanes(device)
-            wp.launch(
-                sun_raster_kernel, dim=(len(strip.slots), n), device=device,
-                inputs=[meshes, draws, sun, strip.level, upload(strip.slots, wp.int32, device), n,
-                        strip.row0, strip.row1, sun.depth],
-            )  # fmt: skip
+        who, n = upload(strip.who, wp.int32, device), lanes(device)
+        rows = [strip.row0, strip.row1, sun.depth]
+        if len(strip.who) and level.stamped:
+            inputs = [casters.stamps, casters.throws, sun, strip.level, who, *rows]
+            wp.launch(stamp_kernel, dim=len(strip.who), device=device, inputs=inputs)
+        elif len(strip.who):
+            draws = casters.far if level.coarse else casters.near
+            inputs = [meshes, draws, sun, strip.level, who, n, *rows]
+            wp.launch(sun_raster_kernel, dim=(len(strip.who), n), device=device, inputs=inputs)
         dim = ((strip.row1 - strip.row0) // TILE, width // TILE)
         wp.launch(tile_kernel, dim=dim, device=device, inputs=[sun, strip.level, strip.row0 // TILE, raw])
 

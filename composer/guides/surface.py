@@ -114,11 +114,11 @@ def surface_pass(
             row1 = min(row0 + rows, h)
             filled = fill_visibility(assets, slots, eye, (row0, row1), w, samples, offset, device)
             vis = nobody if filled is None else filled[0]
-            if trace and filled is not None:
-                pose_beside(slots, filled[1], device)
+            traced = np.zeros(0, np.int32) if filled is None or not trace else filled[1]
+            beside = pose_beside(slots, traced, device)
             wp.launch(
                 surface_kernel, dim=(row1 - row0, w), device=device,
-                inputs=[vis, samples, offset, row0, w, assets.meshes, slots.draws, before, eye, ground, who,
+                inputs=[vis, samples, offset, row0, w, assets.meshes, slots.draws, beside, before, eye, ground, who,
                         scale, points],
             )  # fmt: skip
 

@@ -60,7 +60,9 @@ def test_passing_over_the_hidden_changes_nothing(cast, kit, crowd_grid, monkeypa
         for field in fields(Samples):
             a, b = (getattr(one.samples, field.name) for one in (other, plain))
             np.testing.assert_array_equal(a, b, field.name)
-    assert 30 < len(np.unique(plain.samples.agent_id)) < 0.7 * len(agents)
+    shown = np.unique(plain.samples.agent_id)
+    assert 30 < len(shown) < 0.7 * len(agents)
+    assert set(plain.pose_agent.tolist()) <= set(shown.tolist()) and len(plain.pose_agent) > 0.9 * len(shown)
     assert np.abs(plain.motion_px[plain.agent_id > 0]).max() > 0
 
 

@@ -23,8 +23,8 @@ NEAR_M = wp.constant(1.2)
 
 
 @wp.func
-def open_at(ground: Ground, p: wp.vec2) -> wp.vec3:
-    """(metres to the nearest closed place, and the way out of it: its gradient (x, z)), bilinear."""
+def bilinear(ground: Ground, p: wp.vec2, part: int) -> wp.vec3:
+    """One of the grid's values at p, and its gradient (x, z)."""
     nz = ground.value.shape[0]
     nx = ground.value.shape[1]
     x = (p[0] - ground.x0) * ground.inv_cell
@@ -33,10 +33,10 @@ def open_at(ground: Ground, p: wp.vec2) -> wp.vec3:
     k = wp.clamp(int(wp.floor(z)), 0, nz - 2)
     u = wp.clamp(x - float(i), 0.0, 1.0)
     v = wp.clamp(z - float(k), 0.0, 1.0)
-    a = ground.value[k, i][0]
-    b = ground.value[k, i + 1][0]
-    c = ground.value[k + 1, i][0]
-    d = ground.value[k + 1, i + 1][0]
+    a = ground.value[k, i][part]
+    b = ground.value[k, i + 1][part]
+    c = ground.value[k + 1, i][part]
+    d = ground.value[k + 1, i + 1][part]
     near = a + (b - a) * u
     far = c + (d - c) * u
     gx = ((b - a) * (1.0 - v) + (d - c) * v) * ground.inv_cell
@@ -44,23 +44,16 @@ def open_at(ground: Ground, p: wp.vec2) -> wp.vec3:
 
 
 @wp.func
+def open_at(ground: Ground, p: wp.vec2) -> wp.vec3:
+    """(metres to the nearest closed place, and the way out of it: its gradient (x, z))."""
+    return bilinear(ground, p, 0)
+
+
+@wp.func
 def rise_at(ground: Ground, p: wp.vec2, way: wp.vec2) -> float:
     """How much the ground rises along `way` (unit) at p."""
-    nz = ground.value.shape[0]
-    nx = ground.value.shape[1]
-    x = (p[0] - ground.x0) * ground.inv_cell
-    z = (p[1] - ground.z0) * ground.inv_cell
-    i = wp.clamp(int(wp.floor(x)), 0, nx - 2)
-    k = wp.clamp(int(wp.floor(z)), 0, nz - 2)
-    u = wp.clamp(x - float(i), 0.0, 1.0)
-    v = wp.clamp(z - float(k), 0.0, 1.0)
-    a = ground.value[k, i][1]
-    b = ground.value[k, i + 1][1]
-    c = ground.value[k + 1, i][1]
-    d = ground.value[k + 1, i + 1][1]
-    gx = (b - a) * (1.0 - v) + (d - c) * v
-    gz = (c - a) * (1.0 - u) + (d - b) * u
-    return (gx * way[0] + gz * way[1]) * ground.inv_cell
+    rise = bilinear(ground, p, 1)
+    return rise[1] * way[0] + rise[2] * way[1]
 
 
 @wp.func
