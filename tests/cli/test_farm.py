@@ -19,7 +19,8 @@ def test_what_it_needs_is_told_beforehand(make_shot: Make, tmp_path: Path, capsy
     shot, out = make_shot(frames=3), tmp_path / "out"
     assert main(["farm", str(shot.parent), "--out", str(out), *PLAIN, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert [(s["name"], s["tasks"]) for s in told["steps"]] == [("Cache", 1), ("Frames", 2), ("Finish", 1)]
+    steps = [("Cache", 1), ("Frames", 2), ("Finish", 1), ("Control", 1)]
+    assert [(s["name"], s["tasks"]) for s in told["steps"]] == steps
     assert {s["memory_mib"] for s in told["steps"]} == {1024} and {s["gpus"] for s in told["steps"]} == {0}
     assert told["frames"] == [1001, 1002, 1003] and told["delivery"] == str(out / "tiny" / "v001")
     assert main(["farm", str(shot), "--out", str(out), *PLAIN]) == 0

@@ -13,6 +13,7 @@ from PIL import Image
 from composer.cli.main import main
 from composer.errors import InputError
 from composer.io.exr import read_exr_parts
+from composer.render import costs
 from composer.render.forecast import Load, Measure
 from composer.render.job import Job
 from composer.review import options as review
@@ -31,7 +32,7 @@ def quick(job: Job, covered: float, key_s: float, folder: Path) -> Measure:
 
 @pytest.fixture
 def no_measures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(review, "measure", quick)
+    monkeypatch.setattr(costs, "measure", quick)
 
 
 def run(shot: Path, out: Path, *more: str) -> int:
@@ -108,11 +109,11 @@ def test_what_is_there_is_not_made_again(make_shot: Make, tmp_path: Path, capsys
     first = capsys.readouterr().err
     files = sorted((out / "tiny" / "options").rglob("*.exr"))
     before = {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in files}
-    monkeypatch.setattr(review, "measure", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(costs, "measure", lambda *_: pytest.fail("measured again"))
     assert run(shot, out, "--counts", "6,12") == 0
     assert "already there" not in first and capsys.readouterr().err.count("already there") == 2
     assert before == {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in files}
-    monkeypatch.setattr(review, "measure", quick)
+    monkeypatch.setattr(costs, "measure", quick)
     make_shot(seed=8)
     assert run(shot, out, "--counts", "6", "--frames", "1001") == 0
     assert "already there" not in capsys.readouterr().err
@@ -127,7 +128,7 @@ def test_stopped_in_the_middle_leaves_whole_files(make_shot: Make, tmp_path: Pat
         calls.append(args)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(review, "measure", stop)
+    monkeypatch.setattr(costs, "measure", stop)
     assert run(shot, out, "--counts", "5,9") == 1
     assert len(calls) == 1 and "muster: stopped" in capsys.readouterr().err
     folder = out / "tiny" / "options"

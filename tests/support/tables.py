@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from composer.render import costs
 from composer.render.forecast import Load, Measure, load_rates
 from composer.render.job import Job
 from composer.render.quality import load_quality
@@ -36,7 +37,7 @@ def _options_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         options_of(shot, ",".join(map(str, COUNTS))), load_quality("preview"), load_rates(None), folder, "3", 192
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(made, "measure", quick)
+        patch.setattr(costs, "measure", quick)
         patch.setattr(made, "write_sheets", lambda *_, **__: None)
         made.run_options(made.prepare_options(shot, ask))
     return folder / "tiny" / "options"
