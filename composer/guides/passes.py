@@ -62,6 +62,23 @@ class LightSet:
 
 
 @dataclass(frozen=True)
+class PlacePasses:
+    """What the camera sees of the place around the crowd, with the crowd's samples taken out. Arrays as in `GuidePasses`;
+    piece_id: uint32 [H, W], of `Environment.names`, 0 where there is none; samples by piece, a piece may come more than
+    once in a pixel."""
+
+    depth_m: F32
+    normal: F32
+    piece_id: NDArray[np.uint32]
+    motion_px: F32
+    motion_back_px: F32
+    coverage: F32
+    albedo: F32
+    beauty: F32
+    samples: Samples
+
+
+@dataclass(frozen=True)
 class GuidePasses:
     """What the camera sees of the crowd, at plate size, through the plate's own lens. All arrays [H, W, ...].
 
@@ -78,7 +95,8 @@ class GuidePasses:
     `pose_agent`: uint32 [N], nearest first; pose_visible: bool [N, 18], the joint is not hidden by anything.
     samples: the visible samples behind each pixel. lights: the beauty by light, where it was asked for.
     dropped: samples lost to overflow, counted, 0 in a good frame.
-    seconds: by stage. notes: what was made coarser than wanted, one sentence each.
+    seconds: by stage. notes: what was made coarser than wanted, one sentence each. place: what is seen of set pieces and
+    terrain, where the shot has any; the crowd's passes are then what they leave of it, and `shadow` is theirs too.
     """
 
     depth_m: F32
@@ -99,3 +117,4 @@ class GuidePasses:
     dropped: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    place: PlacePasses | None = None

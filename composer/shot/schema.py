@@ -27,6 +27,7 @@ from composer.shot.schema_base import (
     Text,
     mistake,
 )
+from composer.shot.schema_environment import EnvironmentSpec
 from composer.shot.schema_override import OverrideSpec
 from composer.shot.schema_paint import PaintSpec
 from composer.shot.schema_place import CameraSpec, ColorSpec, GroundSpec, PlateSpec, ScaleSpec
@@ -410,6 +411,7 @@ class ShotFile(Part):
     scale: ScaleSpec | None = None
     holdouts: tuple[HoldoutSpec, ...] = ()
     light: LightSpec = Field(default_factory=LightSpec)
+    environment: EnvironmentSpec | None = None
     crowd: CrowdSpec
     cast: Text | None = None
     sides: dict[Name, SideSpec] = Field(default_factory=dict)
