@@ -33,7 +33,9 @@ class SkyEdge:
     land: F32
 
 
-def sky_edge(plate: F32, ground_m: F32, holdouts: Sequence[Holdout], matte: F32 | None = None, key: float = 1.0) -> SkyEdge:
+def sky_edge(
+    plate: F32, ground_m: F32, holdouts: Sequence[Holdout], matte: F32 | None = None, key: float = 1.0
+) -> SkyEdge:
     """The plate's sky. ground_m: the ground's depth, inf above the horizon. holdouts: their depth pictures know hills and
     trees; without one the sky is keyed from the plate. matte: the artist's own, that wins. key: above 1 takes more for
     sky."""

@@ -72,7 +72,17 @@ class _Site:
             raise InputError("two pieces get one id", got=f"{self.names[number]} and {name}", hint=f"rename {name}")
         self.names[number], self.kinds[number] = name, kind
         self.meshes.append(
-            Mesh(name, shape.vertices, shape.triangles, shape.albedo, number, shape.normal, shape.uv, open_, shape.surface)
+            Mesh(
+                name,
+                shape.vertices,
+                shape.triangles,
+                shape.albedo,
+                number,
+                shape.normal,
+                shape.uv,
+                open_,
+                shape.surface,
+            )
         )
 
     def height(self, x: F64, z: F64, base_m: float | None = None) -> F64:
@@ -96,7 +106,8 @@ def _ground_height(ground: Ground, x: F64, z: F64, base_m: float | None) -> F64:
             low, high = ground.position_m.min(0).astype(float), ground.position_m.max(0).astype(float)
             inset = 0.02 * (high - low)
             nearest = ground.height_m(
-                np.clip(x[gone], low[0] + inset[0], high[0] - inset[0]), np.clip(z[gone], low[2] + inset[2], high[2] - inset[2])
+                np.clip(x[gone], low[0] + inset[0], high[0] - inset[0]),
+                np.clip(z[gone], low[2] + inset[2], high[2] - inset[2]),
             )
             y[gone] = np.where(np.isfinite(nearest), nearest, np.median(ground.position_m[:, 1]))
     return y
@@ -170,16 +181,17 @@ def _raise_pieces(site: _Site, piece: PieceSpec, spots: tuple[Spot, ...]) -> Non
             )  # fmt: skip
         site.add(name, kind, stood, open_)
         if piece.obstacle:
-            site.footprints.append(_outline(stood))
+            site.footprints.append(_outline(stood, height))
 
 
-def _outline(shape: Shape) -> F64:
-    """The convex outline of a piece seen from above, of what is lower than a man."""
+def _outline(shape: Shape, foot_m: float) -> F64:
+    """The convex outline, seen from above, of what a man would walk into."""
     from scipy.spatial import ConvexHull
 
-    y = shape.vertices[:, 1]
-    low = shape.vertices[y <= max(float(np.quantile(y, 0.02)), float(y.min())) + 5.5][:, [0, 2]].astype(np.float64)
-    return low[ConvexHull(low).vertices]
+    corner = shape.vertices[shape.triangles]
+    low = (corner[..., 1].min(1) < foot_m + 1.9) & (corner[..., 1].max(1) > foot_m + 0.1)
+    points = corner[low if low.any() else slice(None)].reshape(-1, 3)[:, [0, 2]].astype(np.float64)
+    return points[ConvexHull(points).vertices].round(3)
 
 
 #: Variants of a scattered kind: as many models are made, the rest are turned and scaled copies.
@@ -197,7 +209,11 @@ def _shape_of(site: _Site, piece: PieceSpec, spot: Spot, seed: int) -> tuple[Sha
                 shape = placed(shape, moved_by(0, 0, 0, 0, piece.size_m / max(tall, 1e-6)))
             site.shapes[key] = (shape, openness(shape, float(shape.vertices[:, 1].min())))
         return site.shapes[key]
-    variant = (seed + spot.number) % _VARIANTS if piece.kind in ("tree", "rock", "tent", "fire", "banner", "palisade") else seed
+    variant = (
+        (seed + spot.number) % _VARIANTS
+        if piece.kind in ("tree", "rock", "tent", "fire", "banner", "palisade")
+        else seed
+    )
     key = (piece.kind, variant, piece.size_m, piece.colour, round(spot.length_m, 2))
     if key not in site.shapes:
         shape = kit_shape(piece, variant, spot.length_m)

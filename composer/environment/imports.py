@@ -19,7 +19,8 @@ MAX_TRIANGLES = 2_000_000
 CREASE = np.cos(np.radians(35.0))
 #: What a material's name says about its surface.
 _WORDS = {
-    "stone": ("stone", "brick", "wall", "castle", "masonry"), "wood": ("wood", "timber", "plank", "oak"), "rock": ("rock", "cliff"),
+    "stone": ("stone", "brick", "wall", "castle", "masonry"),
+    "wood": ("wood", "timber", "plank", "oak"), "rock": ("rock", "cliff"),
     "turf": ("grass", "turf"), "cloth": ("cloth", "canvas", "flag", "banner"), "leaves": ("leaf", "leaves", "foliage"),
     "iron": ("iron", "metal", "steel"),
 }  # fmt: skip
@@ -42,11 +43,17 @@ def read_shape(path: Path, albedo: tuple[float, float, float] | None) -> tuple[S
         still = Still(mesh.position_m.astype(np.float64), faces, np.zeros(len(faces), np.int64), grey, notes)
     else:
         raise InputError(
-            "not a set piece", where=Where(file=path), expected=".usd, .usda, .usdc, .usdz, .obj, .gltf or .glb", got=path.name
+            "not a set piece",
+            where=Where(file=path),
+            expected=".usd, .usda, .usdc, .usdz, .obj, .gltf or .glb",
+            got=path.name,
         )
     if len(still.triangle) > MAX_TRIANGLES:
         raise InputError(
-            "too many triangles", where=Where(file=path), expected=f"at most {MAX_TRIANGLES}", got=str(len(still.triangle))
+            "too many triangles",
+            where=Where(file=path),
+            expected=f"at most {MAX_TRIANGLES}",
+            got=str(len(still.triangle)),
         )
     return _shape(still, albedo, path), still.notes
 

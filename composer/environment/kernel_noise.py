@@ -9,21 +9,28 @@ from composer.io.warp_log import quiet_warp
 
 quiet_warp()
 
+_A = wp.constant(wp.uint32(0x85EBCA6B))
+_B = wp.constant(wp.uint32(0xC2B2AE35))
+_I = wp.constant(wp.uint32(0x9E3779B1))
+_J = wp.constant(wp.uint32(0x85EBCA77))
+_K = wp.constant(wp.uint32(0xC2B2AE3D))
+
+
 @wp.func
 def mixed(x: wp.uint32) -> wp.uint32:
     """MurmurHash3's finaliser."""
     h = x
-    h = (h ^ (h >> wp.uint32(16))) * wp.uint32(0x85EBCA6B)
-    h = (h ^ (h >> wp.uint32(13))) * wp.uint32(0xC2B2AE35)
+    h = (h ^ (h >> wp.uint32(16))) * _A
+    h = (h ^ (h >> wp.uint32(13))) * _B
     return h ^ (h >> wp.uint32(16))
 
 
 @wp.func
 def chance(i: int, j: int, k: int) -> float:
     """In 0..1, by cell."""
-    h = mixed(wp.uint32(i) * wp.uint32(0x9E3779B1) + wp.uint32(0x27D4EB2F))
-    h = mixed(h ^ (wp.uint32(j) * wp.uint32(0x85EBCA77)))
-    h = mixed(h ^ (wp.uint32(k) * wp.uint32(0xC2B2AE3D)))
+    h = mixed(wp.uint32(i) * _I + wp.uint32(0x27D4EB2F))
+    h = mixed(h ^ (wp.uint32(j) * _J))
+    h = mixed(h ^ (wp.uint32(k) * _K))
     return float(h >> wp.uint32(8)) * 5.9604645e-08
 
 

@@ -29,7 +29,7 @@ def _open_kernel(
     s = wp.normalize(wp.cross(n, side))
     t = wp.cross(n, s)
     p = point[i] + n * 0.02
-    free = float(0.0)  # noqa: RUF046 (a variable of the kernel)
+    free = float(0.0)
     for k in range(way.shape[0]):
         w = way[k]
         d = s * w[0] + t * w[1] + n * w[2]

@@ -6,6 +6,7 @@ Scattering is by Poisson-like dart throwing in a fixed order of candidates (Mitc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,7 +129,7 @@ def _along(spec: PieceSpec, seed: int, path: F64) -> tuple[Spot, ...]:
 def _panels(spec: PieceSpec, path: F64) -> tuple[Spot, ...]:
     """Lengths of wall between the path's corners, front to the left of the way along it."""
     out = []
-    for a, b in zip(path[:-1], path[1:], strict=True):
+    for a, b in pairwise(path):
         along = b - a
         length = float(np.hypot(*along))
         count = max(1, round(length / (_PANEL_M[spec.kind or "wall"] * spec.scale)))

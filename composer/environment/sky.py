@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from composer.crowd.dyes import AP1_FROM_REC709
 from composer.errors import InputError
 from composer.io.image import read_image
 from composer.shot.schema_environment import SkySpec
@@ -22,7 +23,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 EARTH_M, TOP_M = 6_371_000.0, 60_000.0
-#: Scattering and absorption a metre at sea level for red, green, blue.
+#: Scattering and absorption a metre at sea level for the red, green and blue of Rec.709.
 RAYLEIGH = np.array([5.8e-6, 13.5e-6, 33.1e-6])
 MIE = 4.0e-6
 OZONE = np.array([0.65e-6, 1.88e-6, 0.085e-6])
@@ -112,7 +113,7 @@ def made_sky(toward: tuple[float, float, float], haze: float) -> F32:
     way = np.stack([np.cos(e) * np.cos(a), np.sin(e), np.cos(e) * np.sin(a)], axis=-1).reshape(-1, 3)
     height = float(np.arcsin(np.clip(toward[1], -1, 1)))
     sun = np.array([np.cos(height), np.sin(height), 0.0])
-    out = _scattered(way, sun, MIE * haze)
+    out = _scattered(way, sun, MIE * haze) @ AP1_FROM_REC709.T
     return out.reshape(ROWS, COLUMNS, 3).astype(np.float32)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -64,7 +65,9 @@ class Builder:
         triangle = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
         self.add(points.reshape(-1, 3), triangle, normal.reshape(-1, 3), albedo, uv.reshape(-1, 3), surface)
         if both:
-            self.add(points.reshape(-1, 3), triangle[:, ::-1], -normal.reshape(-1, 3), albedo, uv.reshape(-1, 3), surface)
+            self.add(
+                points.reshape(-1, 3), triangle[:, ::-1], -normal.reshape(-1, 3), albedo, uv.reshape(-1, 3), surface
+            )
 
     def add(
         self, points: F64, triangle: NDArray[np.int64], normal: F64, albedo: ArrayLike, uv: F64, surface: str
@@ -101,7 +104,9 @@ class Builder:
         if bottom:
             self.quad((x0, y0, z0), (x1, y0, z0), (x1, y0, z1), (x0, y0, z1), surface, albedo)
 
-    def beam(self, start: ArrayLike, end: ArrayLike, wide: float, thick: float, albedo: ArrayLike, surface: str = "wood") -> None:
+    def beam(
+        self, start: ArrayLike, end: ArrayLike, wide: float, thick: float, albedo: ArrayLike, surface: str = "wood"
+    ) -> None:
         """A squared timber between two points."""
         p, q = np.asarray(start, np.float64), np.asarray(end, np.float64)
         along = q - p
@@ -130,7 +135,7 @@ class Builder:
         """A surface of revolution about the upright axis through `middle` (x, z). profile: (radius, y), upwards on the
         outside; a sharp edge is a place given twice. turn: from and to, radians."""
         angle = np.linspace(*turn, sides + 1)
-        for (r0, y0), (r1, y1) in zip(profile[:-1], profile[1:], strict=True):
+        for (r0, y0), (r1, y1) in pairwise(profile):
             length = float(np.hypot(r1 - r0, y1 - y0))
             if length < 1e-9:
                 continue
@@ -174,9 +179,13 @@ class Builder:
         self.sheet += 64
         self._parts.append(
             (
-                moved.vertices.astype(np.float64), moved.triangles.astype(np.int64) + self._count,
-                moved.normal.astype(np.float64), moved.albedo.astype(np.float64), uv, moved.surface.astype(np.int64),
-            )  # fmt: skip
+                moved.vertices.astype(np.float64),
+                moved.triangles.astype(np.int64) + self._count,
+                moved.normal.astype(np.float64),
+                moved.albedo.astype(np.float64),
+                uv,
+                moved.surface.astype(np.int64),
+            )
         )
         self._count += len(moved.vertices)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,7 @@ def smooth(t: F64) -> F64:
 def _line_distance(x: F64, z: F64, line: F64) -> F64:
     """Distance of places to a path [K, 2]."""
     best = np.full(x.shape, np.inf)
-    for a, b in zip(line[:-1], line[1:], strict=True):
+    for a, b in pairwise(line):
         d = b - a
         t = np.clip(((x - a[0]) * d[0] + (z - a[1]) * d[1]) / max(float(d @ d), 1e-12), 0, 1)
         np.minimum(best, np.hypot(x - a[0] - t * d[0], z - a[1] - t * d[1]), out=best)
@@ -189,7 +190,7 @@ def make_terrain(
     for seat in seats:
         y = _levelled(y, x, z, seat)
     y = y - SUNK_M * (1 - smooth((y - base) / 2.0))
-    return Terrain(spec.name, xs, zs, np.where(mask > 0, y, np.nan), y - base, cell)
+    return Terrain(spec.name, xs, zs, np.where(mask > 1e-6, y, np.nan), y - base, cell)
 
 
 def _levelled(y: F64, x: F64, z: F64, seat: Seat) -> F64:
@@ -203,7 +204,9 @@ def _levelled(y: F64, x: F64, z: F64, seat: Seat) -> F64:
     return y + (level + 0.12 * (y - level) - y) * share
 
 
-def surface_of(terrain: Terrain, spec: TerrainSpec, seed: int) -> tuple[F32, NDArray[np.int32], F32, F32, F32, NDArray[np.int16]]:
+def surface_of(
+    terrain: Terrain, spec: TerrainSpec, seed: int
+) -> tuple[F32, NDArray[np.int32], F32, F32, F32, NDArray[np.int16]]:
     """vertices, triangles, normal, albedo, open, surface of the land's mesh; triangles wholly in the ground are left
     out."""
     from composer.environment.model import SURFACE

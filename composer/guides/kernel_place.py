@@ -193,7 +193,9 @@ def shade_piece(
     """Radiance of a surface point: sun, and the sky and the ground as far as they are seen."""
     facing = wp.dot(n, toward)
     up = 0.5 * (n[1] + 1.0)
-    dome = (bounce * (1.0 - up) + sky * up) * open
+    # the sky is brighter on the sun's side, the more the lower it stands
+    side = 0.45 * (n[0] * toward[0] + n[2] * toward[2])
+    dome = (bounce * (1.0 - up) + sky * up) * (open * (1.0 + side))
     if surface == FIRE:
         return base
     direct = sun_rgb * (wp.max(facing, 0.0) * lit)

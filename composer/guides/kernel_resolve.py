@@ -176,7 +176,11 @@ def count_kernel(
 
 @wp.kernel
 def part_kernel(
-    vis: wp.array(dtype=wp.uint64), samples: int, rig: wp.array(dtype=int), piece_rig: int, pieces: wp.array(dtype=wp.uint64)
+    vis: wp.array(dtype=wp.uint64),
+    samples: int,
+    rig: wp.array(dtype=int),
+    piece_rig: int,
+    pieces: wp.array(dtype=wp.uint64),
 ):
     """dim (pixels): the place's samples out of `vis` into a buffer of their own."""
     cell = wp.tid() * samples
@@ -357,7 +361,16 @@ def resolve_kernel(
                 rgb = own
                 if material >= PIECE:
                     rgb = shade_piece(
-                        shading.sun, shading.sky, shading.bounce, shading.toward, material - PIECE, own, p, n, reach, open
+                        shading.sun,
+                        shading.sky,
+                        shading.bounce,
+                        shading.toward,
+                        material - PIECE,
+                        own,
+                        p,
+                        n,
+                        reach,
+                        open,
                     )
                     total_albedo += own * cover
                 else:

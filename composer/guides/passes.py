@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -64,8 +65,8 @@ class LightSet:
 @dataclass(frozen=True)
 class PlacePasses:
     """What the camera sees of the place around the crowd, with the crowd's samples taken out. Arrays as in `GuidePasses`;
-    piece_id: uint32 [H, W], of `Environment.names`, 0 where there is none; samples by piece, a piece may come more than
-    once in a pixel."""
+    piece_id: uint32 [H, W], 0 where there is none; names: by that id; samples by piece, a piece may come more than once in
+    a pixel."""
 
     depth_m: F32
     normal: F32
@@ -76,6 +77,7 @@ class PlacePasses:
     albedo: F32
     beauty: F32
     samples: Samples
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,9 @@ def _lump(
 
 def _skeleton() -> Skeleton:
     place = np.zeros((1, 3), np.float32)
-    return Skeleton(("piece",), np.array([-1], np.int16), place, np.full(18, -1, np.int16), np.zeros((18, 3), np.float32))
+    return Skeleton(
+        ("piece",), np.array([-1], np.int16), place, np.full(18, -1, np.int16), np.zeros((18, 3), np.float32)
+    )
 
 
 def _still(rig: int) -> Clip:

@@ -27,8 +27,8 @@ from composer.guides.kernel_sun import Sun
 from composer.guides.kernel_view import Eye
 from composer.guides.lens_table import LensTables, lens_tables, sample_grid
 from composer.guides.passes import GuidePasses, Holdout, Light, PlacePasses, Samples
-from composer.guides.pieces import staged
 from composer.guides.pattern import PATTERNS, sample_places
+from composer.guides.pieces import staged
 from composer.guides.pose import joint_passes
 from composer.guides.sun import draw_sun, filter_taps, plan_sun
 
@@ -172,13 +172,14 @@ def _in_sight(points: F64, view: View, tables: LensTables) -> F64:
     return points[inside]
 
 
-def _place_passes(canvas: Canvas | None, samples: Samples) -> PlacePasses | None:
-    if canvas is None:
+def _place_passes(canvas: Canvas | None, samples: Samples, environment: Environment | None) -> PlacePasses | None:
+    if canvas is None or environment is None:
         return None
     return PlacePasses(
         depth_m=canvas.fetch("depth"), normal=canvas.fetch("normal"), piece_id=canvas.fetch("agent_id"),
         motion_px=canvas.fetch("motion"), motion_back_px=canvas.fetch("motion_back"),
         coverage=canvas.fetch("coverage"), albedo=canvas.fetch("albedo"), beauty=canvas.fetch("beauty"), samples=samples,
+        names=environment.names,
     )  # fmt: skip
 
 
@@ -202,8 +203,8 @@ def render_guides(
     agents: at (frame - 1, frame, frame + 1), as are the views; the neighbours serve motion only. ground_depth_m:
     float32 [H, W], planar, inf where there is no ground; it catches shadow and hides soldiers behind hills. None:
     neither. samples: 1, 4, 8 or 16 a pixel. device: "cpu" or "cuda". threads, band_rows: how the work is cut; the
-    passes are the same bit for bit. light_set: the beauty by light too. environment: what stands around them. Raises InputError for arrays that do not fit
-    the picture or the cast.
+    passes are the same bit for bit. light_set: the beauty by light too. environment: what stands around them.
+    Raises InputError for arrays that do not fit the picture or the cast.
     """
     stages = _Stages()
     stand = staged(cast, environment) if environment is not None and environment.meshes else None
@@ -273,7 +274,7 @@ def render_guides(
             coverage=canvas.fetch("coverage"), albedo=canvas.fetch("albedo"), beauty=canvas.fetch("beauty"),
             shadow=shadow, contact=contact, pose_px=pose.pixel, pose_agent=pose.agent, pose_visible=pose.visible,
             samples=merged, lights=canvas.lights(), dropped=0, seconds=stages.seconds,
-            notes=(*_lens_notes(tables[1]), *plan.notes), place=_place_passes(place, of_place),
+            notes=(*_lens_notes(tables[1]), *plan.notes), place=_place_passes(place, of_place, environment),
         )  # fmt: skip
     finally:
         pool.close()

@@ -41,7 +41,9 @@ def hazed(place: PlacePasses, haze: Haze, view: View) -> F32:
         rate = np.log(2.0) / haze.half_m
         low, high = view.position_m[1] * rate, (view.position_m[1] + step[..., 1]) * rate
         rise = high - low
-        level = np.where(np.abs(rise) < 1e-4, np.exp(-low), (np.exp(-low) - np.exp(-high)) / np.where(rise == 0, 1, rise))
+        level = np.where(
+            np.abs(rise) < 1e-4, np.exp(-low), (np.exp(-low) - np.exp(-high)) / np.where(rise == 0, 1, rise)
+        )
         far = far * np.clip(level, 0.0, 4.0)
     through = np.exp(-haze.extinction_per_m * far)[..., None].astype(np.float32)
     return place.beauty * through + (1 - through) * haze.colour.astype(np.float32) * place.coverage[..., None]

@@ -351,9 +351,13 @@ class ClipSpec(Part):
 #: The parts of a delivered EXR, in its order.
 LIGHT_SET = ("light_sun", "light_sky", "light_bounce")
 CRYPTOMATTES = ("crypto_agent", "crypto_side", "crypto_cast")
+#: Those of the place around the crowd; only of a shot with `environment:`.
+PLACE_PARTS = (
+    "environment", "environment_depth", "environment_normal", "environment_motion", "environment_albedo", "crypto_environment",
+)  # fmt: skip
 PARTS = (
     "rgba", "crowd", *LIGHT_SET, "shadow", "depth", "control_depth", "normal", "motion", "albedo", "pose",
-    *CRYPTOMATTES,
+    *CRYPTOMATTES, *PLACE_PARTS,
 )  # fmt: skip
 PARTS_BY_DEFAULT = tuple(p for p in PARTS if p not in (*LIGHT_SET, "control_depth"))
 

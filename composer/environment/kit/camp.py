@@ -1,3 +1,4 @@
+# ruff: noqa: RUF005 (vectors of numpy are added, not joined)
 """A camp: tents, palisades, banners and fires."""
 
 from __future__ import annotations
@@ -49,9 +50,19 @@ def _ridge_tent(colour: Colour, seed: int) -> Shape:
     for z, flip in ((-long, 1), (long, -1)):
         for side in (1, -1):
             if flip * side > 0:
-                corner = ((half, 0, z), (0.28 if flip > 0 else 0.0, 0, z + 0.1 * flip), (0, high, z), (0, high - 0.01, z))
+                corner = (
+                    (half, 0, z),
+                    (0.28 if flip > 0 else 0.0, 0, z + 0.1 * flip),
+                    (0, high, z),
+                    (0, high - 0.01, z),
+                )
             else:
-                corner = ((-0.2 if flip > 0 else 0.0, 0, z + 0.12 * flip), (-half, 0, z), (0, high - 0.01, z), (0, high, z))
+                corner = (
+                    (-0.2 if flip > 0 else 0.0, 0, z + 0.12 * flip),
+                    (-half, 0, z),
+                    (0, high - 0.01, z),
+                    (0, high, z),
+                )
             sheet = _between(*(np.array(p) * (flip, 1, 1) for p in corner), 5, 4)
             b.grid(_sag(sheet, 0.05), "cloth", np.multiply(colour, 0.92), smooth=True, both=True)
     for z in (-long - 0.05, long + 0.05):
@@ -74,7 +85,9 @@ def _pavilion(colour: Colour) -> Shape:
     pennon = _between((0.0, 4.45, 0.0), (0.0, 4.45, 0.9), (0.0, 4.6, 0.95), (0.0, 4.75, 0.0), 3, 8)
     pennon[..., 0] += 0.1 * np.sin(np.linspace(0, 5, 8))
     b.grid(pennon, "cloth", trim, smooth=True, both=True)
-    door = _between((0.42, 0.0, -r - 0.02), (-0.42, 0.0, -r - 0.02), (-0.1, 1.6, -r * 0.99), (0.1, 1.6, -r * 0.99), 4, 4)
+    door = _between(
+        (0.42, 0.0, -r - 0.02), (-0.42, 0.0, -r - 0.02), (-0.1, 1.6, -r * 0.99), (0.1, 1.6, -r * 0.99), 4, 4
+    )
     b.grid(door, "plain", SOOT)
     for k in range(10):
         a = 2 * np.pi * (k + 0.5) / 10
@@ -93,7 +106,9 @@ def palisade(length_m: float = 6.0, height_m: float = 3.2, seed: int = 0) -> Sha
         other = float(hash01(seed * 977 + k, "lean"))
         top, r = height_m * (0.9 + 0.2 * own), 0.135 + 0.03 * other
         stake = Builder(cell_m=2.0)
-        stake.lathe([(r * 1.05, -0.8), (r, top - 0.45), (0.01, top)], "wood", np.multiply(OAK, 0.75 + 0.6 * other), sides=7)
+        stake.lathe(
+            [(r * 1.05, -0.8), (r, top - 0.45), (0.01, top)], "wood", np.multiply(OAK, 0.75 + 0.6 * other), sides=7
+        )
         lean = moved_by(x, 0, 0.05 * (own - 0.5), 6.28 * own)
         lean[0, 1], lean[2, 1] = 0.05 * (other - 0.5), 0.05 * (own - 0.5)
         b.merge(stake.shape(), lean)

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF005 (vectors of numpy are added, not joined)
 """Walls with battlements, round and square towers, a gatehouse, a keep, and the fortress made of them.
 
 Pieces stand on y = 0 with footings below it, front towards -Z. Measures follow castles of about 1300: a curtain of
@@ -20,7 +21,9 @@ SLATE = (0.085, 0.085, 0.092)
 FOOTING_M = 3.0
 
 
-def _merlons(b: Builder, x0: float, x1: float, y: float, z0: float, z1: float, stone: tuple[float, float, float]) -> None:
+def _merlons(
+    b: Builder, x0: float, x1: float, y: float, z0: float, z1: float, stone: tuple[float, float, float]
+) -> None:
     """A parapet along x with merlons on it."""
     b.box((x0, y, z0), (x1, y + 1.0, z1), "stone", stone)
     count = max(1, round((x1 - x0) / 2.1))
@@ -47,7 +50,7 @@ def wall(length_m: float = 8.0, height_m: float = 9.0, thick_m: float = 2.4, *, 
     foot = 0.55
     for front in (1, -1):
         z, out = -t * front, -(t + foot) * front
-        ends = ((half, -half) if front > 0 else (-half, half))
+        ends = (half, -half) if front > 0 else (-half, half)
         low = [(x, -FOOTING_M, out) for x in ends]
         mid = [(x, 1.8, z) for x in ends]
         top = [(x, height_m, z) for x in ends]
@@ -81,11 +84,23 @@ def tower(height_m: float = 14.0, radius_m: float = 3.6, *, roof: bool = False) 
         b.merge(corbel.shape(), moved_by(x, 0, z, a))
     b.lathe([(r + 0.55, h), (0.001, h)], "stone", STONE, sides=28, smooth=True)
     out, inner = r + 0.55, r + 0.1
-    b.lathe([(out, h), (out, h + 1.0), (out, h + 1.0), (inner, h + 1.0), (inner, h + 1.0), (inner, h)], "stone", STONE, sides=28)
+    b.lathe(
+        [(out, h), (out, h + 1.0), (out, h + 1.0), (inner, h + 1.0), (inner, h + 1.0), (inner, h)],
+        "stone",
+        STONE,
+        sides=28,
+    )
     merlons = max(8, round(2 * np.pi * out / 2.1))
     for k in range(merlons):
         a0, a1 = 2 * np.pi * k / merlons, 2 * np.pi * (k + 0.52) / merlons
-        ring = [(out, h + 1.0), (out, h + 1.95), (out, h + 1.95), (inner, h + 1.95), (inner, h + 1.95), (inner, h + 1.0)]
+        ring = [
+            (out, h + 1.0),
+            (out, h + 1.95),
+            (out, h + 1.95),
+            (inner, h + 1.95),
+            (inner, h + 1.95),
+            (inner, h + 1.0),
+        ]
         b.lathe(ring, "stone", STONE, sides=2, turn=(a0, a1))
         for a, way in ((a0, 1.0), (a1, -1.0)):
             d = np.array([np.sin(-a), 0, np.cos(-a)])
@@ -96,7 +111,9 @@ def tower(height_m: float = 14.0, radius_m: float = 3.6, *, roof: bool = False) 
             else:
                 b.quad(q, p, p + up, q + up, "stone", STONE)
     if roof:
-        b.lathe([(r + 0.2, h + 1.6), (r * 0.5, h + 1.6 + 1.1 * r), (0.02, h + 1.6 + 2.3 * r)], "thatch", SLATE, sides=28)
+        b.lathe(
+            [(r + 0.2, h + 1.6), (r * 0.5, h + 1.6 + 1.1 * r), (0.02, h + 1.6 + 2.3 * r)], "thatch", SLATE, sides=28
+        )
         b.lathe([(r + 0.15, h), (r + 0.15, h + 1.7)], "stone", STONE, sides=28)
     for k, y in enumerate((0.34 * h, 0.55 * h, 0.72 * h)):
         for a in np.arange(3) * 2.1 + 0.7 * k:
@@ -109,7 +126,13 @@ def _box_tower(b: Builder, half: float, height: float, middle: tuple[float, floa
     """A square tower with battlements on every side."""
     x, z = middle
     b.box((x - half, -FOOTING_M, z - half), (x + half, height, z + half), "stone", STONE)
-    b.box((x - half - 0.3, height - 0.5, z - half - 0.3), (x + half + 0.3, height, z + half + 0.3), "stone", STONE, bottom=True)
+    b.box(
+        (x - half - 0.3, height - 0.5, z - half - 0.3),
+        (x + half + 0.3, height, z + half + 0.3),
+        "stone",
+        STONE,
+        bottom=True,
+    )
     side = Builder()
     _merlons(side, -half - 0.3, half + 0.3, height, -half - 0.3, -half + 0.25, STONE)
     parapet = side.shape()
@@ -140,9 +163,23 @@ def gate(height_m: float = 11.0) -> Shape:
     _merlons(b, -arch, arch, h, z - 0.12, z + 0.42, STONE)
     b.box((-arch, h - 0.4, z - 0.25), (arch, h, z), "stone", STONE, bottom=True)
     # planks in the dark, iron before them
-    b.quad((arch, -1, z + 1.6), (-arch, -1, z + 1.6), (-arch, spring + arch, z + 1.6), (arch, spring + arch, z + 1.6), "wood", (0.06, 0.04, 0.024))
+    b.quad(
+        (arch, -1, z + 1.6),
+        (-arch, -1, z + 1.6),
+        (-arch, spring + arch, z + 1.6),
+        (arch, spring + arch, z + 1.6),
+        "wood",
+        (0.06, 0.04, 0.024),
+    )
     for x in np.arange(-1.75, 1.8, 0.5):
-        b.beam((x, 0.4, z + 0.8), (x, spring + 0.95 * np.sqrt(max(arch**2 - x * x, 0.01)), z + 0.8), 0.09, 0.06, (0.05, 0.045, 0.04), "iron")
+        b.beam(
+            (x, 0.4, z + 0.8),
+            (x, spring + 0.95 * np.sqrt(max(arch**2 - x * x, 0.01)), z + 0.8),
+            0.09,
+            0.06,
+            (0.05, 0.045, 0.04),
+            "iron",
+        )
     for y in np.arange(0.9, spring + 1.2, 0.6):
         b.beam((-arch, y, z + 0.8), (arch, y, z + 0.8), 0.07, 0.05, (0.05, 0.045, 0.04), "iron")
     return b.shape()
@@ -182,10 +219,24 @@ def hall(length_m: float = 16.0, wide_m: float = 8.0, height_m: float = 6.0) -> 
     x, z, h = length_m / 2, wide_m / 2, height_m
     b.box((-x, -FOOTING_M, -z), (x, h, z), "stone", STONE)
     peak = h + 0.95 * wide_m
-    b.quad((x + 0.4, h - 0.3, -z - 0.5), (-x - 0.4, h - 0.3, -z - 0.5), (-x - 0.4, peak, 0), (x + 0.4, peak, 0), "thatch", SLATE)
-    b.quad((-x - 0.4, h - 0.3, z + 0.5), (x + 0.4, h - 0.3, z + 0.5), (x + 0.4, peak, 0), (-x - 0.4, peak, 0), "thatch", SLATE)
+    b.quad(
+        (x + 0.4, h - 0.3, -z - 0.5),
+        (-x - 0.4, h - 0.3, -z - 0.5),
+        (-x - 0.4, peak, 0),
+        (x + 0.4, peak, 0),
+        "thatch",
+        SLATE,
+    )
+    b.quad(
+        (-x - 0.4, h - 0.3, z + 0.5),
+        (x + 0.4, h - 0.3, z + 0.5),
+        (x + 0.4, peak, 0),
+        (-x - 0.4, peak, 0),
+        "thatch",
+        SLATE,
+    )
     for side in (1, -1):
-        gable = np.array([[side * x, h, -z * side], [side * x, h, z * side], [side * x, peak - 0.6, 0]], float)[:: -1]
+        gable = np.array([[side * x, h, -z * side], [side * x, h, z * side], [side * x, peak - 0.6, 0]], float)[::-1]
         uv = np.stack([gable[:, 2], gable[:, 1], np.zeros(3)], axis=1)
         b.add(gable, np.array([[0, 1, 2]]), np.tile([side, 0.0, 0.0], (3, 1)), STONE, uv, "stone")
     for k in np.arange(-x + 2, x - 1, 3.2):
@@ -203,9 +254,19 @@ def fortress(wide_m: float = 70.0, deep_m: float = 50.0, seed: int = 0) -> Shape
     b = Builder(cell_m=1.6)
     w, d = wide_m / 2, deep_m / 2
     corners = np.array(
-        [(-w, -0.75 * d), (-0.22 * w, -d), (0.30 * w, -d), (w, -0.62 * d), (0.92 * w, 0.55 * d), (0.25 * w, d), (-0.62 * w, 0.9 * d)]
+        [
+            (-w, -0.75 * d),
+            (-0.22 * w, -d),
+            (0.30 * w, -d),
+            (w, -0.62 * d),
+            (0.92 * w, 0.55 * d),
+            (0.25 * w, d),
+            (-0.62 * w, 0.9 * d),
+        ]
     )
-    corners = corners + 0.06 * np.array([[chance(f"x{k}") - 0.5, chance(f"z{k}") - 0.5] for k in range(len(corners))]) * w
+    corners = (
+        corners + 0.06 * np.array([[chance(f"x{k}") - 0.5, chance(f"z{k}") - 0.5] for k in range(len(corners))]) * w
+    )
     corners[1, 1] = corners[2, 1]
     heights = 8.5 + 2.0 * np.array([chance(f"h{k}") for k in range(len(corners))])
     for k, (p, q) in enumerate(zip(corners, np.roll(corners, -1, axis=0), strict=True)):
@@ -225,7 +286,9 @@ def fortress(wide_m: float = 70.0, deep_m: float = 50.0, seed: int = 0) -> Shape
             b.merge(wall(length, heights[k]), moved_by(middle[0], 0, middle[1], heading))
     for k, p in enumerate(corners):
         tall = heights[k] + 4.5 + 4.0 * chance(f"t{k}")
-        b.merge(tower(tall, 3.2 + 1.2 * chance(f"r{k}"), roof=k in (0, 4)), moved_by(p[0], 0, p[1], 6.28 * chance(f"a{k}")))
+        b.merge(
+            tower(tall, 3.2 + 1.2 * chance(f"r{k}"), roof=k in (0, 4)), moved_by(p[0], 0, p[1], 6.28 * chance(f"a{k}"))
+        )
     b.merge(keep(21.0 + 4 * chance("keep"), min(6.8, 0.2 * wide_m)), moved_by(0.22 * w, 0, 0.12 * d, 0.2))
     b.merge(hall(), moved_by(-0.45 * w, 0, 0.2 * d, 0.1 + 0.3 * chance("hall")))
     b.merge(hall(10, 6, 4.5), moved_by(0.62 * w, 0, -0.25 * d, 1.5))

@@ -18,7 +18,20 @@ LEAVES = ((0.055, 0.062, 0.018), (0.075, 0.075, 0.02), (0.13, 0.085, 0.022), (0.
 def ball(level: int) -> tuple[F64, NDArray[np.int64]]:
     """An icosphere: unit points [V, 3] and triangles [T, 3]."""
     g = (1 + 5**0.5) / 2
-    p = [(-1, g, 0), (1, g, 0), (-1, -g, 0), (1, -g, 0), (0, -1, g), (0, 1, g), (0, -1, -g), (0, 1, -g), (g, 0, -1), (g, 0, 1), (-g, 0, -1), (-g, 0, 1)]
+    p = [
+        (-1, g, 0),
+        (1, g, 0),
+        (-1, -g, 0),
+        (1, -g, 0),
+        (0, -1, g),
+        (0, 1, g),
+        (0, -1, -g),
+        (0, 1, -g),
+        (g, 0, -1),
+        (g, 0, 1),
+        (-g, 0, -1),
+        (-g, 0, 1),
+    ]
     t = [
         (0, 11, 5), (0, 5, 1), (0, 1, 7), (0, 7, 10), (0, 10, 11), (1, 5, 9), (5, 11, 4), (11, 10, 2), (10, 7, 6), (7, 1, 8),
         (3, 9, 4), (3, 4, 2), (3, 2, 6), (3, 6, 8), (3, 8, 9), (4, 9, 5), (2, 4, 11), (6, 2, 10), (8, 6, 7), (9, 8, 1),
@@ -43,7 +56,9 @@ def _lump(
 ) -> None:  # fmt: skip
     """A ball made uneven."""
     points, triangles = ball(level)
-    swell = 1 + rough * noise3(points * scale + seed * 7.31, seed) + 0.5 * rough * noise3(points * scale * 2.3, seed + 1)
+    swell = (
+        1 + rough * noise3(points * scale + seed * 7.31, seed) + 0.5 * rough * noise3(points * scale * 2.3, seed + 1)
+    )
     at = points * swell[:, None] * size
     corner = at[triangles]
     face = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
@@ -67,7 +82,17 @@ def tree(seed: int = 0, height_m: float = 9.0, level: int = 2) -> Shape:
         out = wide * h * (0.62 if k < 5 else 0.25) * (1.1 - 0.75 * (k / 6))
         size = h * (0.20 + 0.06 * own[12 + k]) * (1.0 - 0.35 * k / 6)
         middle = np.array([out * np.cos(a), up * h, out * np.sin(a)])
-        _lump(b, middle, size * np.array([1.15, 0.85, 1.15]), seed * 13 + k, 0.42, 1.9, level, "leaves", tuple(colour * (0.85 + 0.3 * own[20 + k])))
+        _lump(
+            b,
+            middle,
+            size * np.array([1.15, 0.85, 1.15]),
+            seed * 13 + k,
+            0.42,
+            1.9,
+            level,
+            "leaves",
+            tuple(colour * (0.85 + 0.3 * own[20 + k])),
+        )
     return b.shape()
 
 

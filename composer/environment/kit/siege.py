@@ -1,3 +1,4 @@
+# ruff: noqa: RUF005 (vectors of numpy are added, not joined)
 """Siege engines: a counterweight trebuchet, a covered ram, a siege tower."""
 
 from __future__ import annotations
@@ -16,8 +17,15 @@ ROPE = (0.25, 0.20, 0.13)
 def _wheel(b: Builder, x: float, z: float, radius: float) -> None:
     """A solid wheel of planks in the plane across x."""
     disc = Builder(cell_m=0.6)
-    disc.lathe([(0.0, -0.09), (radius, -0.09), (radius, -0.09), (radius, 0.09), (radius, 0.09), (0.0, 0.09)], "wood", OLD, sides=20)
-    disc.lathe([(0.0, -0.16), (0.17, -0.16), (0.17, -0.16), (0.17, 0.16), (0.17, 0.16), (0.0, 0.16)], "iron", IRON, sides=10)
+    disc.lathe(
+        [(0.0, -0.09), (radius, -0.09), (radius, -0.09), (radius, 0.09), (radius, 0.09), (0.0, 0.09)],
+        "wood",
+        OLD,
+        sides=20,
+    )
+    disc.lathe(
+        [(0.0, -0.16), (0.17, -0.16), (0.17, -0.16), (0.17, 0.16), (0.17, 0.16), (0.0, 0.16)], "iron", IRON, sides=10
+    )
     lay = np.eye(4)
     lay[:3, :3] = [[0, 1, 0], [-1, 0, 0], [0, 0, 1]]
     lay[:3, 3] = x, radius, z
@@ -57,7 +65,9 @@ def trebuchet(cocked: bool = True) -> Shape:
     for k in range(9):
         stone = Builder(cell_m=0.6)
         r = 0.26 + 0.05 * (k % 3)
-        stone.lathe([(0.0, -r), (0.8 * r, -0.6 * r), (r, 0.0), (0.7 * r, 0.7 * r), (0.0, r)], "rock", (0.24, 0.22, 0.2), sides=8)
+        stone.lathe(
+            [(0.0, -r), (0.8 * r, -0.6 * r), (r, 0.0), (0.7 * r, 0.7 * r), (0.0, r)], "rock", (0.24, 0.22, 0.2), sides=8
+        )
         b.merge(stone.shape(), moved_by(*(low + [-0.55 + 0.55 * (k % 3), 1.6, -0.55 + 0.55 * (k // 3)]), k))
     pouch = np.array([0.0, 0.35, 0.6])
     for x in (-0.12, 0.12):
@@ -151,8 +161,19 @@ def siege_tower(height_m: float = 12.0) -> Shape:
         s = np.linspace(1, -1, 9)
         low = np.stack([r0 * 0.98 * s, y + 0.1 * np.sin(7 * s + k), 0 * s - r0 - 0.05], 1)
         top = np.stack([r1 * 0.98 * s, 0 * s + y + 1.75, 0 * s - r1], 1)
-        b.grid(np.stack([low, 0.5 * (low + top) - [0, 0, 0.06], top]), "cloth", np.multiply(HIDE, 0.7 + 0.5 * (k % 2)), smooth=True, both=True)
-    bridge = [(1.5, h - 2.6, -head - 0.5), (-1.5, h - 2.6, -head - 0.5), (-1.5, h + 1.0, -head - 1.3), (1.5, h + 1.0, -head - 1.3)]
+        b.grid(
+            np.stack([low, 0.5 * (low + top) - [0, 0, 0.06], top]),
+            "cloth",
+            np.multiply(HIDE, 0.7 + 0.5 * (k % 2)),
+            smooth=True,
+            both=True,
+        )
+    bridge = [
+        (1.5, h - 2.6, -head - 0.5),
+        (-1.5, h - 2.6, -head - 0.5),
+        (-1.5, h + 1.0, -head - 1.3),
+        (1.5, h + 1.0, -head - 1.3),
+    ]
     b.quad(*bridge, "wood", OAK)
     b.quad(bridge[1], bridge[0], bridge[3], bridge[2], "wood", OLD)
     for x in (-foot - 0.25, foot + 0.25):
