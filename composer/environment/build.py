@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
 import numpy as np
@@ -57,6 +57,7 @@ class _Site:
     stage: Stage
     spec: EnvironmentSpec
     ground: Ground
+    eye: F64
     terrains: list[Terrain] = field(default_factory=list)
     meshes: list[Mesh] = field(default_factory=list)
     names: dict[int, str] = field(default_factory=dict)
@@ -89,11 +90,9 @@ class _Site:
         """World y of the plate's ground, continued where it ends."""
         return _ground_height(self.ground, x, z, base_m)
 
-    def top(self, x: float, z: float) -> float:
-        """What a piece stands on: the ground, or land that is higher."""
-        at = (np.array([x]), np.array([z]))
-        heights = [self.height(*at), *(t.height(*at) for t in self.terrains)]
-        return float(np.nanmax(np.array(heights)))
+    def tops(self, x: F64, z: F64) -> F64:
+        """What pieces stand on: the ground, or land that is higher."""
+        return np.nanmax(np.array([self.height(x, z), *(t.height(x, z) for t in self.terrains)]), axis=0)
 
 
 def _ground_height(ground: Ground, x: F64, z: F64, base_m: float | None) -> F64:
@@ -114,9 +113,9 @@ def _ground_height(ground: Ground, x: F64, z: F64, base_m: float | None) -> F64:
 
 
 def _build(stage: Stage, spec: EnvironmentSpec) -> Environment:
-    site = _Site(stage, spec, stage.ground)
-    groups = _groups(site)
     eye = stage.camera.view(stage.plate.frames[0]).position_m
+    site = _Site(stage, spec, stage.ground, eye)
+    groups = _groups(site)
     seats = _seats(groups)
     for i, land in enumerate(spec.terrain):
         with located(stage.shot, "environment", "terrain", i):
@@ -131,7 +130,7 @@ def _build(stage: Stage, spec: EnvironmentSpec) -> Environment:
             site.notes.append(f"place: {land.name}: {len(triangles)} triangles, a grid of {terrain.cell_m:g} m")
     for i, (piece, spots) in enumerate(groups):
         with located(stage.shot, "environment", "pieces", i):
-            _raise_pieces(site, piece, spots)
+            _raise_pieces(site, piece, spots, seats)
     total = sum(len(m.triangles) for m in site.meshes)
     if total > MOST_TRIANGLES:
         raise InputError(
@@ -166,22 +165,28 @@ def _seats(groups: list[tuple[PieceSpec, tuple[Spot, ...]]]) -> tuple[Seat, ...]
     return tuple(seats)
 
 
-def _raise_pieces(site: _Site, piece: PieceSpec, spots: tuple[Spot, ...]) -> None:
+def _raise_pieces(site: _Site, piece: PieceSpec, spots: tuple[Spot, ...], seats: tuple[Seat, ...]) -> None:
     seed = int(hash_u32(site.spec.seed + 7 * piece.seed, f"pieces {piece.name}")) % 2**30
-    kind = piece.kind or "import"
-    for spot in spots:
+    kind, many = piece.kind or "import", len(spots) > 1
+    if piece.polygon_m is not None:
+        clear = tuple(s for s in spots if all(np.hypot(s.x - q.x, s.z - q.z) > q.radius_m for q in seats))
+        if len(clear) < len(spots):
+            site.notes.append(f"place: {len(spots) - len(clear)} of {piece.name} would stand in a building: left out")
+        spots = clear
+    heights = site.tops(np.array([s.x for s in spots]), np.array([s.z for s in spots])) + piece.raise_m
+    for spot, height in zip(spots, heights.tolist(), strict=True):
         shape, open_ = _shape_of(site, piece, spot, seed)
-        height = site.top(spot.x, spot.z) + piece.raise_m
-        matrix = moved_by(spot.x, height, spot.z, spot.heading_rad, piece.scale * spot.scale)
-        stood = placed(shape, matrix)
-        name = piece.name if len(spots) == 1 else f"{piece.name}.{spot.number:05d}"
+        size = piece.scale * spot.scale
+        stood = placed(shape, moved_by(spot.x, height, spot.z, spot.heading_rad, size))
         if kind in ("tree", "rock"):  # detail in space, its own for each
-            stood = Shape(
-                stood.vertices, stood.triangles, stood.normal, stood.albedo, stood.vertices, stood.surface
-            )  # fmt: skip
-        site.add(name, kind, stood, open_)
+            stood = replace(stood, uv=stood.vertices)
+        site.add(f"{piece.name}.{spot.number:05d}" if many else piece.name, kind, stood, open_)
         if piece.obstacle:
-            site.footprints.append(_outline(stood, height))
+            trunk = np.array([spot.x, spot.z]) + 0.4 * size * _CIRCLE
+            site.footprints.append(trunk if kind == "tree" else _outline(stood, height))
+
+
+_CIRCLE = np.stack([np.cos(np.arange(8) * np.pi / 4), np.sin(np.arange(8) * np.pi / 4)], axis=1)
 
 
 def _outline(shape: Shape, foot_m: float) -> F64:
@@ -196,6 +201,7 @@ def _outline(shape: Shape, foot_m: float) -> F64:
 
 #: Variants of a scattered kind: as many models are made, the rest are turned and scaled copies.
 _VARIANTS = 9
+VARIED = ("tree", "rock", "tent", "fire", "banner", "palisade")
 
 
 def _shape_of(site: _Site, piece: PieceSpec, spot: Spot, seed: int) -> tuple[Shape, NDArray[np.float32]]:
@@ -209,13 +215,12 @@ def _shape_of(site: _Site, piece: PieceSpec, spot: Spot, seed: int) -> tuple[Sha
                 shape = placed(shape, moved_by(0, 0, 0, 0, piece.size_m / max(tall, 1e-6)))
             site.shapes[key] = (shape, openness(shape, float(shape.vertices[:, 1].min())))
         return site.shapes[key]
-    variant = (
-        (seed + spot.number) % _VARIANTS
-        if piece.kind in ("tree", "rock", "tent", "fire", "banner", "palisade")
-        else seed
-    )
-    key = (piece.kind, variant, piece.size_m, piece.colour, round(spot.length_m, 2))
+    variant = (seed + spot.number) % _VARIANTS if piece.kind in VARIED else piece.seed
+    far_m = float(np.hypot(spot.x - site.eye[0], spot.z - site.eye[2])) / piece.scale
+    fine = 1 if far_m > 150 else 2 if far_m > 40 else 3
+    length = float(np.ceil(spot.length_m * 4) / 4)  # panels lap a little, and few models do for all
+    key = (piece.kind, variant, piece.size_m, piece.colour, length, fine if piece.kind == "tree" else 0)
     if key not in site.shapes:
-        shape = kit_shape(piece, variant, spot.length_m)
+        shape = kit_shape(piece, variant, length, fine)
         site.shapes[key] = (shape, openness(shape))
     return site.shapes[key]

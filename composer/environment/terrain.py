@@ -220,7 +220,7 @@ def surface_of(
     x, z = np.meshgrid(terrain.x_m, terrain.z_m)
     broad = noise2(x / 26, z / 26, seed + 41) + 0.5 * noise2(x / 9, z / 9, seed + 42)
     steep = 1 - normal[..., 1]
-    rocky = smooth((steep - 0.10 - 0.10 * broad + 0.25 * (0.5 - spec.roughness)) / 0.14)
+    rocky = smooth((steep - 0.20 - 0.13 * broad + 0.25 * (0.5 - spec.roughness)) / 0.16)
     albedo = np.array(spec.turf) * (1 - rocky[..., None]) + np.array(spec.rock) * rocky[..., None]
     albedo = albedo * (1 + 0.18 * broad[..., None])
     open_ = np.clip(1 - 0.9 * (_blurred(filled, 4) - filled) / (6 * terrain.cell_m), 0.35, 1.0)

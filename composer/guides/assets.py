@@ -102,6 +102,8 @@ def _tall(figure: Figure) -> float:
 def _places(mesh: Mesh) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The vertices that move apart from each other: one vertex of each place, in the mesh's own order, and the place of
     every vertex. Vertices that differ in nothing but their normal share one, so that it is skinned once."""
+    if hasattr(mesh, "uv"):  # of pieces few do, and there are many vertices
+        return np.arange(len(mesh.position_m)), np.arange(len(mesh.position_m))
     row = np.zeros((len(mesh.position_m), 6), np.float32)
     row[:, :3], row[:, 3] = mesh.position_m, mesh.weight
     row[:, 4] = mesh.joint[:, 0]

@@ -198,7 +198,10 @@ def shade_piece(
     dome = (bounce * (1.0 - up) + sky * up) * (open * (1.0 + side))
     if surface == FIRE:
         return base
-    direct = sun_rgb * (wp.max(facing, 0.0) * lit)
+    falls = wp.max(facing, 0.0)
+    if surface == LEAVES:
+        falls = wp.max((facing + 0.35) / 1.35, 0.0)  # leaves let light through
+    direct = sun_rgb * (falls * lit)
     if surface == CLOTH:
         direct = direct + sun_rgb * (wp.max(-facing, 0.0) * 0.35 * lit)
     if surface == IRON:

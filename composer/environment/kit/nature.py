@@ -12,7 +12,7 @@ from composer.environment.solid import Builder, Shape
 F64 = NDArray[np.float64]
 
 BARK = (0.055, 0.045, 0.036)
-LEAVES = ((0.055, 0.062, 0.018), (0.075, 0.075, 0.02), (0.13, 0.085, 0.022), (0.045, 0.058, 0.02))
+LEAVES = ((0.085, 0.10, 0.028), (0.12, 0.115, 0.03), (0.20, 0.13, 0.03), (0.065, 0.085, 0.03), (0.10, 0.11, 0.03))
 
 
 def ball(level: int) -> tuple[F64, NDArray[np.int64]]:
@@ -69,30 +69,23 @@ def _lump(
     b.add(at + middle, triangles, normal, colour, at + middle + 13.7 * seed, surface)
 
 
-def tree(seed: int = 0, height_m: float = 9.0, level: int = 2) -> Shape:
+def tree(seed: int = 0, height_m: float = 9.0, fine: int = 2) -> Shape:
     """A broad-leaved tree: a trunk, and a crown of clumps."""
     b = Builder(cell_m=3.0)
     own = [float(hash01(seed * 31 + k, "tree")) for k in range(40)]
     h = height_m
     b.lathe([(0.035 * h, -0.6), (0.025 * h, 0.2 * h), (0.012 * h, 0.6 * h)], "wood", BARK, sides=6)
     colour = np.array(LEAVES[int(own[0] * len(LEAVES))]) * (0.8 + 0.5 * own[1])
-    wide = 0.26 + 0.12 * own[2]
-    for k in range(7):
-        a, up = 2.4 * k + 6 * own[3], 0.42 + 0.42 * (k / 6) + 0.06 * own[4 + k]
-        out = wide * h * (0.62 if k < 5 else 0.25) * (1.1 - 0.75 * (k / 6))
-        size = h * (0.20 + 0.06 * own[12 + k]) * (1.0 - 0.35 * k / 6)
-        middle = np.array([out * np.cos(a), up * h, out * np.sin(a)])
-        _lump(
-            b,
-            middle,
-            size * np.array([1.15, 0.85, 1.15]),
-            seed * 13 + k,
-            0.42,
-            1.9,
-            level,
-            "leaves",
-            tuple(colour * (0.85 + 0.3 * own[20 + k])),
-        )
+    wide = 0.24 + 0.10 * own[2]
+    for k in range(9):
+        ring = 0 if k < 4 else 1 if k < 8 else 2
+        turn = 1.57 * k + 0.8 * ring + 6.3 * own[3] + 0.5 * own[4 + k]
+        up = (0.30, 0.55, 0.80)[ring] + 0.08 * (own[13 + k] - 0.5)
+        out = wide * h * (0.72, 0.55, 0.05)[ring]
+        size = h * ((0.20, 0.19, 0.17)[ring] + 0.05 * own[22 + k])
+        middle = np.array([out * np.cos(turn), up * h, out * np.sin(turn)])
+        shade = tuple(colour * (0.85 + 0.3 * own[30 + k]))
+        _lump(b, middle, size * np.array([1.1, 0.92, 1.1]), seed * 13 + k, 0.45, 2.1, fine, "leaves", shade)
     return b.shape()
 
 

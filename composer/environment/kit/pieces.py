@@ -31,8 +31,8 @@ def _court(spec: PieceSpec) -> tuple[float, float]:
     return (spec.size_m, 0.72 * spec.size_m) if spec.size_m is not None else (70.0, 50.0)
 
 
-def kit_shape(spec: PieceSpec, seed: int, length_m: float = 0.0) -> Shape:
-    """A model of the kit. length_m: of a panel along a path, 0 for one that stands alone."""
+def kit_shape(spec: PieceSpec, seed: int, length_m: float = 0.0, fine: int = 2) -> Shape:
+    """A model of the kit. length_m: of a panel along a path, 0 for one that stands alone. fine: 1 to 3, of a tree."""
     kind, size = spec.kind, _size(spec)
     colour = spec.colour
     match kind:
@@ -61,6 +61,6 @@ def kit_shape(spec: PieceSpec, seed: int, length_m: float = 0.0) -> Shape:
         case "siege_tower":
             return siege.siege_tower(size)
         case "tree":
-            return nature.tree(seed, size)
+            return nature.tree(seed, size, fine)
         case _:
             return nature.rock(seed, size)

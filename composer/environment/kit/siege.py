@@ -148,6 +148,13 @@ def siege_tower(height_m: float = 12.0) -> Shape:
     for y in np.linspace(0.8, h, 5):
         r = (foot + (head - foot) * y / h) * 0.97
         b.box((-r, y - 0.08, -r), (r, y, r), "wood", OLD, bottom=True)
+    for y0, y1, x in zip(np.linspace(0.8, h, 5)[:-1], np.linspace(0.8, h, 5)[1:], (-0.9, 0.9, -0.9, 0.9), strict=True):
+        foot_z, head_z = 1.9, 1.2
+        for side in (-0.3, 0.3):
+            b.beam((x + side, y0, foot_z), (x + side, y1 + 0.6, head_z), 0.09, 0.09, OAK)
+        for t in np.linspace(0.08, 0.95, 8):
+            z = foot_z + (head_z - foot_z) * t
+            b.beam((x - 0.3, y0 + (y1 + 0.6 - y0) * t, z), (x + 0.3, y0 + (y1 + 0.6 - y0) * t, z), 0.06, 0.06, OLD)
     for k in range(4):
         n = (k + 1) % 4
         for j in range(5):
