@@ -17,8 +17,9 @@ from composer.guides.assets import Assets
 from composer.guides.canvas import Canvas
 from composer.guides.device import Pool, empty, lanes, upload
 from composer.guides.frame import Slots, pose_beside
+from composer.guides.kernel_part import part_kernel
 from composer.guides.kernel_raster import COARSE, EMPTY, coarse_kernel, raster_kernel
-from composer.guides.kernel_resolve import Blockers, Entries, count_kernel, part_kernel, resolve_kernel
+from composer.guides.kernel_resolve import Blockers, Entries, count_kernel, resolve_kernel
 from composer.guides.kernel_shade import Shading
 from composer.guides.kernel_sun import Sun
 from composer.guides.kernel_view import Eye

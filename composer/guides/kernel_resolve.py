@@ -174,27 +174,6 @@ def count_kernel(
         full[y, x] = wp.uint8(1)
 
 
-@wp.kernel
-def part_kernel(
-    vis: wp.array(dtype=wp.uint64),
-    samples: int,
-    rig: wp.array(dtype=int),
-    piece_rig: int,
-    pieces: wp.array(dtype=wp.uint64),
-):
-    """dim (pixels): the place's samples out of `vis` into a buffer of their own."""
-    cell = wp.tid() * samples
-    s = int(0)
-    while s < samples:
-        key = vis[cell + s]
-        pieces[cell + s] = EMPTY
-        if key != EMPTY:
-            if rig[key_slot(key)] == piece_rig:
-                pieces[cell + s] = key
-                vis[cell + s] = EMPTY
-        s += 1
-
-
 @wp.func
 def barycentric(a: wp.vec3, b: wp.vec3, c: wp.vec3, direction: wp.vec3) -> wp.vec3:
     """Where the ray from the origin meets the triangle's plane, as weights of a, b, c, held inside the triangle."""

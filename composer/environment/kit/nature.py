@@ -69,6 +69,34 @@ def _lump(
     b.add(at + middle, triangles, normal, colour, at + middle + 13.7 * seed, surface)
 
 
+def _sprays(
+    b: Builder, middle: F64, size: F64, seed: int, count: int, scale: float, colour: tuple[float, float, float]
+) -> None:
+    """Sprays of leaves that stand out of a lump, so that its outline is no ball's: both sides of small triangles, lit as
+    the crown that they belong to."""
+    k = np.arange(count)
+    u = np.stack([hash01(k + 4099 * seed, f"spray {what}") for what in "abcdefgh"], axis=1).astype(float)
+    z, turn = 2 * u[:, 0] - 0.85, 2 * np.pi * u[:, 1]
+    z = np.clip(z, -1, 1)
+    r = np.sqrt(1 - z * z)
+    out = np.stack([r * np.cos(turn), z, r * np.sin(turn)], axis=1)
+    at = middle + out * size * (0.78 + 0.34 * u[:, 2:3])
+    wide = (0.30 + 0.34 * u[:, 3:4]) * scale * size.mean()
+    one = u[:, 4:7] - 0.5
+    one = one - (one * out).sum(1, keepdims=True) * out * 0.5
+    one /= np.maximum(np.linalg.norm(one, axis=1, keepdims=True), 1e-6)
+    two = np.cross(out, one) + 0.45 * out * (2 * u[:, 7:8] - 1)
+    corner = np.stack(
+        [at + one * wide, at - 0.5 * one * wide + 0.8 * two * wide, at - 0.5 * one * wide - 0.8 * two * wide], 1
+    )
+    points = corner.reshape(-1, 3)
+    normal = np.repeat(out, 3, axis=0)
+    shade = np.asarray(colour) * np.repeat(0.75 + 0.5 * u[:, 5:6], 3, axis=0)
+    triangle = np.arange(3 * count).reshape(-1, 3)
+    for faces in (triangle, triangle[:, ::-1]):
+        b.add(points, faces, normal, shade, points + 13.7 * seed, "leaves")
+
+
 def tree(seed: int = 0, height_m: float = 9.0, fine: int = 2) -> Shape:
     """A broad-leaved tree: a trunk, and a crown of clumps."""
     b = Builder(cell_m=3.0)
@@ -85,7 +113,16 @@ def tree(seed: int = 0, height_m: float = 9.0, fine: int = 2) -> Shape:
         size = h * ((0.20, 0.19, 0.17)[ring] + 0.05 * own[22 + k])
         middle = np.array([out * np.cos(turn), up * h, out * np.sin(turn)])
         shade = tuple(colour * (0.85 + 0.3 * own[30 + k]))
-        _lump(b, middle, size * np.array([1.1, 0.92, 1.1]), seed * 13 + k, 0.45, 2.1, fine, "leaves", shade)
+        _lump(b, middle, 0.86 * size * np.array([1.1, 0.92, 1.1]), seed * 13 + k, 0.45, 2.1, fine - 1, "leaves", shade)
+        _sprays(
+            b,
+            middle,
+            size * np.array([1.12, 0.95, 1.12]),
+            seed * 29 + k,
+            14 * 3 ** (fine - 1),
+            0.5 ** (fine - 1),
+            shade,
+        )
     return b.shape()
 
 
