@@ -1,4 +1,6 @@
-"""Render the embedded scene `valley` with 1,000 soldiers, make its contact sheet, and say where to look."""
+"""Render the embedded scene `valley` with 1,000 soldiers, make its contact sheet, and say where to look. Painted by Levy,
+960 pixels wide and in 4 steps, so that a machine without a GPU takes no longer than two minutes; `--quality`, `--width`,
+`--steps` and `--bundle` ask for something else."""
 
 from __future__ import annotations
 
@@ -10,6 +12,9 @@ from composer.cli.result import Result
 
 HELP = "render the embedded scene and say where to look"
 
+#: Of the painted demo.
+WIDTH_PX, STEPS = "960", "4"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     render.add_render_options(parser)
@@ -17,8 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     from composer.io.content import find_content
+    from composer.render.painters import usual_bundle
+    from composer.render.quality import load_quality
 
     args.shot = find_content("scenes/valley/shot.yaml")
+    if args.quality is None and usual_bundle(load_quality("draft")):
+        args.quality = "draft"
+        args.width = args.width or WIDTH_PX
+        args.steps = args.steps or STEPS
     rendered = render.run(args)
     versions = rendered.data.get("versions")
     first = versions[0] if isinstance(versions, list) else rendered.data

@@ -38,6 +38,7 @@ def add_render_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", metavar="1001-1100x1", help="only these frames (default: all of the plate)")
     parser.add_argument("--count", metavar="CROWD=N", help="number of soldiers, in place of the shot's own")
     parser.add_argument("--quality", choices=("preview", "draft", "final"), help="default: preview")
+    parser.add_argument("--width", metavar="PX", help="a smaller picture than the plate's, as a version of its own")
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="delivery folder (default: out)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
     parser.add_argument("--bundle", metavar="NAME[,NAME]", help="model bundles to paint with, names or folders")
@@ -74,6 +75,7 @@ def run(args: argparse.Namespace) -> Result:
         ask=paint_ask(args),
         told=lambda name: bar.say(f"checking the files of {name}"),
         sign=sign_ask(args.sign),
+        width_px=picture_width(args.width),
     )
     results = []
     for job in jobs:
@@ -96,12 +98,16 @@ def _versions(results: list[JobResult]) -> str:
 
 
 def _reroll(args: argparse.Namespace) -> Result:
+    from composer.errors import InputError, Where
     from composer.render.approved import RerollAsk, prepare_reroll
     from composer.render.device import choose_device
     from composer.render.job import run_job
     from composer.shot.frames import frames_of
     from composer.shot.load import load_shot
 
+    if args.width is not None:
+        hint = "--approved VERSION of the plate's own size"
+        raise InputError("a re-roll has the size of its version", where=Where(field="--width"), hint=hint)
     agents = tuple(part.strip() for part in args.reroll.split(",") if part.strip())
     job = prepare_reroll(
         load_shot(shot_file(args.shot)),
@@ -172,6 +178,15 @@ def crowd_count(text: str | None) -> int | None:
             "the number of soldiers can't be read", where=Where(field="--count"), expected="CROWD=500", got=text
         )
     return int(number)
+
+
+def picture_width(text: str | None) -> int | None:
+    """Pixels. Raises InputError."""
+    from composer.errors import InputError, Where
+
+    if text is not None and not text.isdecimal():
+        raise InputError("not a width in pixels", where=Where(field="--width"), expected="960", got=text)
+    return None if text is None else int(text)
 
 
 def paint_ask(args: argparse.Namespace) -> PaintAsk:

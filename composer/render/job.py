@@ -37,11 +37,14 @@ from composer.render.people import people_on
 from composer.render.quality import Quality
 from composer.render.reroll import Reroll, Rerolled, reroll_frame
 from composer.render.sign import SignAsk, sign_frames, sign_proxy, signatures, signing_for
+from composer.shot.reduced import reduced
 from composer.shot.schema import PLACE_PARTS, ShotFile
-from composer.shot.stage import prepare
+from composer.shot.stage import Stage, prepare
 
 #: What the job tells the one who waits: done so far, all, frame number, 'rendered', 'skipped' or 'painting 3/20'.
 Progress = Callable[[int, int, int, str], None]
+
+LEAST_WIDTH_PX = 64
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,10 @@ def prepare_job(
     count: int | None = None,
     device: str = "cpu",
     ask: PaintAsk | None = None,
+    width_px: int | None = None,
 ) -> Job:
     """The one job that a shot asks for; with several bundles, that of the first. See `prepare_jobs`."""
-    return prepare_jobs(shot, out, quality, frames=frames, count=count, device=device, ask=ask)[0]
+    return prepare_jobs(shot, out, quality, frames=frames, count=count, device=device, ask=ask, width_px=width_px)[0]
 
 
 def prepare_jobs(
@@ -103,10 +107,11 @@ def prepare_jobs(
     ask: PaintAsk | None = None,
     told: Callable[[str], None] | None = None,
     sign: SignAsk | None = None,
+    width_px: int | None = None,
 ) -> tuple[Job, ...]:
     """Read everything that the frames share and lay the crowd out. One job; or one for each of several bundles, as
     versions of their own. Writes nothing; raises InputError for bad input. told: of what takes its time. sign: None
-    leaves it to the shot."""
+    leaves it to the shot. width_px: a smaller picture than the plate's, as a version of its own (`v001_w960`)."""
     signing = signing_for(shot, sign)
     stage = prepare(shot)
     chosen = tuple(frames) if frames is not None else stage.plate.frames
@@ -119,6 +124,9 @@ def prepare_jobs(
             got=ranges(absent),
         )
     people = people_on(stage, count, out / shot.shot / shot.version / "cache")
+    if width_px is not None:
+        stage = _small(stage, width_px)
+        shot = stage.shot
     painters = open_painters(stage, people, quality, ask or PaintAsk(), device, told)
     place = build_environment(stage)
     notes = (*stage.notes, *people.notes, *(place.notes if place else ()))
@@ -147,6 +155,20 @@ def prepare_jobs(
         order = painter.plan.anchors.first(chosen)  # then those that wait for them
         jobs.append(Job(painted, order, delivery, quality, more, near_far, signing=signing))
     return tuple(jobs)
+
+
+def _small(stage: Stage, width_px: int) -> Stage:
+    """The stage at that width, as a version of its own."""
+    if not LEAST_WIDTH_PX <= width_px < stage.plate.size_px[0]:
+        raise InputError(
+            "the picture can only be made smaller than the plate", where=Where(field="--width"),
+            expected=f"{LEAST_WIDTH_PX} to {stage.plate.size_px[0] - 1}", got=str(width_px),
+        )  # fmt: skip
+    small, full = reduced(stage, width_px), stage.plate.size_px
+    shot = stage.shot.model_copy(update={"version": f"{stage.shot.version}_w{width_px}"[:64]})
+    size = small.plate.size_px
+    note = f"{size[0]} x {size[1]}: smaller than the plate ({full[0]} x {full[1]}), which was made smaller with it"
+    return replace(small, shot=shot, notes=(*stage.notes, note))
 
 
 def _version_with(version: str, bundle: str) -> str:
@@ -375,6 +397,7 @@ def _head(job: Job) -> dict[str, object]:
         "device": job.scene.device,
         "machine": f"{platform.system()} {platform.machine()}",
         "colorspace": slate.colorspace,
+        "size_px": list(stage.plate.size_px),
         "frame_rate": str(slate.frame_rate),
         "code_sha256": code_digest(),
         "paint": None if job.scene.painter is None else job.scene.painter.plan.told(),
