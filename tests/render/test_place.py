@@ -131,3 +131,22 @@ def test_mistakes_are_told_at_their_line(make_shot: MakeShot, line: str, told: s
     with pytest.raises(InputErrors, match=told) as error:
         load_shot(with_place(make_shot(), "environment:\n" + line))
     assert error.value.errors[0].where.line
+
+
+def test_the_artists_sky_matte_also_at_a_smaller_width(make_shot: MakeShot, tmp_path: Path) -> None:
+    import OpenImageIO as oiio
+
+    shot = with_place(make_shot(frames=1), 'environment:\n  sky: {matte: {path: "sky.####.exr", channel: Y}}\n')
+    drawn = np.zeros((108, 192), np.float32)
+    drawn[:30] = 1
+    output = oiio.ImageOutput.create("x.exr")
+    spec = oiio.ImageSpec(192, 108, 1, "half")
+    spec.channelnames = ("Y",)
+    assert output.open(str(shot.with_name("sky.1001.exr")), spec) and output.write_image(drawn[..., None])
+    output.close()
+    result = render(shot, tmp_path / "out")
+    sky, crowd = (part(result, 1001, name, "A")[..., 0] for name in ("environment", "crowd"))
+    assert np.abs((sky + crowd)[:30] - 1).max() < 1e-3 and not sky[30:].any()
+    small = run_job(prepare_job(load_shot(shot), tmp_path / "out", load_quality("preview"), width_px=96))
+    sky, crowd = (part(small, 1001, name, "A")[..., 0] for name in ("environment", "crowd"))
+    assert np.abs((sky + crowd)[:14] - 1).max() < 1e-3 and not sky[16:].any()
