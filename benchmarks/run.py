@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import chain
 import charge
 import guides
 import machine
 import noise
 import preview
+import qc
 import scale
 import step
 import tiles
@@ -20,7 +22,7 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     work = {"preview": preview, "guides": guides, "scale": scale, "step": step, "charge": charge, "tiles": tiles}
-    work["noise"] = noise
+    work |= {"noise": noise, "qc": qc, "chain": chain}
     for name, module in work.items():
         result = {"benchmark": name, **module.measure(), "command": "make bench", "machine": machine.describe()}
         text = json.dumps(result, indent=1)

@@ -173,9 +173,9 @@ def card() -> dict[str, object]:
     assert last is not None
     jobs = int(last.tiles["jobs"])
     latents, pose = (torch.zeros(1, c, 1, 128, 128, device=device, dtype=dtype) for c in (4, 320))
-    where, at = np.zeros((1, 2), np.int64), torch.ones(1, device=device)
+    where, at = torch.zeros(1, 2, dtype=torch.int32, device=device), torch.ones(1, device=device)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        ours.denoise(TileBatch(latents, {"pose": pose}, 0, at, where, (272, 480)))
+        ours.denoise(TileBatch(latents, {"pose": pose}, 0, at, where, (272, 480), 1.0))
     work = counter.get_total_flops() * jobs * 20
     seconds = frames[20][1].seconds["denoise"]
     return {

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from composer.inference.adapter import Canvas, Codec, LatentSpace, Prepared, Schedule, TileBatch
-from composer.inference.networks import PictureEmbedding, settle, share_texts
+from composer.inference.networks import PictureEmbedding, settle, share_texts, sided
 from composer.inference.plan import TilePlan
 from composer.inference.request import CONDITIONS, PaintRequest
 
@@ -156,7 +156,13 @@ class Ours:
     def codec(self) -> Codec:
         return self._codec
 
-    def work_key(self) -> tuple[object, ...]:
+    def notes(self) -> tuple[str, ...]:
+        return ()
+
+    def stage(self, timestep: float) -> int:
+        return 0
+
+    def work_key(self, text: int) -> tuple[object, ...]:
         return ()
 
     def prepare(self, request: PaintRequest) -> Prepared:
@@ -169,8 +175,8 @@ class Ours:
 
     def denoise(self, batch: TileBatch) -> Tensor:
         count, told = len(batch.latents), self.told
-        x, t = batch.latents[:, :, 0].repeat(2, 1, 1, 1), batch.timestep.repeat(2)
-        shown = batch.canvases["pose"][:, :, 0].repeat(2, 1, 1, 1)
+        x, t = sided(batch.latents[:, :, 0], 2), batch.timestep.repeat(2)
+        shown = sided(batch.canvases["pose"][:, :, 0], 2)
         more = {
             "text_embeds": told.pooled.repeat_interleave(count, 0),
             "time_ids": told.time_ids.repeat_interleave(count, 0),

@@ -4,14 +4,18 @@ python docs/pictures.py             # the demo's frame and sheet
 python docs/pictures.py charge      # the charge: charge.mp4 and a frame of it, charge.jpg (about 5 minutes on two cores)
 python docs/pictures.py options     # 100, 1,000 and 10,000 soldiers of one shot, one under the other
 python docs/pictures.py fortress    # the valley with a fortress: fortress.jpg
+python docs/pictures.py review      # the review page over those options (needs playwright and Chromium)
 python docs/pictures.py charge --out out    # the same as charge; frames that lie in out/ already are not rendered again
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -92,9 +96,44 @@ def options(out: str) -> None:
     Image.fromarray(np.concatenate(strips[:-1])).save(HERE / "options.jpg", quality=86)
 
 
+def review(out: str) -> None:
+    """The review page: a wipe between the two largest options, a circle and an approval."""
+    from playwright.sync_api import sync_playwright
+
+    from composer.review.review_app import review_app
+    from composer.review.server import PageServer
+    from composer.review.table import Asked, Table
+
+    counts = ",".join(map(str, COUNTS))
+    folder = Path(str(run("options", str(OPTIONS), "--counts", counts, "--frames", "8", "--out", out)["folder"]))
+    (folder / "decisions.jsonl").unlink(missing_ok=True)
+    table = Table([folder])
+    frame, turn = table.catalog.frames[4], np.linspace(0, 2 * np.pi, 40)
+    ring = tuple((round(0.42 + 0.05 * np.cos(t), 4), round(0.43 + 0.06 * np.sin(t), 4)) for t in turn)
+    for ask in (
+        {"do": "comment", "item": "10000", "text": "Open a gap here, the flag gets lost.", "marks": (ring,)},
+        {"do": "approve", "item": "10000"},
+        {"do": "reject", "item": "100"},
+    ):
+        table.decide(Asked(frame=frame, who="Ada", **ask))
+    with PageServer(review_app(table, ColorManager.open(None, {}, HERE)), 0) as server, sync_playwright() as engine:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        drawn = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+        browser = engine.chromium.launch(executable_path=shutil.which("chromium"), args=drawn)
+        page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="dark")
+        page.goto(server.address())
+        page.wait_for_selector("#glass[data-drawn*=half]")
+        page.keyboard.press("w")
+        page.wait_for_selector("#glass[data-drawn='half half']")
+        page.wait_for_timeout(6000)  # what is said at the start is gone then
+        shot = page.screenshot()
+        browser.close()
+    Image.open(io.BytesIO(shot)).convert("RGB").save(HERE / "review.jpg", quality=86)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", default="demo", choices=("demo", "charge", "fortress", "options"))
+    parser.add_argument("what", nargs="?", default="demo", choices=("demo", "charge", "fortress", "options", "review"))
     parser.add_argument("--out", help="where frames are rendered to (default: a folder that is deleted again)")
     parser.add_argument("--frames", metavar="1001-1048", help="of the charge: only these")
     args = parser.parse_args()
@@ -107,6 +146,8 @@ def main() -> None:
             options(out)
         elif args.what == "fortress":
             fortress(out)
+        elif args.what == "review":
+            review(out)
         else:
             charge(out, args.frames)
     print(json.dumps({p.name: p.stat().st_size for p in sorted(HERE.iterdir())}))

@@ -10,6 +10,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from support.tables import _options_once, options_folder  # noqa: F401 (fixtures for every room)
 from support.tiny import make_shot  # noqa: F401 (a fixture for every room)
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -41,12 +41,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def test_it_carries_every_module(wheel: list[str]) -> None:
     modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "composer").rglob("*.py")}
     assert modules <= set(wheel)
-    assert {f"composer/review/page/layout.{kind}" for kind in ("html", "js", "css")} <= set(wheel)
+    pages = {p.relative_to(ROOT).as_posix() for p in (ROOT / "composer/review/page").iterdir()}
+    assert len(pages) > 8 and pages <= set(wheel)
+    assert "composer/qc/page/qc.css" in wheel
 
 
 def test_it_carries_the_content(wheel: list[str]) -> None:
     shared = {n.split("share/muster/", 1)[1] for n in wheel if "share/muster/" in n}
-    needed = {"configs/quality.yaml", "configs/licences.yaml", "configs/rates.yaml", "models/README.md"}
+    needed = {
+        "configs/quality.yaml",
+        "configs/licences.yaml",
+        "configs/rates.yaml",
+        "configs/qc.yaml",
+        "models/README.md",
+    }
+    needed |= {p.relative_to(ROOT).as_posix() for p in (ROOT / "configs/delivery").glob("*.yaml")}
     needed |= {"scenes/valley/shot.yaml", "scenes/valley/ground.obj"}
     needed |= {p.relative_to(ROOT).as_posix() for p in (ROOT / "scenes/valley").rglob("*.exr")}
     assert needed <= shared

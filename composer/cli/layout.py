@@ -67,12 +67,13 @@ def _draw(args: argparse.Namespace, device: str) -> Result:
 
 def _serve(args: argparse.Namespace, device: str) -> Result:
     from composer.review.desk import Desk
-    from composer.review.server import LayoutServer
+    from composer.review.layout_app import layout_app
+    from composer.review.server import PageServer
 
     desk = Desk(shot_file(args.shot), device)
     _frame(args.frame, desk.frames)
-    with LayoutServer(desk, args.serve) as server:
-        address = server.address(args.frame)
+    with PageServer(layout_app(desk), args.serve) as server:
+        address = server.address(frame=args.frame)
         print(f"layout: {address}\nEdits go into {desk.file}. Ctrl-C ends it.", file=sys.stderr, flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()

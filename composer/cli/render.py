@@ -14,6 +14,7 @@ from composer.cli.progress import ProgressBar
 from composer.cli.result import Result
 
 if TYPE_CHECKING:
+    from composer.qc.quick import Quick
     from composer.render.job import JobResult
     from composer.render.painters import PaintAsk
     from composer.render.sign import SignAsk
@@ -28,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reroll", metavar="AGENT[,AGENT]", help="paint only these soldiers anew (names or ids), in a painted version"
     )
     parser.add_argument("--approved", metavar="VERSION", help="the version to re-roll in (default: the shot's own)")
+    parser.add_argument(
+        "--only",
+        choices=("cache", "anchors", "frames", "finish"),
+        help="one part of the job, as `muster farm` has it done: what frames share, anchors, frames without proxy and "
+        "manifest, or these two",
+    )
     parser.add_argument(
         "--version", metavar="NAME", help="what the re-rolled version is called (default: v001_r1, v001_r2, ...)"
     )
@@ -55,8 +62,10 @@ def add_sign(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     from composer.deliver.compare import write_comparison
+    from composer.qc.quick import quick_look
     from composer.render.device import choose_device
     from composer.render.job import prepare_jobs, run_job
+    from composer.render.parts import run_part
     from composer.render.quality import load_quality
     from composer.shot.frames import frames_of
     from composer.shot.load import load_shot
@@ -64,6 +73,7 @@ def run(args: argparse.Namespace) -> Result:
     if getattr(args, "reroll", None):
         return _reroll(args)
     _refuse_without_reroll(args)
+    only: str | None = getattr(args, "only", None)
     bar = ProgressBar(silent=args.json)
     jobs = prepare_jobs(
         load_shot(shot_file(args.shot)),
@@ -71,7 +81,7 @@ def run(args: argparse.Namespace) -> Result:
         load_quality(args.quality or "preview"),
         frames=frames_of(args.frames) if args.frames else None,
         count=crowd_count(args.count),
-        device=choose_device(args.device),
+        device=args.device if only in ("cache", "finish") and args.device != "auto" else choose_device(args.device),
         ask=paint_ask(args),
         told=lambda name: bar.say(f"checking the files of {name}"),
         sign=sign_ask(args.sign),
@@ -81,15 +91,20 @@ def run(args: argparse.Namespace) -> Result:
     for job in jobs:
         if len(jobs) > 1:
             bar.begin_again(job.delivery.name)
-        results.append(run_job(job, bar))
+        results.append(run_part(job, only, bar) if only else run_job(job, bar))
+    looks = [quick_look(r.delivery, r.rendered, job.scene.stage) for r, job in zip(results, jobs, strict=True)]
     if len(jobs) == 1:
-        return Result(_text(results[0]), _data(results[0]))
+        return Result(_text(results[0], looks[0]), _data(results[0], looks[0]))
+    if only not in (None, "finish"):
+        text = "\n".join(_text(r, look) for r, look in zip(results, looks, strict=True))
+        return Result(text, {"versions": [_data(r, look) for r, look in zip(results, looks, strict=True)]})
     color = jobs[0].scene.stage.color
     sheet = write_comparison(
         [r.delivery for r in results], jobs[0].delivery.parent / f"{_versions(results)}.png", color
     )
-    text = "\n".join([*(_text(r) for r in results), f"side by side: {sheet}"])
-    return Result(text, {"versions": [_data(r) for r in results], "comparison": str(sheet)})
+    told = list(zip(results, looks, strict=True))
+    text = "\n".join([*(_text(*t) for t in told), f"side by side: {sheet}"])
+    return Result(text, {"versions": [_data(*t) for t in told], "comparison": str(sheet)})
 
 
 def _versions(results: list[JobResult]) -> str:
@@ -99,6 +114,7 @@ def _versions(results: list[JobResult]) -> str:
 
 def _reroll(args: argparse.Namespace) -> Result:
     from composer.errors import InputError, Where
+    from composer.qc.quick import quick_look
     from composer.render.approved import RerollAsk, prepare_reroll
     from composer.render.device import choose_device
     from composer.render.job import run_job
@@ -108,6 +124,10 @@ def _reroll(args: argparse.Namespace) -> Result:
     if args.width is not None:
         hint = "--approved VERSION of the plate's own size"
         raise InputError("a re-roll has the size of its version", where=Where(field="--width"), hint=hint)
+    if args.only:
+        raise InputError(
+            "a re-roll is one piece", where=Where(field="--only"), expected="--reroll without it", got=args.only
+        )
     agents = tuple(part.strip() for part in args.reroll.split(",") if part.strip())
     job = prepare_reroll(
         load_shot(shot_file(args.shot)),
@@ -120,7 +140,8 @@ def _reroll(args: argparse.Namespace) -> Result:
         sign=sign_ask(args.sign),
     )
     result = run_job(job, ProgressBar(silent=args.json))
-    return Result(_text(result), _data(result))
+    look = quick_look(result.delivery, result.rendered, job.scene.stage)
+    return Result(_text(result, look), _data(result, look))
 
 
 def _refuse_without_reroll(args: argparse.Namespace) -> None:
@@ -131,7 +152,7 @@ def _refuse_without_reroll(args: argparse.Namespace) -> None:
             raise InputError("this belongs to a re-roll", where=Where(field=f"--{name}"), expected="--reroll AGENT")
 
 
-def _text(result: JobResult) -> str:
+def _text(result: JobResult, look: Quick) -> str:
     lines = [f"note: {n}" for n in result.notes]
     lines.append(
         f"{len(result.rendered)} frames rendered, {len(result.skipped)} already there, {result.soldiers:,} soldiers, "
@@ -141,11 +162,11 @@ def _text(result: JobResult) -> str:
         lines.append(f"painted with {result.painted}")
     if result.signed:
         lines.append(f"signed by {result.signed}")
-    lines.append(f"delivery: {result.delivery}")
+    lines += [look.text, f"delivery: {result.delivery}"]
     return "\n".join(lines)
 
 
-def _data(result: JobResult) -> dict[str, object]:
+def _data(result: JobResult, look: Quick) -> dict[str, object]:
     return {
         "delivery": str(result.delivery),
         "rendered": result.rendered,
@@ -156,7 +177,8 @@ def _data(result: JobResult) -> dict[str, object]:
         "painted": result.painted,
         "signed": result.signed,
         "notes": result.notes,
-        "manifest": str(result.manifest),
+        "qc": look.as_json(),
+        "manifest": str(result.manifest) if result.manifest else None,
         "proxy": str(result.proxy) if result.proxy else None,
     }
 

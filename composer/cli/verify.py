@@ -1,5 +1,6 @@
 """Whether a delivery is what was rendered: every frame's files and the proxy against the records and the manifest, the plate's
-untouched pixels against their digest, the signatures. Exit code 1 and everything that was found, where it is not."""
+untouched pixels against their digest, the signatures, the decisions. Exit code 1 and everything that was found, where it
+is not."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ HELP = "whether a delivery is what was rendered"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("delivery", type=Path, metavar="DIR", help="a delivery: OUT/<shot>/<version>")
+    parser.add_argument(
+        "delivery", type=Path, metavar="DIR", help="a delivery: OUT/<shot>/<version>, or OUT/<shot>/options"
+    )
     parser.add_argument(
         "--trust", type=Path, metavar="PEM", help="certificates of who may have signed (default: anybody)"
     )
@@ -21,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     from composer.errors import InputError, Where
-    from composer.render.verify import verify_delivery
+    from composer.render.verify import verify_delivery, verify_options
 
     anchors = None
     if args.trust is not None:
@@ -31,7 +34,8 @@ def run(args: argparse.Namespace) -> Result:
             raise InputError("cannot be read as PEM", where=Where(file=args.trust), got=str(error)[:100]) from None
         if "BEGIN CERTIFICATE" not in anchors:
             raise InputError("no certificates", where=Where(file=args.trust), expected="PEM")
-    seen = verify_delivery(args.delivery, anchors)
+    look = verify_options if (args.delivery / "options.json").is_file() else verify_delivery
+    seen = look(args.delivery, anchors)
     lines = [finding.line() for finding in seen.findings]
     lines += [f"note: {note}" for note in seen.notes]
     if seen.signers:

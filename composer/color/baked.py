@@ -22,19 +22,25 @@ LOW, HIGH = -12.0, 8.0
 """log2 of the smallest step above black, and of the brightest value that is told from white."""
 
 
+def table(view: Callable[[Image], Image]) -> Image:
+    """The view at the grid's colours: float32 [SIDE red, SIDE green, SIDE blue, 3], 0..1."""
+    black = 2.0**LOW
+    axis = (2.0 ** np.linspace(LOW, HIGH, SIDE) - black).astype(np.float32)
+    grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(SIDE, SIDE * SIDE, 3)
+    return np.ascontiguousarray(view(grid)).reshape(SIDE, SIDE, SIDE, 3)
+
+
 def bake(view: Callable[[Image], Image]) -> ocio.CPUProcessor:
     """A processor that stands for `view` (float32 [H, W, 3] to the same), made by asking it for the grid's colours."""
     import PyOpenColorIO as o
 
     black = 2.0**LOW
-    axis = (2.0 ** np.linspace(LOW, HIGH, SIDE) - black).astype(np.float32)
-    grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(SIDE, SIDE * SIDE, 3)
-    table = o.Lut3DTransform(SIDE)
-    table.setData(np.ascontiguousarray(view(grid)).reshape(-1))
-    table.setInterpolation(o.INTERP_TETRAHEDRAL)
+    lut = o.Lut3DTransform(SIDE)
+    lut.setData(table(view).reshape(-1))
+    lut.setInterpolation(o.INTERP_TETRAHEDRAL)
     shaper = o.LogAffineTransform()
     shaper.setBase(2.0)
     shaper.setLinSideOffsetValue([black] * 3)
     shaper.setLogSideSlopeValue([1 / (HIGH - LOW)] * 3)
     shaper.setLogSideOffsetValue([-LOW / (HIGH - LOW)] * 3)
-    return o.Config.CreateRaw().getProcessor(o.GroupTransform([shaper, table])).getDefaultCPUProcessor()
+    return o.Config.CreateRaw().getProcessor(o.GroupTransform([shaper, lut])).getDefaultCPUProcessor()

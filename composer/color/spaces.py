@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from composer.color.baked import bake
+from composer.color.baked import bake, table
 from composer.color.names import COMMON_NAMES, PRIMARIES, Primaries, plain
 from composer.errors import InputError, Where
 
@@ -174,6 +174,11 @@ class ColorManager:
         np.multiply(shown, np.float32(255), out=shown)
         np.rint(np.clip(shown, 0, 255, out=shown), out=shown)
         return shown.astype(np.uint8)
+
+    def display_table(self, display: str | None = None, view: str | None = None) -> Image:
+        """The display view as a table (see `baked.table`), for pages that draw by themselves."""
+        chosen = self.display_view(display, view)
+        return table(lambda rgb: self._apply(rgb, self._view(*chosen)))
 
     def _baked(self, display: str, view: str) -> ocio.CPUProcessor:
         key = (self.working, display, view, "baked")

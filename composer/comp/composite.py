@@ -61,15 +61,23 @@ def composite(plate: F32, crowd_rgb: F32, crowd_alpha: F32, shadow: F32, matte: 
         pool.close()
     of_plate, over = (int(n) for n in clipped.sum(0))
     if soft.any():
-        box, behind = _edge(soft, touched, (plate, crowd_rgb, matte, crowd[..., 3], dark[..., 3]), clean)
-        half, more = _half(behind)
-        over += more[soft[box]].sum()
-        np.copyto(rgb[box], half, where=soft[box][..., None])
+        over += behind_edges(rgb, soft, touched, (plate, crowd_rgb, matte, crowd[..., 3], dark[..., 3]), clean)
     notes = [f"{of_plate} plate values beyond half float's range were clipped to {HALF_MAX:.0f}"] if of_plate else []
     if over:
         notes.append(f"{over} composite values beyond half float's range were clipped to {HALF_MAX:.0f}")
     layers = (Layer("shadow", dark), Layer("crowd", crowd))
     return Composite(rgb, layers, touched, untouched_digest(rgb, touched), tuple(notes))
+
+
+def behind_edges(
+    rgb: F16, soft: NDArray[np.bool_], touched: NDArray[np.bool_], parts: tuple[F32, F32, F32, F16, F16],
+    clean: F32 | None,
+) -> int:  # fmt: skip
+    """Puts the picture behind the actors' soft edges into `rgb`; how many values were clipped. parts: as of `_edge`."""
+    box, behind = _edge(soft, touched, parts, clean)
+    half, more = _half(behind)
+    np.copyto(rgb[box], half, where=soft[box][..., None])
+    return int(more[soft[box]].sum())
 
 
 def laid_over(

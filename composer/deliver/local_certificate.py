@@ -19,12 +19,17 @@ NAME = "TEST CERTIFICATE"
 _DAYS = 3650
 
 
-def local_certificate() -> Path:
-    """A PEM file with key, certificate and the authority's certificate, in MUSTER_DATA or the user's data folder; made
-    where there is none, or none that is still valid for a day."""
+def data_folder() -> Path:
+    """Where keys are kept: MUSTER_DATA, or Muster's folder among the user's data."""
     given = os.environ.get("MUSTER_DATA")
     home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    data = Path(given) if given else Path(home) / "muster"
+    return Path(given) if given else Path(home) / "muster"
+
+
+def local_certificate() -> Path:
+    """A PEM file with key, certificate and the authority's certificate, in the data folder; made where there is none, or
+    none that is still valid for a day."""
+    data = data_folder()
     file = data / "test-certificate.pem"
     with held(data / ".lock"):
         if not _is_good(file):

@@ -85,17 +85,17 @@ class Prepared:
 @dataclass(frozen=True)
 class TileBatch:
     """B tiles at one step. latents: [B, C, T', h, w], already times `scale_in`. canvases: each [B, C, T', h * scale,
-    w * scale]. text: which of the request's texts. timestep: float32 [B]. origin: int64 [B, 2] on the host, (y, x) of each
+    w * scale]. text: which of the request's texts. timestep: float32 [B]. places: int32 [B, 2] on the device, (y, x) of each
     tile in latents. size: (h, w) of the whole picture in latents. host_timestep: the step's timestep on the host, which a
-    family needs that changes networks between steps (`FamilyAdapter.stage`)."""
+    family needs that changes networks between steps (`Adapter.stage`)."""
 
     latents: Tensor
     canvases: Mapping[str, Tensor]
     text: int
     timestep: Tensor
-    origin: NDArray[np.int64]
+    places: Tensor
     size: tuple[int, int]
-    host_timestep: float | None = None
+    host_timestep: float
 
 
 class Adapter(Protocol):
@@ -111,13 +111,30 @@ class Adapter(Protocol):
         """The family's own sampler with so many steps."""
         ...
 
+    def notes(self) -> tuple[str, ...]:
+        """What is run in place of what the bundle names, for the record of each painted frame."""
+        ...
+
     def prepare(self, request: PaintRequest) -> Prepared:
         """Texts, condition canvases and the guide's latents."""
         ...
 
     def denoise(self, batch: TileBatch) -> Tensor:
-        """The network's prediction with guidance done: float32 or `dtype`, [B, C, T', h, w]. Same shapes, same work: it may be
-        captured as a CUDA graph, so it reads nothing back from the device."""
+        """The network's prediction with guidance done: float32 or `dtype`, [B, C, T', h, w].
+
+        It may be captured as a CUDA graph, which repeats the work on the same addresses without this code: it reads nothing
+        back from the device, copies nothing from the host, and takes no turn by anything but the batch's shapes, its `text`
+        and `size`, `stage` and `work_key`. Tensors of the batch are copied to where the graph reads them; whatever else it
+        reads has to be where it was."""
+        ...
+
+    def stage(self, timestep: float) -> int:
+        """Which of the family's networks works at a timestep."""
+        ...
+
+    def work_key(self, text: int) -> tuple[object, ...]:
+        """What else the work for one of the prepared request's texts depends on: where its embeddings lie, and numbers that
+        the code reads. The same key in another request means the same work."""
         ...
 
     def codec(self) -> Codec:

@@ -7,6 +7,7 @@ is found there: same agent, same place on him. What was not seen is left to be p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,18 @@ class Carried:
 
     picture: F32
     seen: F32
+
+
+def together(parts: Sequence[tuple[float, Carried]]) -> Carried:
+    """What several anchors show of a frame, each with its share: where one of them shows nothing, the others alone."""
+    first = parts[0][1]
+    total, weight, seen = np.zeros_like(first.picture), np.zeros_like(first.seen), np.zeros_like(first.seen)
+    for share, part in parts:
+        mine = np.float32(share) * part.seen
+        total += mine[..., None] * part.picture
+        weight += mine
+        seen = np.maximum(seen, part.seen)
+    return Carried(total / np.maximum(weight, 1e-6)[..., None], seen.clip(0, 1))
 
 
 def _shown(surface: Surface, device: str) -> Shown:

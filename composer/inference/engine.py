@@ -74,6 +74,16 @@ class Engine:
         self._forecast: dict[tuple[int, int, int], int] = {}
         self._decode_forecast: dict[tuple[int, ...], int] = {}
 
+    @property
+    def limit(self) -> tuple[int, int] | None:
+        """The largest tile that is taken, (h, w) in latents: what memory allowed, or what it is set to before a picture;
+        None: as large as the family's own."""
+        return self._most
+
+    @limit.setter
+    def limit(self, most: tuple[int, int] | None) -> None:
+        self._most = most
+
     @torch.no_grad()
     def paint(self, request: PaintRequest) -> Painting:
         """Paint a frame, or a window of frames for a video model."""
@@ -88,7 +98,7 @@ class Engine:
         )
 
     def _paint(self, request: PaintRequest, live: LiveBytes | None) -> Painting:
-        clock, notes = time.perf_counter, list[str]()
+        clock, notes = time.perf_counter, list(self.adapter.notes())
         stages, began = dict[str, float](), clock()
 
         def stage(name: str) -> None:
@@ -99,7 +109,7 @@ class Engine:
         with noise_ahead(padded, self.adapter.space, self.adapter.device) as noise:
             prepared = self._banded(lambda: self.adapter.prepare(padded), notes)
             stage("prepare")
-            self._denoiser.new_request()
+            self._denoiser.new_request(len(prepared.weights))
             latents, plan, batch = self._sample(padded, prepared, noise, live, notes)
             stage("denoise")
         dropped = prepared.dropped
@@ -259,6 +269,7 @@ class Engine:
             "tile": f"{t}x{h}x{w}", "grid": f"{nt}x{nr}x{nc}", "canvas": f"{plan.rows.length}x{plan.columns.length}",
             "texts": plan.texts, "jobs": len(plan.jobs), "batch": batch, "start_step": plan.start_step,
             "dtype": str(self.adapter.dtype).removeprefix("torch."), "smaller": int(self._most is not None),
+            "row_starts": " ".join(map(str, plan.rows.starts)), "column_starts": " ".join(map(str, plan.columns.starts)),
         }  # fmt: skip
         if plan.tile in self._forecast:
             record["forecast_bytes"] = self._forecast[plan.tile]

@@ -19,9 +19,6 @@ ATTENTION = {
     "efficient": SDPBackend.EFFICIENT_ATTENTION,
     "math": SDPBackend.MATH,
 }
-#: A capture costs about one call: worth it from so many replays on.
-_WORTH = 3
-
 _Key = tuple[object, ...]
 
 
@@ -35,10 +32,9 @@ class _Captured:
 class Denoiser:
     """Calls `adapter.denoise`.
 
-    A graph reads where it read at capture: latents, time steps and conditions are copied there before each replay. An
-    adapter with `work_key()` keeps its texts in place, and says by the key (and by `stage(timestep)`) what else the
-    work depends on: its graphs serve the whole shot and all places. Of any other adapter they serve one request and one batch
-    of its plan.
+    A graph reads where it read at capture: latents, time steps, places and conditions are copied there before each replay.
+    What else the work depends on is in its key (`Adapter.stage`, `Adapter.work_key`), so that a graph serves all places, all
+    steps of a stage and, while the key stays the same, all requests of a shot.
     """
 
     def __init__(self, adapter: Adapter, graphs: bool, compiled: bool, attention: str | None) -> None:
@@ -53,14 +49,13 @@ class Denoiser:
         self._pool: object | None = None
         self._notes: list[str] = []
 
-    @property
-    def _lasting(self) -> bool:
-        return hasattr(self._adapter, "work_key")
-
-    def new_request(self) -> None:
-        """The last request's graphs go, unless the adapter keeps them good."""
-        if not self._lasting:
-            self.drop()
+    def new_request(self, texts: int) -> None:
+        """Graphs that none of the new request's texts can use go. texts: their number."""
+        good = {self._adapter.work_key(text) for text in range(texts)}
+        self._ready = {key: graph for key, graph in self._ready.items() if key[-1] in good}
+        self._warm = {key for key in self._warm if key[-1] in good}
+        if not self._ready:
+            self._pool = None
 
     def drop(self) -> None:
         """All graphs and their memory go."""
@@ -79,23 +74,21 @@ class Denoiser:
         with sdpa_kernel([ATTENTION[n] for n in names]) if names else nullcontext():
             yield
 
-    def _key(self, batch: TileBatch, timestep: float) -> _Key:
-        shapes = (tuple(batch.latents.shape), *(tuple(c.shape) for c in batch.canvases.values()))
-        if not self._lasting:
-            return (batch.text, batch.origin.tobytes(), shapes)
-        adapter = self._adapter
-        stage = adapter.stage(timestep) if hasattr(adapter, "stage") else 0
-        return (batch.text, batch.size, shapes, stage, adapter.work_key())  # type: ignore[attr-defined]
+    def _key(self, batch: TileBatch) -> _Key:
+        """All that a graph cannot be told anew; `work_key` last."""
+        shapes = (tuple(batch.latents.shape), *((n, tuple(c.shape)) for n, c in sorted(batch.canvases.items())))
+        stage = self._adapter.stage(batch.host_timestep)
+        return (batch.text, batch.size, shapes, stage, self._adapter.work_key(batch.text))
 
-    def __call__(self, batch: TileBatch, timestep: float, steps_left: int) -> Tensor:
-        """The prediction for a batch; valid until the next call. steps_left: how often this batch will still come."""
+    def __call__(self, batch: TileBatch) -> Tensor:
+        """The prediction for a batch; valid until the next call."""
         with self._backend():
             if not self._graphs:
                 return self._call(batch)
-            key = self._key(batch, timestep)
+            key = self._key(batch)
             if key in self._ready:
                 return self._replay(self._ready[key], batch)
-            if key in self._warm and (self._lasting or steps_left >= _WORTH):
+            if key in self._warm:
                 return self._capture(key, batch)
             self._warm.add(key)
             return self._call(batch)
@@ -103,6 +96,7 @@ class Denoiser:
     def _replay(self, kept: _Captured, batch: TileBatch) -> Tensor:
         kept.batch.latents.copy_(batch.latents)
         kept.batch.timestep.copy_(batch.timestep)
+        kept.batch.places.copy_(batch.places)
         for name, canvas in batch.canvases.items():
             kept.batch.canvases[name].copy_(canvas)
         kept.graph.replay()
@@ -115,19 +109,11 @@ class Denoiser:
             batch,
             latents=batch.latents.clone(),
             timestep=batch.timestep.clone(),
+            places=batch.places.clone(),
             canvases={name: canvas.clone() for name, canvas in batch.canvases.items()},
         )
-        if self._pool is None:
-            self._pool = torch.cuda.graph_pool_handle()
-        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)
-        torch.cuda.synchronize(device)
         try:
-            with torch.cuda.stream(stream):
-                graph.capture_begin(pool=self._pool)  # type: ignore[arg-type]
-                try:
-                    out = self._call(own)
-                finally:
-                    graph.capture_end()
+            graph, out = self._recorded(own)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
@@ -137,3 +123,17 @@ class Denoiser:
             return self._call(batch)
         self._ready[key] = _Captured(graph, own, out)
         return self._replay(self._ready[key], batch)
+
+    def _recorded(self, batch: TileBatch) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+        device = self._adapter.device
+        if self._pool is None:
+            self._pool = torch.cuda.graph_pool_handle()
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)
+        torch.cuda.synchronize(device)
+        with torch.cuda.stream(stream):
+            graph.capture_begin(pool=self._pool)  # type: ignore[arg-type]
+            try:
+                out = self._call(batch)
+            finally:
+                graph.capture_end()
+        return graph, out

@@ -6,21 +6,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from diffusers import AutoencoderKL
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
+from torch.nn.functional import silu
 
-from composer.inference.cpu_layers import attention, has_packed, pack_linears
+from composer.inference.cpu_layers import attention, has_packed, pack_layers
+from composer.inference.lean import make_lean
 from composer.inference.vae import banded_networks
 
 
 def settle(net: nn.Module) -> nn.Module:
-    """Ready to predict where it lies: no gradients, channels-last weights (as the engine's tiles lie), on the CPU in single
-    precision packed linear layers. Not to be moved afterwards."""
+    """Ready to predict where it lies: no gradients, channels-last weights (as the engine's tiles lie), lean blocks, on the CPU
+    in single precision packed layers. Not to be moved afterwards."""
     net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    codec = isinstance(net, AutoencoderKL)  # its layers are run band by band (`vae`), which wants them as they are
+    if not codec:
+        make_lean(net)
     weight = next(net.parameters())
     if weight.device.type == "cpu" and weight.dtype == torch.float32 and has_packed():
-        pack_linears(net)
+        pack_layers(net, convolutions=not codec)
     return net
+
+
+def sided(tiles: Tensor, sides: int) -> Tensor:
+    """A batch for each side of guidance, one after the other. (`repeat` would lose channels-last.)"""
+    return tiles if sides == 1 else torch.cat([tiles] * sides)
 
 
 class TextOnce:
@@ -67,6 +78,16 @@ def share_texts(net: nn.Module) -> None:
         module.set_processor(TextOnce())  # type: ignore[arg-type]
 
 
+def share_where_plain(*nets: nn.Module) -> bool:
+    """Whether all of these now take a text for several tiles. Where one does not, all still take a text a tile."""
+    try:
+        for net in nets:
+            share_texts(net)
+    except TypeError:
+        return False
+    return True
+
+
 class Embedded(nn.Module):
     """In a ControlNet's place for embedding its picture: what comes in is embedded already."""
 
@@ -87,5 +108,10 @@ class PictureEmbedding:
 
     def __call__(self, picture: Tensor) -> Tensor:
         """picture: [T, 3, H, W] to [T, C, H / 8, W / 8]."""
+        net = self._embedding
         with banded_networks(self.modules()):
-            return self._embedding(picture.contiguous(memory_format=torch.channels_last))
+            x = net.conv_in(picture.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
+            for block in net.blocks:  # type: ignore[union-attr]
+                # in place: at a picture's full size, memory anew costs as much as the layer
+                x = block(silu(x, inplace=True))
+            return net.conv_out(silu(x, inplace=True))  # type: ignore[operator]

@@ -12,8 +12,9 @@ class PaintRecord:
     dropped: conditions that the family does not take. notes: what was made smaller, retried or fell back. seconds: by stage
     of the engine. peak_bytes: of the device's memory, 0 where it is not known. adherence, guide_adherence: as in
     `bind.Bound`. added_px, taken_px: pixels that the painted edge moved into and out of. frames: those that were painted
-    together; depends_on: frames whose pictures this one was made from. reroll: what was painted anew in an approved
-    version."""
+    together; depends_on: frames whose pictures this one was made from. tile_limit: the largest tile that memory allowed the
+    shot when this was painted, in latents (`48x64`), empty for the model's own, None where nothing was painted. reroll: what
+    was painted anew in an approved version."""
 
     bundle: str
     sha256: str
@@ -36,4 +37,5 @@ class PaintRecord:
     taken_px: int = 0
     frames: tuple[int, ...] = ()
     depends_on: tuple[int, ...] = ()
+    tile_limit: str | None = None
     reroll: Mapping[str, object] | None = None

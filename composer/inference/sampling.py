@@ -119,11 +119,11 @@ class Sampling:
             canvases=self._conditions(jobs),
             text=tiles.plan.jobs[jobs.start].text,
             timestep=torch.full((count,), timestep, device=self._adapter.device),
-            origin=tiles.origins(jobs),
+            places=tiles.places(jobs),
             size=(tiles.plan.rows.length, tiles.plan.columns.length),
             host_timestep=timestep,
         )
-        return self._denoiser(batch, timestep, len(self._schedule) - number)
+        return self._denoiser(batch)
 
     def _conditions(self, jobs: range) -> dict[str, Tensor]:
         if jobs in self._cut:

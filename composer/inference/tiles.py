@@ -31,6 +31,14 @@ def _stream(device: torch.device) -> Iterator[None]:
         yield
 
 
+def _level(schedule: Schedule, step: int) -> tuple[float, float]:
+    """(signal, sigma) of what is known, before a step. After the last it is itself, also where the sampler's own levels end
+    above zero (DDIM without `set_alpha_to_one` leaves about three per cent of noise)."""
+    if step == len(schedule):
+        return 1.0, 0.0
+    return float(schedule.signal[step]), float(schedule.sigma[step])
+
+
 def start_warp(device: torch.device) -> str:
     """Load the kernels; Warp's name of the device."""
     quiet_warp()
@@ -78,8 +86,9 @@ class Tiles:
 
     def start(self, schedule: Schedule, step: int) -> None:
         """The guide with the noise of `step` on it."""
-        torch.mul(self.known, float(schedule.signal[step]), out=self.latents)
-        self.latents.add_(self.start_noise, alpha=float(schedule.sigma[step]))
+        signal, sigma = _level(schedule, step)
+        torch.mul(self.known, signal, out=self.latents)
+        self.latents.add_(self.start_noise, alpha=sigma)
 
     def gather(self, jobs: range, scale: float, out: Tensor) -> None:
         """The jobs' tiles of the latents into `out` [B, C, t, h, w], which lies channels-last in memory."""
@@ -112,9 +121,9 @@ class Tiles:
             parts.append(canvas.data[:, frames, y * s : (y + h) * s, x * s : (x + w) * s].permute(1, 2, 3, 0))
         return torch.stack(parts).permute(0, 4, 1, 2, 3)
 
-    def origins(self, jobs: range) -> NDArray[np.int64]:
-        """int64 [B, 2]: (y, x) of the jobs' tiles."""
-        return self._corner_np[jobs.start : jobs.stop, 1:].astype(np.int64)
+    def places(self, jobs: range) -> Tensor:
+        """int32 [B, 2] on the device: (y, x) of the jobs' tiles."""
+        return self._corner[jobs.start : jobs.stop, 1:]
 
     def put(self, jobs: range, prediction: Tensor) -> None:
         """Keep the network's answer for these jobs."""
@@ -137,7 +146,7 @@ class Tiles:
         s.number = number
         s.keep, s.pred, s.previous = (float(v[number]) for v in (schedule.keep, schedule.pred, schedule.previous))
         s.noise = 0.0 if fresh is None else float(schedule.noise[number])
-        s.signal, s.sigma = float(schedule.signal[number + 1]), float(schedule.sigma[number + 1])
+        s.signal, s.sigma = _level(schedule, number + 1)
         begin = wp.from_torch(self._begin)
         pictures = (self.known, self.start_noise, self.start_noise if fresh is None else fresh)
         state = [wp.from_torch(v) for v in (*pictures, self.latents, self.before)]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from composer.comp.layer import F32
 from composer.errors import InputError
 from composer.guides.surface import Surface, surface_pass
-from composer.inference.carry import carry
+from composer.inference.carry import Carried, carry, together
 from composer.io.files import atomic_write
 from composer.render.look import Look, Scene
 from composer.shot.schema import ShotFile
@@ -81,17 +81,14 @@ def carried(
 ) -> tuple[F32, F32]:  # fmt: skip
     """What the anchors `parts` show of this frame: float32 [H, W, 3] in model range, and float32 [H, W], how much of each
     pixel they show."""
-    total = np.zeros((*look.guides.coverage.shape, 3), np.float32)
-    weight, known = (np.zeros(look.guides.coverage.shape, np.float32) for _ in range(2))
+    shown = []
     for number, share in parts:
         picture, there = picture_of(number), look_of(number)
         four = np.concatenate([picture.rgb, picture.mask[..., None]], axis=-1)
         moved = carry(four, _surface(scene, there), _traced(scene, look, number), device=scene.device)
-        seen = moved.seen * moved.picture[..., 3]
-        total += (np.float32(share) * seen)[..., None] * moved.picture[..., :3]
-        weight += np.float32(share) * seen
-        known = np.maximum(known, seen)
-    return total / np.maximum(weight, 1e-6)[..., None], known.clip(0, 1)
+        shown.append((share, Carried(moved.picture[..., :3], moved.seen * moved.picture[..., 3])))
+    whole = together(shown)
+    return whole.picture, whole.seen
 
 
 def _surface(scene: Scene, look: Look) -> Surface:

@@ -16,9 +16,12 @@ from composer.crowd.people import People
 from composer.errors import InputError, InputErrors, MusterError, Where
 from composer.io.files import whole_files
 from composer.io.image import read_channels
-from composer.render.job import Job, prepare_jobs, ranges
+from composer.render.agreed import TileWord, word_file
+from composer.render.depends import frame_key
+from composer.render.job import Job, prepare_jobs, ranges, slate_of
 from composer.render.look import look_at, read_inputs
 from composer.render.manifest import FrameRecord, read_record, same
+from composer.render.match import plate_look
 from composer.render.painters import PaintAsk
 from composer.render.quality import load_quality
 from composer.render.reroll import Reroll, word_path
@@ -62,6 +65,12 @@ def prepare_reroll(
     sign: SignAsk | None = None,
 ) -> Job:
     """The job that writes the new version. Writes nothing; raises InputError for bad input."""
+    if plate_look(shot.match) is not None:
+        raise InputError(
+            "a re-roll does not know the crowd as it was before the plate's look was put on it",
+            where=shot.where("match"),
+            hint="take match out, or render the shot again with another paint.seed",
+        )
     paint = paint or PaintAsk()
     approved = out / shot.shot / (ask.approved or shot.version)
     head = _head(approved, ask)
@@ -93,7 +102,11 @@ def prepare_reroll(
     _refuse_taken(delivery, approved, agents)
     staged = replace(job.scene.stage, shot=shot.model_copy(update={"version": version}))
     reroll = Reroll(approved, records, agents, names, version, _seed(job, version, agents))
-    return replace(job, scene=replace(job.scene, stage=staged), delivery=delivery, reroll=reroll)
+    painter = job.scene.painter
+    assert painter is not None
+    word = TileWord(word_file(delivery), painter.plan.bundle.sha256, parent=word_file(approved))
+    scene = replace(job.scene, stage=staged, painter=replace(painter, word=word))
+    return replace(job, scene=scene, delivery=delivery, reroll=reroll)
 
 
 def _head(approved: Path, ask: RerollAsk) -> _Head:
@@ -182,13 +195,22 @@ def _who(people: People, asked: Sequence[str]) -> tuple[NDArray[np.uint32], tupl
 
 
 def _check_unmoved(job: Job, approved: Path, records: dict[int, FrameRecord]) -> None:
-    """The soldiers of the first frame stand where they stood: told by the approved depth, where the crowd is solid."""
-    number, record = next(iter(records.items()))
+    """The soldiers stand where they stood, in every frame that is painted anew and in those that are read to paint it: its
+    windows', its anchors'. A frame that is made of the very same things need not be drawn to know that."""
+    assert job.scene.painter is not None
+    plan, slate, known = job.scene.painter.plan, slate_of(job), dict[int, str]()
+    for number in sorted({other for n in records for other in plan.reads(n)}):
+        record = records.get(number) or read_record(approved, number)
+        if record is not None and record.key != frame_key(job.scene, slate, number, known):
+            _check_frame(job, approved, record)
+
+
+def _check_frame(job: Job, approved: Path, record: FrameRecord) -> None:
+    """By the approved depth, where the crowd is solid."""
     file = approved / next(n for n in record.files if n.startswith("exr/"))
-    if not {"crowd", "depth"} <= set(record.parts):
+    if not {"crowd", "depth"} <= set(record.parts) or not file.is_file():
         return
-    stage = job.scene.stage
-    guides = look_at(job.scene, read_inputs(stage, number)).guides
+    guides = look_at(job.scene, read_inputs(job.scene.stage, record.frame)).guides
     planes = read_channels(file, ["crowd.A", "depth.Z"])
     solid = (planes["crowd.A"] == 1) & (guides.coverage == 1)
     moved = np.count_nonzero((planes["depth.Z"] != guides.depth_m) & solid)
@@ -197,7 +219,7 @@ def _check_unmoved(job: Job, approved: Path, records: dict[int, FrameRecord]) ->
     ):
         raise InputError(
             "the shot has changed since this version was rendered",
-            where=Where(file=file, frame=number),
+            where=Where(file=file, frame=record.frame),
             expected="the same soldiers in the same places",
             got=f"{moved:,} solid pixels at another depth",
             hint="render it anew, or go back to the shot as it was",

@@ -11,6 +11,7 @@ from composer.errors import InputError, Where
 from composer.inference.bundle import Bundle
 from composer.inference.families import FAMILIES
 from composer.inference.request import NoiseSource, Painting, PaintRequest
+from composer.render.agreed import Limit
 
 if TYPE_CHECKING:
     from composer.inference.engine import Engine
@@ -31,6 +32,14 @@ class EngineBrush:
     engine: Engine
     factor: int
     told: Steps | None = None
+
+    @property
+    def limit(self) -> Limit:
+        return self.engine.limit
+
+    @limit.setter
+    def limit(self, limit: Limit) -> None:
+        self.engine.limit = limit
 
     def paint(self, request: PaintRequest, told: Steps | None = None) -> Painting:
         self.told = told

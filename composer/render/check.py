@@ -10,6 +10,7 @@ from composer.crowd.casting import castable
 from composer.crowd.people import cast_file_of
 from composer.environment.build import build_environment
 from composer.errors import InputErrors, MusterError
+from composer.render.match import match_notes
 from composer.render.painters import check_paint
 from composer.render.people import people_on
 from composer.shot.check import check
@@ -42,7 +43,8 @@ def check_shot(path: Path) -> CheckReport:
     except MusterError as error:
         return CheckReport((error,), ())
     place = build_environment(stage)
-    return CheckReport((), (*stage.notes, *people.notes, *(place.notes if place else ())))
+    around = place.notes if place else ()
+    return CheckReport((), (*stage.notes, *people.notes, *match_notes(stage), *around))
 
 
 def _types_of(path: Path) -> tuple[tuple[str, ...], list[MusterError]]:

@@ -19,6 +19,7 @@ import composer
 from composer.deliver.exr import Slate
 from composer.io.files import sha256_file
 from composer.render.frame import Scene
+from composer.render.match import matching_of
 from composer.shot.holdout import Difference, Pictures
 from composer.shot.sky_matte import sky_matte_file
 from composer.shot.stage import Stage
@@ -41,6 +42,8 @@ def scene_key(scene: Scene, number: int, known: dict[int, str] | None = None) ->
         _feed(total, value)
     _feed(total, scene.people.layout.casting.side_names)
     total.update(_shared(scene).encode())
+    if (matching := matching_of(scene.stage, number)) is not None:
+        _feed(total, matching)
     painter = scene.painter
     if painter is not None:
         _feed(total, painter.plan.key())

@@ -10,7 +10,7 @@ import platform
 import re
 import resource
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,11 +27,14 @@ from composer.environment.build import build_environment
 from composer.errors import InputError, Where
 from composer.io.files import clean_stale_under, sha256_file
 from composer.io.timecode import add_frames
+from composer.render.agreed import TileWord, behind, word_file
 from composer.render.anchors import Store
+from composer.render.approval import needed_approval
 from composer.render.control import control_range
 from composer.render.depends import code_digest, frame_key
 from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
-from composer.render.manifest import FrameRecord, is_done, put_together, write_manifest, write_record
+from composer.render.manifest import FrameRecord, is_done, put_together, remember_shot, write_manifest, write_record
+from composer.render.match import match_notes
 from composer.render.painters import PaintAsk, open_painters
 from composer.render.people import people_on
 from composer.render.quality import Quality
@@ -51,7 +54,8 @@ LEAST_WIDTH_PX = 64
 class Job:
     """A render that is ready to go. `frames` is the subset asked for; `delivery` is OUT/<shot>/<version>;
     `control_range_m` near and far of `control_depth`, where that is wanted. `reroll`: whom to paint anew in an approved
-    version, where that is all. `signing`: with what the files are signed; None where they are not."""
+    version, where that is all. `signing`: with what the files are signed; None where they are not. `approval`: what the
+    shot needed; None where it needs none."""
 
     scene: Scene
     frames: tuple[int, ...]
@@ -61,12 +65,13 @@ class Job:
     control_range_m: tuple[float, float] | None = None
     reroll: Reroll | None = None
     signing: Signing | None = None
+    approval: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """seconds: wall time of the job; soldiers: how many were laid out; peak_memory_mib: of this process. painted: with
-    what, None where nothing is; signed: by whom."""
+    """seconds: wall time of the job; soldiers: how many were laid out; peak_memory_mib: of this process. manifest,
+    proxy: None where they were left to somebody else. painted: with what, None where nothing is; signed: by whom."""
 
     delivery: Path
     rendered: tuple[int, ...]
@@ -75,7 +80,7 @@ class JobResult:
     seconds: float
     peak_memory_mib: int
     notes: tuple[str, ...]
-    manifest: Path
+    manifest: Path | None
     proxy: Path | None
     painted: str | None = None
     signed: str | None = None
@@ -124,12 +129,13 @@ def prepare_jobs(
             got=ranges(absent),
         )
     people = people_on(stage, count, out / shot.shot / shot.version / "cache")
+    approval = needed_approval(shot, quality, out, count, len(people.layout))
     if width_px is not None:
         stage = _small(stage, width_px)
         shot = stage.shot
     painters = open_painters(stage, people, quality, ask or PaintAsk(), device, told)
     place = build_environment(stage)
-    notes = (*stage.notes, *people.notes, *(place.notes if place else ()))
+    notes = (*stage.notes, *people.notes, *match_notes(stage), *(place.notes if place else ()))
     if not painters and quality.paints:
         notes += (
             f"quality {quality.name}: no bundle is named (paint.bundle, --bundle): the guide render is delivered",
@@ -141,19 +147,21 @@ def prepare_jobs(
         notes += (f"control_depth: 1 at {near_far[0]:.4g} m, 0 at {near_far[1]:.4g} m, in every frame",)
     scene = Scene(stage, people, quality.samples, device)
     if not painters:
-        return (Job(scene, chosen, out / shot.shot / shot.version, quality, notes, near_far, signing=signing),)
+        delivery = out / shot.shot / shot.version
+        return (Job(scene, chosen, delivery, quality, notes, near_far, signing=signing, approval=approval),)
     jobs = []
     for painter in painters:
         name = shot.version if len(painters) == 1 else _version_with(shot.version, painter.plan.bundle.name)
         staged = replace(stage, shot=shot.model_copy(update={"version": name}))
         delivery = out / shot.shot / name
-        painter = replace(painter, store=Store(delivery / ".muster" / "anchors"))
+        word = TileWord(word_file(delivery), painter.plan.bundle.sha256)
+        painter = replace(painter, store=Store(delivery / ".muster" / "anchors"), word=word)
         painted = replace(scene, stage=staged, painter=painter)
         more = (*notes, *painter.plan.brief.direction.notes)
         if shot.paint.anchors and painter.plan.window > 1:
             more += (f"{painter.plan.bundle.name} paints windows of frames: the anchors are not used",)
         order = painter.plan.anchors.first(chosen)  # then those that wait for them
-        jobs.append(Job(painted, order, delivery, quality, more, near_far, signing=signing))
+        jobs.append(Job(painted, order, delivery, quality, more, near_far, signing=signing, approval=approval))
     return tuple(jobs)
 
 
@@ -176,45 +184,65 @@ def _version_with(version: str, bundle: str) -> str:
     return f"{version}_{re.sub('[^A-Za-z0-9_-]', '-', bundle)}"[:64]
 
 
-def run_job(job: Job, progress: Progress | None = None) -> JobResult:
-    """Render the frames that are not there yet, then the manifest and the proxy."""
+def run_job(job: Job, progress: Progress | None = None, *, finish: bool = True) -> JobResult:
+    """Render the frames that are not there yet, then the manifest and the proxy. finish: False leaves these two, and the
+    signatures, to somebody else."""
     begin = time.perf_counter()
     clean_stale_under(job.delivery)
-    slate = slate_of(job)
-    known: dict[int, str] = {}
-    keys = {n: frame_key(job.scene, slate, n, known) for n in job.frames}
+    keys = keys_of(job)
     if job.reroll:
-        keys = {n: job.reroll.key(key, n) for n, key in keys.items()}
         job.reroll.begin(job.delivery)
-    skipped = tuple(n for n in job.frames if is_done(job.delivery, n, keys[n]))
-    wanted = tuple(n for n in job.frames if n not in set(skipped))
+    word = job.scene.painter.word if job.scene.painter else None
+    late = behind(word, job.delivery)
+    wanted = tuple(n for n in job.frames if n in late or not is_done(job.delivery, n, keys[n]))
     total, done = len(job.frames), 0
-    for n in skipped:
+    for n in (n for n in job.frames if n not in wanted):
         done += 1
         if progress:
             progress(done, total, n, "skipped")
     said: dict[str, None] = {}
-    for record in _render_all(job, wanted, keys, progress):
-        done += 1
-        said |= dict.fromkeys(_said_of(record))
-        if progress:
-            progress(done, total, record.frame, "rendered")
+    made: set[int] = set()
+    while wanted:
+        for record in _render_all(job, wanted, keys, progress):
+            done += 1
+            said |= dict.fromkeys(_said_of(record))
+            if progress:
+                progress(done, total, record.frame, "rendered")
+        made |= set(wanted)
+        late = behind(word, job.delivery)  # memory may have run out since they were painted
+        wanted = tuple(n for n in job.frames if n in late)
+        done -= len(wanted)
     if job.scene.painter:
         job.scene.painter.close()
-    manifest, proxy = _put_together(job)
+    together = put_job_together(job) if finish else (None, None)
+    rendered, skipped = (tuple(n for n in job.frames if (n in made) is there) for there in (True, False))
+    return result_of(job, begin, rendered, skipped, tuple(said), together)
+
+
+def result_of(
+    job: Job, begin: float, rendered: tuple[int, ...] = (), skipped: tuple[int, ...] = (), said: tuple[str, ...] = (),
+    made: tuple[Path | None, Path | None] = (None, None),
+) -> JobResult:  # fmt: skip
+    """What came of a job that began at `begin` (`time.perf_counter()`). made: manifest and proxy."""
     return JobResult(
         job.delivery,
-        wanted,
+        rendered,
         skipped,
         len(job.scene.people.layout),
         time.perf_counter() - begin,
         peak_memory_mib(),
         (*notes_of(job), *said),
-        manifest,
-        proxy,
+        *made,
         _painted_with(job),
         job.signing and job.signing.signer,
     )
+
+
+def keys_of(job: Job) -> dict[int, str]:
+    """By frame, the digest of all that it depends on."""
+    slate, known = slate_of(job), dict[int, str]()
+    keys = {n: frame_key(job.scene, slate, n, known) for n in job.frames}
+    return {n: job.reroll.key(key, n) for n, key in keys.items()} if job.reroll else keys
 
 
 def _render_all(
@@ -316,7 +344,7 @@ def _painted_with(job: Job) -> str | None:
     return f"{plan.bundle.name} ({plan.bundle.licence.id}), {plan.brief.steps} steps"
 
 
-def _put_together(job: Job) -> tuple[Path, Path | None]:
+def put_job_together(job: Job) -> tuple[Path, Path | None]:
     """The proxy and the signatures of what is there, and the manifest that lists them."""
     stage, slate = job.scene.stage, slate_of(job)
     shot = slate.shot, slate.version
@@ -330,6 +358,7 @@ def _put_together(job: Job) -> tuple[Path, Path | None]:
         if proxy:
             head["proxy"] = {"file": proxy.relative_to(job.delivery).as_posix(), "sha256": sha256_file(proxy)}
         head["signatures"] = [asdict(s) for s in signed]
+        remember_shot(job.delivery, stage.shot.file)
         return write_manifest(job.delivery, head), proxy
 
 
@@ -385,8 +414,10 @@ def peak_memory_mib() -> int:
 
 
 def _head(job: Job) -> dict[str, object]:
-    stage = job.scene.stage
+    stage, painter = job.scene.stage, job.scene.painter
     slate = slate_of(job)
+    late = behind(painter.word, job.delivery) if painter else ()
+    note = f"frames {ranges(late)} were painted in larger tiles before memory ran out: render them again"
     return {
         "muster": composer.__version__,
         "shot": stage.shot.shot,
@@ -400,9 +431,10 @@ def _head(job: Job) -> dict[str, object]:
         "size_px": list(stage.plate.size_px),
         "frame_rate": str(slate.frame_rate),
         "code_sha256": code_digest(),
-        "paint": None if job.scene.painter is None else job.scene.painter.plan.told(),
+        "paint": None if painter is None else painter.plan.told(),
         "reroll": None if job.reroll is None else job.reroll.told(),
-        "notes": list(notes_of(job)),
+        "approval": job.approval,
+        "notes": [*notes_of(job), *([note] if late else [])],
     }
 
 

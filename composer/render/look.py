@@ -24,6 +24,7 @@ from composer.guides.render import render_guides
 from composer.inference.conditions import Sight
 from composer.inference.reach import reach_of
 from composer.inference.record import PaintRecord
+from composer.render.match import Matching, ahead, matching_of
 from composer.render.place import PlaceLook, place_look, with_layers
 from composer.shot.holdout import HoldoutFrame
 from composer.shot.schema import LIGHT_SET
@@ -93,7 +94,8 @@ class Stopwatch:
 class Look:
     """agents, views: at this frame and those before and after it, this one in the middle. plate, clean: float32
     [H, W, 3], in the delivery space. ground_m, shadow, matte: float32 [H, W]; matte as `matte_in_front` has it. place:
-    what stands around the crowd, where the shot has `environment:`."""
+    what stands around the crowd, where the shot has `environment:`. matching: what the crowd gets of the plate's look; None
+    is nothing."""
 
     number: int
     agents: Agents
@@ -108,9 +110,15 @@ class Look:
     matte: F32
     delivery_from_working: F64
     place: PlaceLook | None = None
+    matching: Matching | None = None
+    device: str = "cpu"
 
     def composite(self, guides: GuidePasses) -> Composite:
-        """The crowd, as these guides have it, and its shadow in the plate."""
+        """The crowd, as these guides have it, and its shadow in the plate; matched to the plate where the shot asks."""
+        if self.matching is not None:
+            pictures = (self.plate, self.shadow, self.matte, self.clean)
+            ahead_m = ahead(self.holdouts, self.ground_m)
+            return self.matching.composite(guides, pictures, ahead_m, self.delivery_from_working, self.device)
         crowd = self._delivered(guides.beauty)
         if self.place is None:
             return composite(self.plate, crowd, guides.coverage, self.shadow, self.matte, self.clean)
@@ -200,6 +208,8 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
         matte=matte_in_front(inputs.holdouts, guides, ground_m),
         delivery_from_working=delivered,
         place=place,
+        matching=matching_of(stage, number),
+        device=scene.device,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from composer.io.files import atomic_write, sha256_file, whole_files
 from composer.io.lock import held
 
+_SHOT = ".muster/shot.json"
 _UNREADABLE = (OSError, ValueError, TypeError, AttributeError)
 
 
@@ -75,6 +77,23 @@ def record_of(told: dict[str, object]) -> FrameRecord:
     if type(record.frame) is not int or not all(isinstance(t, str) for t in texts):
         raise TypeError("not a frame's record")
     return record
+
+
+def remember_shot(delivery: Path, shot_file: Path) -> None:
+    """Note which shot file a delivery was made from, by its way from there: for those who look at both. It lies with the records,
+    so it does not travel with the manifest."""
+    with contextlib.suppress(ValueError), atomic_write(delivery / _SHOT) as temporary:
+        told = os.path.relpath(shot_file.resolve(), delivery.resolve())
+        temporary.write_text(json.dumps({"shot": Path(told).as_posix()}) + "\n")
+
+
+def shot_of(delivery: Path) -> Path | None:
+    """The shot file that `remember_shot` noted."""
+    try:
+        told = json.loads((delivery / _SHOT).read_text())
+        return Path(os.path.normpath(delivery.resolve() / str(told["shot"])))
+    except (*_UNREADABLE, KeyError):
+        return None
 
 
 def is_done(delivery: Path, frame: int, key: str) -> bool:

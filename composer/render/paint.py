@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from composer.inference.bundle import Bundle
 from composer.inference.conditions import Brief, change_of, request_of
 from composer.inference.record import PaintRecord
 from composer.inference.request import NoiseSource, Painting, PaintRequest
+from composer.io.files import sha256_bytes
+from composer.render.agreed import Limit, TileWord, named, smaller
 from composer.render.anchors import Anchors, Picture, Store, carried
 from composer.render.brush import Steps
 from composer.render.look import Look, Scene, look_at, read_inputs
@@ -25,12 +27,15 @@ from composer.render.windows import Windows
 
 #: Windows of a video model that are kept, painted, for the next frame.
 KEPT = 2
+T = TypeVar("T")
 
 
 class Brush(Protocol):
-    """What paints requests: the tile engine over a bundle's adapter. factor: pixels a latent."""
+    """What paints requests: the tile engine over a bundle's adapter. factor: pixels a latent. limit: of its tiles; smaller
+    after a picture for which memory ran out."""
 
     factor: int
+    limit: Limit
 
     def paint(self, request: PaintRequest, told: Steps | None = None) -> Painting: ...
 
@@ -118,16 +123,24 @@ class Painted:
     record: PaintRecord
 
 
+#: Of an anchor out of the store.
+_BEFORE = "the anchor was painted before"
+
+
 @dataclass
 class Painter:
     """plan: what to paint. open_brush: loads the networks, at the first frame that needs them. noise_of: where the noise
-    comes from. store: where painted anchors are kept. told: of each step of a picture, where somebody listens."""
+    comes from. store: where painted anchors are kept. told: of each step of a picture, where somebody listens. word: the tile
+    that all who paint this shot agree upon."""
 
     plan: Plan
     open_brush: Callable[[], Brush]
     noise_of: NoiseOf
     store: Store | None = None
     told: Steps | None = None
+    word: TileWord | None = None
+    _limit: Limit = field(default=None, repr=False)
+    _used: set[Limit] = field(default_factory=set, repr=False)
     _painted: OrderedDict[int, Painting] = field(default_factory=OrderedDict, repr=False)
     _load_s: float = 0.0
 
@@ -152,7 +165,7 @@ class Painter:
         change = change_of(sight, self.plan.brief)
         if not (change.mask * change.strength).any():
             return Painted(look.guides, replace(record, notes=("strength 0: the guide render is kept",)))
-        rgb, record = self._picture(scene, look, record)
+        rgb, record = self.agreed(lambda: self._picture(scene, look, record))
         if self._load_s:  # of the first frame
             record = replace(record, seconds={"load": round(self._load_s, 4), **record.seconds})
             self._load_s = 0.0
@@ -165,6 +178,34 @@ class Painter:
                 taken_px=bound.taken,
             ),
         )  # fmt: skip
+
+    def ask(self, request: PaintRequest) -> Painting:
+        """The brush's answer, in tiles no larger than agreed upon."""
+        self.brush.limit = self._limit
+        painting = self.brush.paint(request, self.told)
+        self._limit = self.brush.limit
+        self._used.add(self._limit)
+        return painting
+
+    def agreed(self, work: Callable[[], tuple[T, PaintRecord]]) -> tuple[T, PaintRecord]:
+        """`work`, done again where its tiles became smaller meanwhile, here or on another node, so that all of its parts
+        (windows, anchors) have the tile that its record names."""
+        notes: tuple[str, ...] = ()
+        self._lower(self.word.read() if self.word else None)
+        while True:
+            self._used.clear()
+            result, record = work()
+            self._lower(self.word.lower(self._limit) if self.word else self._limit)
+            notes = tuple(dict.fromkeys([*notes, *record.notes]))
+            if self._used <= {self._limit}:
+                return result, replace(record, notes=notes, tile_limit=named(self._limit))
+
+    def _lower(self, limit: Limit) -> None:
+        """No larger tiles from here on; what was kept of larger ones goes."""
+        limit = smaller(self._limit, limit)
+        if limit != self._limit or not self._used <= {limit}:
+            self._painted.clear()
+        self._limit = limit
 
     def _picture(self, scene: Scene, look: Look, record: PaintRecord) -> tuple[F32, PaintRecord]:
         """float32 [H, W, 3] in model range."""
@@ -192,12 +233,23 @@ class Painter:
         from composer.render.depends import scene_key
 
         assert self.store is not None
-        key = scene_key(scene, look.number)
-        if (found := self.store.get(look.number, key)) is not None:
-            return found, replace(record, notes=("the anchor was painted before",), frames=(look.number,))
+        base = scene_key(scene, look.number)
+        if (found := self.store.get(look.number, self._key(base))) is not None:
+            self._used.add(self._limit)
+            return found, replace(record, notes=(_BEFORE,), frames=(look.number,))
         rgb, record = self._afresh(scene, look, record)
         mask = change_of(look.sight(self.plan.brief.grow_px), self.plan.brief).mask
-        return self.store.put(look.number, key, Picture(rgb, mask)), record
+        return self.store.put(look.number, self._key(base), Picture(rgb, mask)), record
+
+    def _key(self, scene_key: str) -> str:
+        """An anchor's: another tile is another picture."""
+        return scene_key if self._limit is None else sha256_bytes(f"{scene_key} {named(self._limit)}".encode())
+
+    def paint_ahead(self, scene: Scene, look: Look) -> bool:
+        """Paint an anchor and keep it for those that wait for it; whether it was not there yet."""
+        if look.sight(self.plan.brief.grow_px).reach is None:
+            return False
+        return _BEFORE not in self._anchor(scene, look, self.plan.record())[1].notes
 
     def _between(
         self, scene: Scene, look: Look, parts: tuple[tuple[int, float], ...], record: PaintRecord
@@ -215,13 +267,14 @@ class Painter:
         request = request_of([sight], brief, noise)
         guide = request.guide[0] + seen[..., None] * (shown - request.guide[0])
         request = replace(request, guide=guide[None], strength=request.strength * (1.0 - seen))
-        painting = self.brush.paint(request, self.told)
+        painting = self.ask(request)
         rgb = painting.rgb[0] + seen[..., None] * (shown - painting.rgb[0])
         waited = tuple(n for n, _ in parts)
         return rgb.astype(np.float32), replace(reported(record, painting), frames=(look.number,), depends_on=waited)
 
     def _window(self, scene: Scene, look: Look, start: int) -> Painting:
         if start in self._painted:
+            self._used.add(self._limit)
             return replace(self._painted[start], seconds={})
         numbers = self.plan.windows.frames_from(start)
         looks = [look if n == look.number else look_at(scene, read_inputs(scene.stage, n)) for n in numbers]
@@ -229,7 +282,7 @@ class Painter:
         request = request_of(
             [k.sight(brief.grow_px) for k in looks], brief, self.noise_of(scene, looks, self.plan.seed, self.brush.factor)
         )  # fmt: skip
-        painting = self.brush.paint(request, self.told)
+        painting = self.ask(request)
         if len(numbers) > 1:
             painting = replace(painting, rgb=painting.rgb.astype(np.float16))
             self._painted[start] = painting

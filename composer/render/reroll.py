@@ -21,7 +21,8 @@ from composer.inference.bind import bind
 from composer.inference.conditions import Brief, Change, Sight, change_of, request_of
 from composer.inference.reach import paint_mask, reach_of
 from composer.inference.rebind import rebound
-from composer.inference.request import PaintRequest
+from composer.inference.record import PaintRecord
+from composer.inference.request import Painting, PaintRequest
 from composer.io.exr import ExrPart, read_exr_parts
 from composer.io.exr_deep import DeepImage
 from composer.io.exr_deep_read import read_deep_exr
@@ -124,7 +125,13 @@ def _painted_anew(
         return finish(look, look.guides, replace(record, notes=("none of them is seen",)), watch), inside & False
     crowd, picture = (_over(old, n, c, inside.shape) for n, c in (("crowd", "RGBA"), ("rgba", "RGB")))
     kept = replace(sight, guide=np.where(inside[..., None], sight.guide, look.working(picture)).astype(np.float32))
-    painting = painter.brush.paint(_request(scene, look, kept, brief, change, reroll.seed), painter.told)
+    request = _request(scene, look, kept, brief, change, reroll.seed)
+
+    def paint() -> tuple[Painting, PaintRecord]:
+        painting = painter.ask(request)
+        return painting, reported(record, painting)
+
+    painting, record = painter.agreed(paint)
     watch.lap("paint")
     painted = brief.range.decode(painting.rgb[0], kept.guide)
     bound = bind(painted, sight, change, painter.plan.edge_px, brief.range)
@@ -133,7 +140,7 @@ def _painted_anew(
     alpha = _mixed(crowd[..., 3][cut], bound.guides.coverage[cut], share)
     alpha = np.where(look.guides.coverage[cut] > 0, np.maximum(alpha, LEAST), alpha)
     guides = rebound(look.guides, sight.reach, light, alpha.astype(np.float32))
-    record = replace(reported(record, painting), adherence=bound.adherence, guide_adherence=bound.guide_adherence)
+    record = replace(record, adherence=bound.adherence, guide_adherence=bound.guide_adherence)
     return finish(look, guides, record, watch), inside
 
 

@@ -1,5 +1,5 @@
 """Whether a delivery is what was rendered: every file against the records and the manifest, the records against the manifest,
-the plate's untouched pixels against their digest, the signatures.
+the plate's untouched pixels against their digest, the signatures, the decisions.
 
 Nothing here trusts a single list: a file is held against the digest of its record, of the manifest and of its own header.
 """
@@ -10,7 +10,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from composer.io.files import is_temporary, sha256_file
 from composer.io.window import Window
 from composer.render.manifest import FrameRecord, all_records, record_of
 from composer.render.sign import Signature, signature_of
+from composer.render.verify_decisions import check_decisions
 from composer.render.verify_signatures import check_signatures, inside
 
 #: Where only listed files belong.
@@ -93,8 +94,21 @@ def verify_delivery(delivery: Path, anchors_pem: str | None = None) -> Verified:
     signed = check_signatures(delivery, signatures, listed, manifest and (manifest.shot, manifest.version), anchors_pem)
     found += [Finding(*told) for told in signed.wrong]
     notes += signed.notes
+    found += [Finding(None, *told) for told in check_decisions(delivery, notes)]
     found = sorted(set(found), key=lambda f: (f.frame is None, f.frame or 0, f.file, f.what))
     return Verified(delivery, len(records), len(listed), tuple(found), tuple(dict.fromkeys(notes)), signed.signers)
+
+
+def verify_options(folder: Path, anchors_pem: str | None = None) -> Verified:
+    """The same for a folder of `muster options`: each option, and what was decided about them."""
+    deliveries = sorted(p.parent for p in folder.glob("*/manifest.json"))
+    each = [(path, verify_delivery(path, anchors_pem)) for path in deliveries]
+    found = [replace(f, file=f"{path.name}/{f.file}") for path, seen in each for f in seen.findings]
+    notes = [f"{path.name}: {note}" for path, seen in each for note in seen.notes]
+    found += [Finding(None, *told) for told in check_decisions(folder, notes)]
+    signers = sorted({name for _, seen in each for name in seen.signers})
+    frames, files = (sum(getattr(seen, what) for _, seen in each) for what in ("frames", "files"))
+    return Verified(folder, frames, files, tuple(found), tuple(notes), tuple(signers))
 
 
 # --- what is listed ---

@@ -20,7 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from composer.crowd.casting import castable
 from composer.crowd.dyes import palettes_with
-from composer.errors import InputError, InputErrors, MusterError, Where
+from composer.errors import InputError, Where
 from composer.io.files import atomic_write, sha256_bytes
 from composer.render.frame import Scene
 from composer.render.people import people_on
@@ -91,7 +91,9 @@ _EDIT: TypeAdapter[Move | Turn | Change | Remove | Shape | Step] = TypeAdapter(
 
 
 class Stale(InputError):
-    """The file on disk is not the one that the page saw."""
+    """The file on disk is not the one that the page saw. status: what HTTP calls that."""
+
+    status = 409
 
 
 class Desk:
@@ -351,11 +353,6 @@ def _read(file: Path) -> bytes:
     if len(data) > MAX_BYTES:
         raise InputError("too big for a shot", where=Where(file), expected=f"at most {MAX_BYTES} bytes")
     return data
-
-
-def told(error: MusterError) -> list[str]:
-    """An error's lines, for the page."""
-    return [e.line() for e in (error.errors if isinstance(error, InputErrors) else (error,))]
 
 
 def _but_overrides(shot: ShotFile) -> object:

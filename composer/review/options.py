@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 
 from PIL import Image
@@ -25,11 +26,12 @@ from composer.errors import InputError, Where
 from composer.io.files import atomic_write
 from composer.render.anchors import Anchors
 from composer.render.control import control_range
+from composer.render.costs import Costs
 from composer.render.forecast import CostModel, Forecast, Measure, Rates, forecast
 from composer.render.job import Job, JobResult, run_job, slate_of
 from composer.render.look import Scene
 from composer.render.manifest import record_path
-from composer.render.measure import FRAMES, Machine, covered_share, measure, measure_key, spread_over
+from composer.render.measure import FRAMES, Machine, spread_over
 from composer.render.paint import Painter
 from composer.render.painters import PaintAsk, open_painters
 from composer.render.people import people_on
@@ -93,6 +95,7 @@ class Options:
     frames: tuple[int, ...]
     size_px: tuple[int, int]
     full_px: tuple[int, int]
+    frame_rate: Fraction
     quality: Quality
     machine: Machine
     rates: Rates
@@ -174,7 +177,8 @@ def run_options(
     size = reduced(plan.stage, ask.width_px).plate.size_px
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     result = Options(
-        plan.stage.shot, plan.folder, plan.frames, size, plan.stage.plate.size_px, ask.quality, machine, ask.rates, (),
+        plan.stage.shot, plan.folder, plan.frames, size, plan.stage.plate.size_px,
+        plan.stage.plate.frame_rate, ask.quality, machine, ask.rates, (),
         (*plan.stage.notes, *notes_of(ask.options)), words.assumptions(machine, ask.rates, load, plan.stage.plate.size_px),
     )  # fmt: skip
     jobs: list[Job] = []
@@ -207,35 +211,6 @@ def run_options(
     write_index(result)
     write_sheets(result)
     return result
-
-
-class Costs:
-    """Measures, kept in a file: what was measured on this machine is not measured again."""
-
-    def __init__(self, path: Path, machine: Machine) -> None:
-        self.path, self.machine = path, machine
-        self.used: list[Measure] = []
-        self._known: dict[str, Measure] = {}
-        self._covered: dict[int, tuple[float, People]] = {}
-        try:
-            read = json.loads(path.read_text())
-            self._known = {k: Measure.read(m) for k, m in read.items()}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            pass  # none, or of another version: measured anew
-
-    def of(self, job: Job, stage: Stage) -> Measure:
-        """What a job costs a frame. stage: the job's, at the plate's own size."""
-        key, key_s = measure_key(job, self.machine)
-        if key not in self._known:
-            people = job.scene.people
-            if id(people) not in self._covered:  # the people are kept so that the id stays theirs
-                self._covered[id(people)] = (covered_share(job, stage), people)
-            self._known[key] = measure(job, self._covered[id(people)][0], key_s, self.path.parent)
-            with atomic_write(self.path) as temporary:
-                temporary.write_text(json.dumps({k: asdict(m) for k, m in self._known.items()}, indent=1))
-        if self._known[key] not in self.used:
-            self.used.append(self._known[key])
-        return self._known[key]
 
 
 def _laid_out(stage: Stage, option: Option, out: Path) -> tuple[People, float]:
@@ -356,6 +331,7 @@ def index_of(result: Options) -> dict[str, object]:
         "version": result.shot.version,
         "quality": result.quality.name,
         "frames": list(result.frames),
+        "frame_rate": str(result.frame_rate),
         "size_px": list(result.size_px),
         "plate_px": list(result.full_px),
         "complete": model is not None,

@@ -1,183 +1,178 @@
-"""The layout page, served to this machine alone.
+"""The server of every page: one application behind the guard, on one address of this machine.
 
-It listens on the loopback address only. A request must name this server as its host (so no other name can be pointed at
-it), come from its own page if it comes from a page at all, and carry the random token of the address that was printed.
-Files are three, by name; nothing else of the disk can be reached. Nothing is asked of any other host.
+Loopback unless another address is named; then a token must be chosen or is made, as always. Nothing is asked of any other host.
 """
 
 from __future__ import annotations
 
-import hmac
+import asyncio
+import ipaddress
 import json
 import secrets
+import socket
+import threading
 from collections.abc import Mapping
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
-from urllib.parse import parse_qs, urlsplit
+from types import TracebackType
+from typing import Self
 
-from composer.errors import InputError, MachineError, MusterError
-from composer.review.desk import Desk, Stale, told
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-LARGEST_REQUEST = 256 * 1024
-_PAGE = {
-    "/": ("layout.html", "text/html; charset=utf-8"),
-    "/layout.js": ("layout.js", "text/javascript; charset=utf-8"),
-    "/layout.css": ("layout.css", "text/css; charset=utf-8"),
-}
-_ALWAYS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+from composer.errors import InputError, InputErrors, MachineError, MusterError, Where
+from composer.review.guard import Guard, Refused, Rules
+
+LOOPBACK = "127.0.0.1"
+SHORTEST_TOKEN = 16
+#: Connections at a time; what is more is told to come again.
+MOST_CONNECTIONS = 64
+_KINDS = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
 
 
-class LayoutServer(ThreadingHTTPServer):
-    """Serves one desk. port 0: any free one. Raises InputError for ports that cannot be had."""
+class Hasty(H11Protocol):
+    """Puts out who opens a connection and does not say in time what he wants."""
 
-    daemon_threads = True
+    header_s = 15.0
 
-    def __init__(self, desk: Desk, port: int) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(self.header_s, self._hurry)
+
+    def _hurry(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
+
+
+class PageServer:
+    """Serves one application. port 0: any free one. Raises InputError for an address or a token that will not do,
+    MachineError for a port that cannot be had."""
+
+    def __init__(self, app: FastAPI, port: int, address: str = LOOPBACK, token: str | None = None) -> None:
+        host = _address(address)
         if not 0 <= port < 65536:
             raise InputError("no such port", expected="0 to 65535", got=str(port))
-        self.desk, self.token = desk, secrets.token_urlsafe(24)
-        try:
-            super().__init__(("127.0.0.1", port), _Handler)
-        except OSError as error:
-            raise MachineError(
-                f"port {port} cannot be had ({error.strerror})", hint="choose another: --serve 8700"
-            ) from error
+        if token is not None and (len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable()):
+            raise InputError(
+                "not a token", where=Where(field="--token"), expected=f"{SHORTEST_TOKEN} letters and digits or more"
+            )
+        self.token = token or secrets.token_urlsafe(24)
+        self._socket = _bound(host, port)
+        self.server_port = int(self._socket.getsockname()[1])
+        self.is_loopback = host.is_loopback
+        names = (f"[{host}]" if host.version == 6 else str(host), *(("localhost",) if host.is_loopback else ()))
+        self.hosts = tuple(f"{name}:{self.server_port}" for name in names)
+        self.rules = Rules(self.hosts, self.token, frozenset(app.state.open_paths))
+        config = uvicorn.Config(
+            Guard(app, self.rules), loop="asyncio", http=Hasty, ws="none", lifespan="off", log_config=None,
+            access_log=False, server_header=False, date_header=False, proxy_headers=False,
+            limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=15, timeout_graceful_shutdown=3,
+            h11_max_incomplete_event_size=16384,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._idle = threading.Event()
+        self._idle.set()
 
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        return tuple(f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost"))
-
-    def address(self, frame: int | None = None) -> str:
+    def address(self, **query: object) -> str:
         """What to open in a browser."""
-        return f"http://{self.hosts[0]}/?token={self.token}" + ("" if frame is None else f"&frame={frame}")
+        more = "".join(f"&{k}={v}" for k, v in query.items() if v is not None)
+        return f"http://{self.hosts[0]}/?token={self.token}{more}"
 
-
-class _Refused(Exception):
-    def __init__(self, status: HTTPStatus, why: str) -> None:
-        self.status, self.why = status, why
-        super().__init__(why)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: LayoutServer
-    server_version, sys_version = "Muster", ""
-    timeout = 60
-
-    def do_GET(self) -> None:
-        self._answer(self._get)
-
-    def do_POST(self) -> None:
-        self._answer(self._post)
-
-    def log_message(self, *_: object) -> None:
-        """A page that is looked at is no news."""
-
-    def _answer(self, work) -> None:  # type: ignore[no-untyped-def]
+    def serve_forever(self) -> None:
+        """Until `shutdown` from another thread, or Ctrl-C."""
+        self._idle.clear()
         try:
-            self._check_caller()
-            body, kind = work()
-            self._send(HTTPStatus.OK, body, kind)
-        except _Refused as refused:
-            self.close_connection = True
-            self._send_json(refused.status, {"errors": [refused.why]})
-        except Stale as error:
-            self._send_json(HTTPStatus.CONFLICT, {"errors": told(error)})
-        except MusterError as error:
-            self._send_json(HTTPStatus.UNPROCESSABLE_ENTITY, {"errors": told(error)})
-        except (BrokenPipeError, ConnectionResetError, TimeoutError):
-            self.close_connection = True
-        except Exception as error:  # a page must not die of a fault; it shows it
-            what = f"a fault in Muster itself: {type(error).__name__}: {error}"
-            self._send_json(HTTPStatus.INTERNAL_SERVER_ERROR, {"errors": [what]})
+            asyncio.run(self._server.serve(sockets=[self._socket]))
+        finally:
+            self._idle.set()
 
-    def _check_caller(self) -> None:
-        hosts = self.headers.get_all("Host") or []
-        if len(hosts) != 1 or hosts[0].lower() not in self.server.hosts:
-            raise _Refused(HTTPStatus.FORBIDDEN, "this is not the host that was asked for")
-        origin = self.headers.get("Origin")
-        if origin is not None and origin.lower() not in {f"http://{h}" for h in self.server.hosts}:
-            raise _Refused(HTTPStatus.FORBIDDEN, "another page may not ask")
-        if self.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-            raise _Refused(HTTPStatus.FORBIDDEN, "another page may not ask")
+    def shutdown(self) -> None:
+        """Ends `serve_forever` and waits for it."""
+        self._server.should_exit = True
+        self._idle.wait(10)
 
-    def _check_token(self) -> None:
-        given = self.headers.get("X-Muster-Token", "")
-        if not hmac.compare_digest(given.encode(), self.server.token.encode()):
-            raise _Refused(HTTPStatus.FORBIDDEN, "open the address that `muster layout` printed: it has the token")
+    def __enter__(self) -> Self:
+        return self
 
-    def _get(self) -> tuple[bytes, str]:
-        url = urlsplit(self.path)
-        if url.path == "/favicon.ico":
-            return b"", "image/x-icon"
-        if url.path in _PAGE:
-            name, kind = _PAGE[url.path]
-            return (files("composer.review") / "page" / name).read_bytes(), kind
-        self._check_token()
-        query = parse_qs(url.query)
-        desk = self.server.desk
-        if url.path == "/api/state":
-            return _json(desk.state(int(_number(query, "frame", desk.frames[0])))), "application/json"
-        if url.path == "/api/view.jpg":
-            return desk.view_jpeg(int(_number(query, "frame"))), "image/jpeg"
-        if url.path == "/api/relief.png":
-            return desk.relief_png(), "image/png"
-        if url.path == "/api/who":
-            frame, x, y = (_number(query, k) for k in ("frame", "x", "y"))
-            return _json({"name": desk.name_at(int(frame), x, y)}), "application/json"
-        raise _Refused(HTTPStatus.NOT_FOUND, "there is nothing here")
-
-    def _post(self) -> tuple[bytes, str]:
-        self._check_token()
-        if urlsplit(self.path).path != "/api/edit":
-            raise _Refused(HTTPStatus.NOT_FOUND, "there is nothing here")
-        if self.headers.get_content_type() != "application/json":
-            raise _Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "edits are JSON")
-        length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdecimal()) or len(length) > 12:
-            raise _Refused(HTTPStatus.LENGTH_REQUIRED, "how long is it?")
-        if int(length) > LARGEST_REQUEST:
-            raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {LARGEST_REQUEST} bytes")
-        try:
-            asked = json.loads(self.rfile.read(int(length)))
-        except (ValueError, RecursionError) as error:
-            raise _Refused(HTTPStatus.BAD_REQUEST, "not JSON") from error
-        if not isinstance(asked, dict) or not isinstance(asked.get("revision"), str):
-            raise _Refused(HTTPStatus.BAD_REQUEST, "an edit has a revision")
-        desk = self.server.desk
-        frame = asked.get("frame", desk.frames[0])
-        desk.edit(asked.get("edit"), asked["revision"])
-        shown = frame if isinstance(frame, int) and frame in desk.frames else desk.frames[0]
-        return _json(desk.state(shown)), "application/json"
-
-    def _send_json(self, status: HTTPStatus, data: Mapping[str, object]) -> None:
-        self._send(status, _json(data), "application/json")
-
-    def _send(self, status: HTTPStatus, body: bytes, kind: str) -> None:
-        self.send_response(status)
-        for key, value in {**_ALWAYS, "Content-Type": kind, "Content-Length": str(len(body))}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.shutdown()
+        self._socket.close()
 
 
-def _json(data: object) -> bytes:
-    return json.dumps(data, allow_nan=False, separators=(",", ":")).encode()
+def new_app(pages: Mapping[str, str]) -> FastAPI:
+    """An application with nothing in it but these files of `page/`, by path, and errors told as JSON."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.state.open_paths = {*pages, "/favicon.ico"}
+
+    def page(name: str) -> Response:
+        kind = _KINDS[name.rsplit(".", 1)[1]]
+        return Response((files("composer.review") / "page" / name).read_bytes(), media_type=kind)
+
+    for path, name in pages.items():
+        app.add_api_route(path, lambda name=name: page(name), methods=["GET"], response_model=None)
+    app.add_api_route("/favicon.ico", lambda: Response(b"", media_type="image/x-icon"), response_model=None)
+
+    def told(status: int, *lines: str) -> JSONResponse:
+        return JSONResponse({"errors": list(lines)}, status)
+
+    @app.exception_handler(MusterError)
+    def _muster(_: Request, error: MusterError) -> JSONResponse:
+        return told(getattr(error, "status", 422), *lines_of(error))
+
+    @app.exception_handler(Refused)
+    def _refused(_: Request, error: Refused) -> JSONResponse:
+        return told(int(error.status), error.why)
+
+    @app.exception_handler(RequestValidationError)
+    def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        return told(400, f"{'.'.join(str(p) for p in first['loc'][1:])}: {first['msg']}".lstrip(": "))
+
+    @app.exception_handler(HTTPException)
+    def _http(_: Request, error: HTTPException) -> JSONResponse:
+        return told(error.status_code, "there is nothing here" if error.status_code == 404 else str(error.detail))
+
+    @app.exception_handler(Exception)
+    def _fault(_: Request, error: Exception) -> JSONResponse:  # a page must not die of a fault; it shows it
+        return told(500, f"a fault in Muster itself: {type(error).__name__}: {error}")
+
+    return app
 
 
-def _number(query: Mapping[str, list[str]], key: str, usual: float | None = None) -> float:
+def json_answer(data: object) -> Response:
+    """Data as JSON, small, without NaN."""
+    body = json.dumps(data, allow_nan=False, separators=(",", ":")).encode()
+    return Response(body, media_type="application/json")
+
+
+def lines_of(error: MusterError) -> list[str]:
+    """An error's lines, for a page."""
+    return [e.line() for e in (error.errors if isinstance(error, InputErrors) else (error,))]
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """One address of this machine: with a list of all, no Host could be checked."""
+    where = Where(field="--address")
     try:
-        value = float(query[key][0]) if key in query else usual
+        host = ipaddress.ip_address(LOOPBACK if text == "localhost" else text)
     except ValueError:
-        value = None
-    if value is None or not abs(value) < 1e9:
-        raise _Refused(HTTPStatus.BAD_REQUEST, f"{key} is a number")
-    return value
+        raise InputError("not an address", where=where, expected="192.0.2.10", got=text) from None
+    if host.is_unspecified or host.is_multicast:
+        raise InputError("which of this machine's addresses?", where=where, expected="just one", got=text)
+    return host
+
+
+def _bound(host: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET6 if host.version == 6 else socket.AF_INET)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((str(host), port))
+        made.listen(MOST_CONNECTIONS)
+    except OSError as error:
+        made.close()
+        why = f"{host} port {port} cannot be had ({error.strerror})"
+        raise MachineError(why, hint="choose another") from error
+    return made

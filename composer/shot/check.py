@@ -293,6 +293,9 @@ def _check_light(found: _Found, plate: Plate, world: World, sound: bool) -> None
         pick = shot.light.sun.pick
         with found.kept(), located(shot, "light", "sun", "pick"):
             picked_direction(pick, world.camera, world.ground)
+    for index, pick in enumerate((shot.light.sun and shot.light.sun.picks) or ()):
+        with found.kept(), located(shot, "light", "sun", "picks", index):
+            picked_direction(pick, world.camera, world.ground)
     if sound and len(found.errors) == before:
         with found.kept(), located(shot, "light"):
             light_of(shot, plate, world.camera, world.ground)

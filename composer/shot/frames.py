@@ -1,4 +1,5 @@
-"""Frame ranges as people write them: `1001-1024`, `1001-1100x2`, `1001,1005,1010-1020`."""
+"""Frame ranges as people write them: `1001-1024`, `1001-1100x2`, `1001,1005,1010-1020`; and as render farms do:
+`1001-1100:2`."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import re
 
 from composer.errors import InputError
 
-_PART = re.compile(r"^(-?\d+)(?:-(-?\d+)(?:x(\d+))?)?$")
+_PART = re.compile(r"^(-?\d+)(?:-(-?\d+)(?:[x:](\d+))?)?$")
 MAX_FRAMES = 100_000
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +74,19 @@ def picked_direction(pick: SunPickSpec, camera: Camera, ground: Ground) -> F64:
     return sun / np.linalg.norm(sun)
 
 
+def sun_of_picks(picks: Sequence[SunPickSpec], camera: Camera, ground: Ground) -> tuple[F64, float]:
+    """Unit [3] to the sun that most picks agree on (their spherical median), and their median distance from it in
+    degrees. Raises InputError."""
+    each = np.stack([picked_direction(pick, camera, ground) for pick in picks])
+    middle = each.mean(axis=0)
+    for _ in range(50):
+        middle /= np.linalg.norm(middle)
+        apart = np.maximum(np.arccos(np.clip(each @ middle, -1, 1)), 1e-4)
+        middle = (each / apart[:, None]).sum(axis=0)
+    middle /= np.linalg.norm(middle)
+    return middle, float(np.degrees(np.median(np.arccos(np.clip(each @ middle, -1, 1)))))
+
+
 def light_of(shot: ShotFile, plate: Plate, camera: Camera, ground: Ground) -> tuple[ShotLight, tuple[str, ...]]:
     """The shot's light, and notes on what was found or assumed.
 
@@ -80,14 +94,21 @@ def light_of(shot: ShotFile, plate: Plate, camera: Camera, ground: Ground) -> tu
     regions lie; where that shows nothing, all ground within 150 m), on the first, middle and last frame.
     """
     spec, notes = shot.light, []
+    if spec.measure or spec.ball is not None:
+        from composer.shot.light_measure import measure_light, with_measured
+
+        spec, notes = with_measured(spec, measure_light(shot, plate, camera, ground))
     direction, sun = np.array([0.0, 1.0, 0.0]), np.zeros(3)
     if spec.sun is None:
         notes.append("light: no sun given: an overcast sky")
     else:
         sun = np.array(spec.sun.color) * spec.sun.strength
-        if spec.sun.pick is not None:
-            direction = picked_direction(spec.sun.pick, camera, ground)
-            notes.append("light: sun picked at elevation {:.1f}, azimuth {:.1f} degrees".format(*angles_of(direction)))
+        if spec.sun.pick is not None or spec.sun.picks is not None:
+            direction, scatter_deg = sun_of_picks(
+                (spec.sun.pick,) if spec.sun.pick else spec.sun.picks or (), camera, ground
+            )
+            told = "light: sun picked at elevation {:.1f}, azimuth {:.1f} degrees".format(*angles_of(direction))
+            notes.append(told + (f"; the picks scatter by {scatter_deg:.1f} degrees" if spec.sun.picks else ""))
         else:
             assert spec.sun.elevation_deg is not None and spec.sun.azimuth_deg is not None
             direction = direction_of(spec.sun.elevation_deg, spec.sun.azimuth_deg)

@@ -28,9 +28,11 @@ from composer.shot.schema_base import (
     mistake,
 )
 from composer.shot.schema_environment import EnvironmentSpec
+from composer.shot.schema_match import MatchSpec
 from composer.shot.schema_override import OverrideSpec
 from composer.shot.schema_paint import PaintSpec
 from composer.shot.schema_place import CameraSpec, ColorSpec, GroundSpec, PlateSpec, ScaleSpec
+from composer.shot.schema_review import ReviewSpec
 
 
 class DifferenceSpec(Part):
@@ -92,20 +94,24 @@ class SunPickSpec(Part):
 
 
 class SunSpec(Part):
-    """By angles, or by a pick. `strength`: radiance of a white surface facing the sun, before exposure."""
+    """By angles, by a pick, or by several. `strength`: radiance of a white surface facing the sun, before exposure."""
 
     elevation_deg: Annotated[float, Field(gt=0, le=90)] | None = None
     azimuth_deg: Annotated[float, Field(ge=-360, le=360)] | None = None
     pick: SunPickSpec | None = None
+    picks: Annotated[tuple[SunPickSpec, ...], Field(min_length=2, max_length=32)] | None = None
     color: Colour = (1.0, 0.9, 0.75)
     strength: NotNegative = 3.0
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        self.at_most_one("pick", "elevation_deg")
-        self.at_most_one("pick", "azimuth_deg")
-        if self.pick is None and (self.elevation_deg is None or self.azimuth_deg is None):
-            raise mistake("where is the sun?", expected="elevation_deg and azimuth_deg, or pick", got="neither")
+        self.at_most_one("pick", "picks", "elevation_deg")
+        self.at_most_one("pick", "picks", "azimuth_deg")
+        picked = self.pick is not None or self.picks is not None
+        if not picked and (self.elevation_deg is None or self.azimuth_deg is None):
+            raise mistake(
+                "where is the sun?", expected="elevation_deg and azimuth_deg, pick or picks", got="none of them"
+            )
         return self
 
 
@@ -116,9 +122,23 @@ class GlowSpec(Part):
     strength: NotNegative = 1.0
 
 
-class LightSpec(Part):
-    """`exposure`: `auto`, or stops over the strengths as written."""
+class BallSpec(Part):
+    """A chrome or grey ball on the plate at `frame`. `reflectance`: of its surface; 0.18 (grey) and 0.6 (chrome)
+    without."""
 
+    kind: Literal["chrome", "grey"]
+    frame: int
+    centre_px: Pair
+    radius_px: Annotated[float, Field(ge=4, le=8192)]
+    reflectance: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
+class LightSpec(Part):
+    """`exposure`: `auto`, or stops over the strengths as written. `measure`: what is not written here is measured on the
+    plate: on the ball, where there is one, else on lit and shaded ground."""
+
+    measure: bool = False
+    ball: BallSpec | None = None
     sun: SunSpec | None = None
     sky: GlowSpec | None = None
     bounce: GlowSpec | None = None
@@ -416,6 +436,7 @@ class ShotFile(Part):
     holdouts: tuple[HoldoutSpec, ...] = ()
     light: LightSpec = Field(default_factory=LightSpec)
     environment: EnvironmentSpec | None = None
+    match: MatchSpec | None = None
     crowd: CrowdSpec
     cast: Text | None = None
     sides: dict[Name, SideSpec] = Field(default_factory=dict)
@@ -423,6 +444,7 @@ class ShotFile(Part):
     overrides: Annotated[tuple[OverrideSpec, ...], Field(max_length=10_000)] = ()
     paint: PaintSpec = Field(default_factory=PaintSpec)
     delivery: DeliverySpec = Field(default_factory=DeliverySpec)
+    review: ReviewSpec = Field(default_factory=ReviewSpec)
 
     _file: Path = PrivateAttr(default=Path("shot.yaml"))
     _places: dict[Loc, tuple[int, int]] = PrivateAttr(default_factory=dict)
@@ -434,6 +456,11 @@ class ShotFile(Part):
                 "a tracked camera needs a ground",
                 expected="ground: {fit: points}, plane, picks, mesh ...",
                 got="no ground",
+            )
+        if self.match is not None and self.environment is not None:
+            hint = "the place is not matched to the plate yet: leave one of them out"
+            raise mistake(
+                "match and environment exclude each other", expected="one of them", got="both", hint=hint, key="match"
             )
         if self.scale is not None and self.ground is not None and (self.ground.mesh or self.ground.height_field):
             raise mistake(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,20 +10,12 @@ from pathlib import Path
 import pytest
 
 from composer.review.desk import Desk
-from composer.review.server import LayoutServer
+from composer.review.layout_app import layout_app
+from composer.review.server import PageServer
 from composer.shot.load import load_shot
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[playwright.Browser]:
-    with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+pytestmark = pytest.mark.browser
 
 
 class Opened:
@@ -55,7 +46,7 @@ def opened(chromium: playwright.Browser, make_shot, request: pytest.FixtureReque
     shot = make_shot(frames=2)
     shot.write_text(shot.read_text() + "# the end\n")
     desk = Desk(shot)
-    with LayoutServer(desk, 0) as server:
+    with PageServer(layout_app(desk), 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         context = chromium.new_context(viewport={"width": 1400, "height": 900}, color_scheme=request.param)
         page = context.new_page()
@@ -65,7 +56,7 @@ def opened(chromium: playwright.Browser, make_shot, request: pytest.FixtureReque
         page.on(
             "console", lambda m: faults.append(m.text) if m.type == "error" and "status of 422" not in m.text else None
         )
-        page.goto(server.address(1001))
+        page.goto(server.address(frame=1001))
         page.get_by_text("point at a soldier").wait_for(timeout=60_000)
         made = Opened(page, shot)
         made.extent = desk.state(1001)["extent"]

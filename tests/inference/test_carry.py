@@ -9,7 +9,7 @@ from support import soldiers
 
 from composer.errors import InputError
 from composer.guides.surface import AGENT, GROUND, Surface
-from composer.inference.carry import carry
+from composer.inference.carry import Carried, carry, together
 
 F32 = NDArray[np.float32]
 
@@ -88,3 +88,17 @@ def test_what_does_not_fit_is_refused(two: tuple[Surface, Surface]) -> None:
         carry(painted(anchor), frame, anchor)
     with pytest.raises(InputError, match="does not fit"):
         carry(painted(anchor)[1:], anchor, frame)
+
+
+def test_several_anchors_share_what_they_both_show() -> None:
+    rng = np.random.default_rng(0)
+    left, right = (rng.random((2, 3, 3)).astype(np.float32) for _ in range(2))
+    one = Carried(left, np.float32([[1, 1, 0], [0.5, 0, 0]]))
+    two = Carried(right, np.float32([[1, 0, 1], [0.25, 0, 0]]))
+    got = together([(0.75, one), (0.25, two)])
+    np.testing.assert_allclose(got.picture[0, 0], 0.75 * left[0, 0] + 0.25 * right[0, 0], rtol=1e-6)
+    np.testing.assert_allclose(got.picture[0, 1], left[0, 1], rtol=1e-6)
+    np.testing.assert_allclose(got.picture[0, 2], right[0, 2], rtol=1e-6)
+    np.testing.assert_allclose(got.picture[1, 0], (6 * left[1, 0] + right[1, 0]) / 7, rtol=1e-6)
+    np.testing.assert_array_equal(got.seen, np.float32([[1, 1, 1], [0.5, 0, 0]]))
+    assert not got.picture[1, 1:].any()

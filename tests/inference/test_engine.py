@@ -14,6 +14,7 @@ from composer.inference.adapter import TileBatch
 from composer.inference.engine import Engine, EngineOptions
 from composer.inference.padding import pad_request
 from composer.inference.request import F32, PaintRequest, Prompt
+from composer.inference.schedule import schedule_of
 from composer.inference.seams import borders_of, seam_measure
 from composer.inference.window import axis_of
 
@@ -34,10 +35,11 @@ def by_hand(adapter: SmallAdapter, request: PaintRequest) -> F32:
     for i in range(len(schedule)):
         with torch.no_grad():
             canvases = {k: c.data[None] for k, c in prepared.canvases.items()}
-            now = torch.tensor([float(schedule.timestep[i])])
+            now = float(schedule.timestep[i])
             batch = TileBatch(
-                x[None] * float(schedule.scale_in[i]), canvases, 0, now, np.zeros((1, 2), np.int64), (h, w)
-            )
+                x[None] * float(schedule.scale_in[i]), canvases, 0, torch.tensor([now]),
+                torch.zeros(1, 2, dtype=torch.int32), (h, w), now,
+            )  # fmt: skip
             p = adapter.denoise(batch)[0]
         x = float(schedule.keep[i]) * x + float(schedule.pred[i]) * p + float(schedule.previous[i]) * before
         before = p
@@ -89,6 +91,27 @@ def test_outside_the_mask_the_guide_stays() -> None:
     changed[20:60, 24:80] = 0
     assert changed.max() < 1e-6
     assert painting.tiles["jobs"] < 24
+
+
+def test_a_sampler_that_ends_above_zero_leaves_no_noise_outside_the_mask() -> None:
+    """DDIM as Stable Diffusion 1.5 has it: its last level keeps about three per cent of noise."""
+    config = {"_class_name": "DDIMScheduler", "set_alpha_to_one": False, "clip_sample": False,
+              "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "steps_offset": 1}  # fmt: skip
+    steps = schedule_of(config, 4)
+    assert 0.02 < float(steps.sigma[-1]) < 0.04
+    request = within(small_request((96, 128), steps=4), 20, 60, 24, 80)
+    changed = np.abs(Engine(SmallAdapter(steps=steps)).paint(request).rgb - request.guide).max(axis=-1)[0]
+    assert changed[20:60, 24:80].max() > 0.1
+    changed[20:60, 24:80] = 0
+    assert changed.max() < 1e-6
+
+
+def test_what_runs_in_place_of_the_bundles_sampler_is_noted() -> None:
+    adapter = SmallAdapter()
+    adapter.notes = lambda: ("sampler: another one",)  # type: ignore[method-assign]
+    engine = Engine(adapter)
+    for _ in range(2):  # with every frame: each has a record of its own
+        assert engine.paint(small_request((64, 64))).notes == ("sampler: another one",)
 
 
 def test_nothing_to_paint_gives_the_guide_without_a_call() -> None:
@@ -247,3 +270,11 @@ def test_it_says_what_the_family_does_not_take() -> None:
 def test_bad_options(options: EngineOptions, word: str) -> None:
     with pytest.raises(InputError, match=word):
         Engine(SmallAdapter(), options)
+
+
+def test_the_record_says_where_the_tiles_lay() -> None:
+    tiles = Engine(SmallAdapter(), EngineOptions(tile=(12, 20))).paint(small_request((96, 128))).tiles
+    for name, length, tile in (("row_starts", 24, 12), ("column_starts", 32, 20)):
+        starts = [int(n) for n in str(tiles[name]).split()]
+        assert starts[0] == 0 and starts[-1] == length - tile and starts == sorted(starts)
+    assert tiles["grid"] == f"1x{len(str(tiles['row_starts']).split())}x{len(str(tiles['column_starts']).split())}"

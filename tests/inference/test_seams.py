@@ -50,3 +50,22 @@ def test_borders_of_a_plan() -> None:
     borders = borders_of(axis, 8)
     starts, ends = axis.starts[1:] * 8, (axis.starts[:-1] + 16) * 8
     assert borders.tolist() == sorted({*starts.tolist(), *ends.tolist()})
+
+
+def test_tiles_that_overlap_by_half_have_twins_that_are_no_borders() -> None:
+    picture = np.zeros((64, 64), np.float32)
+    picture += np.arange(64) * 0.01
+    picture[:, 16:] += 0.1
+    picture[:, 32:] += 0.1
+    assert seam_measure(picture, NONE, np.array([16, 32, 48]), (32, 32)) == pytest.approx(
+        (0.01 + 2 * 0.1 / 3) / 0.01, rel=1e-4
+    )
+
+
+def test_only_what_is_inside_counts() -> None:
+    picture = np.tile(np.arange(64, dtype=np.float32), (64, 1))
+    picture[32:, 16:] += 5
+    inside = np.zeros((64, 64), bool)
+    inside[:32] = True
+    assert seam_measure(picture, NONE, np.array([16]), (32, 32), inside) == pytest.approx(1)
+    assert seam_measure(picture, NONE, np.array([16]), (32, 32), ~inside) == pytest.approx(6)

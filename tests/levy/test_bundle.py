@@ -86,7 +86,9 @@ def test_the_adapter_sees_what_training_showed(bundle: Bundle, net: Levy, pairs:
         t = torch.tensor([749.0])
         with torch.no_grad():
             mine = net(x, batch.mask, batch.masked, batch.hints, ids, t)
-        theirs = adapter.denoise(TileBatch(x[:, :, None], cut, 0, t, np.zeros((1, 2), np.int64), x.shape[-2:]))
+        theirs = adapter.denoise(
+            TileBatch(x[:, :, None], cut, 0, t, torch.zeros(1, 2, dtype=torch.int32), x.shape[-2:], 749.0)
+        )
         torch.testing.assert_close(theirs[:, :, 0], mine, atol=2e-4, rtol=1e-3)
 
 

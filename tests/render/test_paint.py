@@ -80,6 +80,24 @@ def test_draft_with_a_bundle_is_painted_end_to_end(paint_shot: Make, with_models
     assert sorted(f.split("/")[0] for f in head["frames"][0]["files"]) == ["deep", "exr"]
 
 
+def test_what_runs_in_place_of_the_bundles_sampler_is_in_the_manifest(
+    paint_shot: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.support.bundles import tiny_bundle
+
+    folder = tiny_bundle(tmp_path / "models" / "tiny-sd15", "sd15")
+    config, told = (next(folder.rglob("scheduler_config.json")), folder / "bundle.yaml")
+    was = sha256_file(config)
+    config.write_text(json.dumps({**json.loads(config.read_text()), "_class_name": "PNDMScheduler"}))
+    told.write_text(told.read_text().replace(was, sha256_file(config)))
+    monkeypatch.setenv("MUSTER_MODELS", str(tmp_path / "models"))
+    result = rendered(paint_shot("paint: {bundle: tiny-sd15, strength: 0.7, steps: 1}", frames=2), tmp_path / "out")
+    note = "sampler: PNDM's levels are run by DDIM, one prediction a step"
+    frames = json.loads(result.manifest.read_text())["frames"]
+    assert [f["paint"]["notes"] for f in frames] == [[note], [note]]
+    assert result.notes.count(note) == 1
+
+
 def test_ids_deep_and_light_sum_to_the_painted_crowd(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:
     shot = paint_shot(TINY, "delivery: {deep: true, light_set: true}", frames=1)
     result = rendered(shot, tmp_path / "out")

@@ -263,6 +263,70 @@ def test_a_shot_that_has_changed_since_is_refused(paint_shot: Make, with_models:
     assert not (out / "tiny" / "v001_r1").exists()
 
 
+@pytest.fixture
+def tracked(paint_shot: Make) -> Callable[[float], Path]:
+    """Three frames through a camera whose last position can be moved sideways by so many metres."""
+
+    def make(aside_m: float) -> Path:
+        shot = paint_shot(TINY, frames=3)
+        text = shot.read_text().splitlines()
+        text = [
+            "camera: {path: cam.chan, rotation_order: ZXY, filmback_mm: [36, 20.25]}" if t.startswith("camera:") else t
+            for t in text
+        ]
+        shot.write_text("\n".join(text) + "\n")
+        x = (0.0, 0.0, aside_m)
+        rows = [f"{1001 + i} {x[i]:.3f} 1.7 0 -4 0 0 35" for i in range(3)]
+        (shot.parent / "cam.chan").write_text("\n".join(rows) + "\n")
+        return shot
+
+    return make
+
+
+def test_a_change_in_a_later_frame_is_found(
+    tracked: Callable[[float], Path], with_models: Path, tmp_path: Path
+) -> None:
+    out, shot = tmp_path / "out", tracked(0.0)
+    approve(shot, out)
+    tracked(0.4)
+    with pytest.raises(InputError, match="the shot has changed since") as found:
+        prepare_reroll(load_shot(shot), out, RerollAsk(("host.00003",)))
+    assert found.value.where is not None and found.value.where.frame == 1003
+    # the first frame alone is what it was
+    prepare_reroll(load_shot(shot), out, RerollAsk(("host.00003",)), frames=[1001])
+
+
+def test_frames_of_its_window_are_held_against_the_approved_ones_too(
+    tracked: Callable[[float], Path], with_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import composer.render.painters as painters
+
+    monkeypatch.setattr(painters, "window_of", lambda bundle: 3)
+    out, shot = tmp_path / "out", tracked(0.0)
+    approve(shot, out)
+    tracked(0.4)
+    with pytest.raises(InputError, match="the shot has changed since") as found:
+        prepare_reroll(load_shot(shot), out, RerollAsk(("host.00003",)), frames=[1001])
+    assert found.value.where is not None and found.value.where.frame == 1003
+
+
+def test_what_is_made_of_the_same_things_is_not_drawn_to_know_it(
+    tracked: Callable[[float], Path], with_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import composer.render.approved as approving
+
+    out, shot = tmp_path / "out", tracked(0.0)
+    approve(shot, out)
+    drawn: list[int] = []
+    real = approving.look_at
+    monkeypatch.setattr(approving, "look_at", lambda scene, inputs: drawn.append(inputs.number) or real(scene, inputs))
+    prepare_reroll(load_shot(shot), out, RerollAsk(("host.00003",)))
+    assert drawn == []
+    (shot.parent / "plate.1003.exr").write_bytes((shot.parent / "plate.1001.exr").read_bytes())
+    prepare_reroll(load_shot(shot), out, RerollAsk(("host.00003",)))
+    assert drawn == [1003]  # another plate: the soldiers still stand where they stood
+
+
 def test_another_bundle_than_the_approved_one_is_refused(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:
     from tests.support.bundles import tiny_bundle
 

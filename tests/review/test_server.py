@@ -12,14 +12,16 @@ import pytest
 
 from composer.errors import InputError
 from composer.review.desk import Desk
-from composer.review.server import LARGEST_REQUEST, LayoutServer
+from composer.review.guard import LARGEST_REQUEST
+from composer.review.layout_app import layout_app
+from composer.review.server import PageServer
 from composer.shot.load import load_shot
 
 COMMENTED = "# mine\noverrides:\n  - {soldier: host.00001, turn_deg: 5}   # a little\n"
 
 
 class Client:
-    def __init__(self, server: LayoutServer) -> None:
+    def __init__(self, server: PageServer) -> None:
         self.server = server
 
     def ask(self, method: str, path: str, body: object = None, **headers: str | None) -> tuple[int, bytes]:
@@ -35,7 +37,7 @@ class Client:
                 connection.putheader(key, value)
         connection.endheaders(data)
         response = connection.getresponse()
-        self.headers = dict(response.getheaders())
+        self.headers = response.headers
         answer = response.status, response.read()
         connection.close()
         return answer
@@ -61,8 +63,8 @@ def file(make_shot) -> Path:
 
 @pytest.fixture
 def client(file: Path) -> Iterator[Client]:
-    with LayoutServer(Desk(file), 0) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    with PageServer(layout_app(Desk(file)), 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
         yield Client(server)
         server.shutdown()
 
@@ -176,7 +178,7 @@ def test_a_file_that_somebody_else_changed_is_not_written_over(client: Client, f
         ("GET", "/api/state", {"X_Muster_Token": "x"}, 403),
         ("GET", "/api/state", {"X_Muster_Token": "\u00e9"}, 403),
         ("GET", "/", {"Host": "evil.example"}, 403),
-        ("GET", "/", {"Host": None}, 403),
+        ("GET", "/", {"Host": None}, 400),
         ("GET", "/", {"Host": "127.0.0.1"}, 403),
         ("GET", "/api/state", {"Origin": "http://evil.example"}, 403),
         ("GET", "/api/state", {"Origin": "null"}, 403),
@@ -187,13 +189,15 @@ def test_a_file_that_somebody_else_changed_is_not_written_over(client: Client, f
         ("GET", "/api/state?frame=x", {}, 400),
         ("GET", "/api/state?frame=nan", {}, 400),
         ("GET", "/api/state?frame=9", {}, 422),
-        ("POST", "/api/state", {}, 404),
+        ("GET", "/docs", {}, 404),
+        ("GET", "/openapi.json", {}, 404),
+        ("POST", "/api/state", {}, 405),
         ("POST", "/api/edit", {"X_Muster_Token": None}, 403),
         ("POST", "/api/edit", {"Content_Type": "text/plain"}, 415),
         ("POST", "/api/edit", {"Content_Length": None}, 411),
-        ("POST", "/api/edit", {"Content_Length": "-1"}, 411),
+        ("POST", "/api/edit", {"Content_Length": "-1"}, 400),
         ("POST", "/api/edit", {"Content_Length": str(LARGEST_REQUEST + 1)}, 413),
-        ("PUT", "/api/edit", {}, 501),
+        ("PUT", "/api/edit", {}, 405),
     ],
 )
 def test_who_may_not_ask(client: Client, file: Path, method: str, path: str, headers: dict, status: int) -> None:
@@ -210,13 +214,13 @@ def test_what_is_no_edit_is_refused(client: Client, body: bytes) -> None:
 
 def test_it_listens_to_this_machine_alone_and_its_token_is_new(file: Path) -> None:
     desk = Desk(file)
-    with LayoutServer(desk, 0) as one, LayoutServer(desk, 0) as other:
-        assert one.server_address[0] == "127.0.0.1" and one.token != other.token and len(one.token) >= 32
-        assert one.address(1002).endswith(f"?token={one.token}&frame=1002")
+    with PageServer(layout_app(desk), 0) as one, PageServer(layout_app(desk), 0) as other:
+        assert one.hosts[0].startswith("127.0.0.1:") and one.token != other.token and len(one.token) >= 32
+        assert one.address(frame=1002).endswith(f"?token={one.token}&frame=1002")
         with pytest.raises(Exception, match="cannot be had"):
-            LayoutServer(desk, one.server_port)
+            PageServer(layout_app(desk), one.server_port)
     with pytest.raises(InputError, match="no such port"):
-        LayoutServer(desk, 70000)
+        PageServer(layout_app(desk), 70000)
 
 
 def test_a_region_drawn_on_the_plate_stays_drawn_on_the_plate(make_shot) -> None:

@@ -139,6 +139,9 @@ class SmallAdapter:
     def schedule(self, steps: int) -> Schedule:
         return self._steps or straight_schedule(steps)
 
+    def notes(self) -> tuple[str, ...]:
+        return ()
+
     def codec(self) -> Codec:
         return self._codec
 
@@ -161,6 +164,12 @@ class SmallAdapter:
             weights=torch.from_numpy(stack.astype(np.float32)).to(self.device),
             dropped=tuple(sorted(given)),
         )
+
+    def stage(self, timestep: float) -> int:
+        return 0
+
+    def work_key(self, text: int) -> tuple[object, ...]:
+        return (self._told.shift.data_ptr(),)
 
     def denoise(self, batch: TileBatch) -> Tensor:
         self.calls += 1

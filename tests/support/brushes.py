@@ -13,6 +13,7 @@ class GuideBrush:
     """Gives the guide back: a model that changes nothing. asked: the requests it was given."""
 
     factor = 8
+    limit: tuple[int, int] | None = None
 
     def __init__(self) -> None:
         self.asked: list[PaintRequest] = []

@@ -18,7 +18,7 @@ from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 
 from composer.render.frame import Stopwatch, read_inputs, render_frame
-from composer.render.job import Job, _put_together, _write, prepare_job, run_job
+from composer.render.job import Job, _write, prepare_job, put_job_together, run_job
 from composer.render.quality import load_quality
 from composer.shot.load import load_shot
 
@@ -54,7 +54,7 @@ def write_for_ever(shots: tuple[Path, Path], out: Path, ready: Event) -> None:
     while True:
         for job, frame, key in made:
             _write(job, frame, key, Stopwatch({}))
-            _put_together(job)
+            put_job_together(job)
             ready.set()  # what is imported on first use is there
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import cv2
@@ -9,7 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from composer.guides.passes import GuidePasses
 from composer.guides.surface import Surface
+from composer.inference.carry import carry, together
+from composer.render.anchors import Anchors
+from composer.render.frame import read_inputs, render_frame
+from composer.render.job import Job
 from support import soldiers
 
 F32 = NDArray[np.float32]
@@ -44,6 +50,32 @@ def shot(pan_deg: float = 1.0) -> tuple[Surface, ...]:
     )
 
 
+def traced(pan_deg: float, frame: int, anchor: int) -> Surface:
+    """A frame of that shot, each point followed to where it is in the anchor."""
+    at, past = (soldiers.view(pan_deg=pan_deg * k, x_m=0.02 * k) for k in (frame, anchor))
+    return soldiers.surface(soldiers.crowd(walk_m=0.03, frame=frame, past=anchor), at, past=past)
+
+
+#: (frame, what anchors show of it, how much of each pixel they show) to a picture; None of both for an anchor itself.
+Paints = Callable[[int, F32 | None, F32 | None], F32]
+
+
+def anchored(paints: Paints, pan_deg: float, every: int) -> list[F32]:
+    """The shot's pictures: anchors first, the others carried from those beside them and healed, as `render.paint` does."""
+    surfaces, frames = shot(pan_deg), tuple(range(FRAMES))
+    anchors = Anchors(tuple(dict.fromkeys([*frames[::every], frames[-1]])), frames)
+    kept = {a: paints(a, None, None) for a in anchors.chosen}
+    pictures = []
+    for k in frames:
+        if k in kept:
+            pictures.append(kept[k])
+            continue
+        whole = together([(s, carry(kept[a], surfaces[a], traced(pan_deg, k, a))) for a, s in anchors.of(k)])
+        fresh = paints(k, whole.picture, whole.seen)
+        pictures.append(fresh + whole.seen[..., None] * (whole.picture - fresh))
+    return pictures
+
+
 def warp_error(pictures: list[F32], surfaces: tuple[Surface, ...]) -> float:
     """Mean squared difference between each frame and the one before it warped by true motion, over what both show of the
     crowd and the ground."""
@@ -60,3 +92,31 @@ def warp_error(pictures: list[F32], surfaces: tuple[Surface, ...]) -> float:
         warped = cv2.remap(pictures[k - 1], x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         errors.append(((warped - pictures[k])[same] ** 2).mean())
     return float(np.mean(errors))
+
+
+def rendered_error(job: Job, frames: range) -> float:
+    """The same for rendered frames, in model range, over what is the same soldier's whole pixels in both."""
+    painter = job.scene.painter
+    assert painter is not None
+    errors: list[NDArray[np.float32]] = []
+    before: tuple[F32, GuidePasses] | None = None
+    for number in frames:
+        frame = render_frame(job.scene, read_inputs(job.scene.stage, number))
+        picture, guides = painter.plan.brief.range.encode(frame.composite.astype(np.float32)), frame.guides
+        if before is not None:
+            was, there = before
+            y, x = np.mgrid[: was.shape[0], : was.shape[1]].astype(np.float32)
+            to = x + guides.motion_back_px[..., 0], y + guides.motion_back_px[..., 1]
+
+            def moved(values: NDArray, how: int, to: tuple[F32, F32] = to) -> F32:  # type: ignore[type-arg]
+                return cv2.remap(values.astype(np.float32), *to, how, borderValue=-1)
+
+            same = (moved(there.agent_id, cv2.INTER_NEAREST) == guides.agent_id.astype(np.float32)) & (
+                moved(there.coverage, cv2.INTER_NEAREST) == 1
+            )
+            near = np.abs(moved(np.nan_to_num(there.depth_m, posinf=0), cv2.INTER_NEAREST) - guides.depth_m) < 0.3
+            known = same & near & (guides.coverage == 1)
+            assert known.sum() > 2000
+            errors.append(((moved(was, cv2.INTER_LINEAR) - picture) ** 2).sum(-1)[known])
+        before = picture, guides
+    return float(np.concatenate(errors).mean())

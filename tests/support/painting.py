@@ -66,7 +66,7 @@ def batch_of(adapter: Adapter, prepared: Prepared, latents: Tensor, text: int, t
     """The whole picture as a batch of one tile."""
     return TileBatch(
         latents=latents[None], canvases={name: canvas.data[None] for name, canvas in prepared.canvases.items()}, text=text,
-        timestep=torch.tensor([timestep], dtype=torch.float32), origin=np.zeros((1, 2), np.int64),
+        timestep=torch.tensor([timestep], dtype=torch.float32), places=torch.zeros(1, 2, dtype=torch.int32),
         size=(latents.shape[2], latents.shape[3]), host_timestep=timestep,
     )  # fmt: skip
 
@@ -78,11 +78,9 @@ def sample(
     first: int = 0,
     from_noise: bool = False,
     hold: bool = True,
-    rest: bool = False,
 ) -> Tensor:
     """The painted latents [C, T', h, w]. first: the step to begin with. from_noise: begin with noise alone. hold: keep what
-    is known outside the mask. rest: at the end with the noise that some schedules leave over, as the engine does; the
-    pipelines do not."""
+    is known outside the mask; at the end without the noise that some schedules leave over, as the pipelines do."""
     prepared, schedule = adapter.prepare(request), adapter.schedule(request.steps)
     mask = max_pool2d(torch.from_numpy(request.mask), adapter.space.factor)
     mask = (
@@ -100,7 +98,7 @@ def sample(
         x = float(schedule.keep[i]) * x + float(schedule.pred[i]) * pred + float(schedule.previous[i]) * before
         before = pred
         if hold:
-            clean = i + 1 == len(schedule) and not rest
+            clean = i + 1 == len(schedule)
             outside = known if clean else float(schedule.signal[i + 1]) * known + float(schedule.sigma[i + 1]) * noise
             x = torch.where(mask > 0, x, outside)
     return x
@@ -108,4 +106,4 @@ def sample(
 
 def paint_plain(adapter: Adapter, request: PaintRequest) -> Tensor:
     """The painted pictures [3, T, H, W]."""
-    return adapter.codec().decode(sample(adapter, request, noise_of(request, adapter), rest=True)[None])[0]
+    return adapter.codec().decode(sample(adapter, request, noise_of(request, adapter))[None])[0]

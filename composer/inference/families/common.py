@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 
 class FamilyAdapter:
-    """An `Adapter` but for what the denoiser sees: `canvases` and `predict` are each family's own. A captured graph of
-    `denoise` is good for one request, one text, one set of places and one stage."""
+    """An `Adapter` but for what the denoiser sees: `canvases` and `predict` are each family's own."""
 
     family: str
     takes: frozenset[str]
@@ -59,6 +58,11 @@ class FamilyAdapter:
     def stage(self, timestep: float) -> int:
         """Which of the family's networks works at a timestep."""
         return 0
+
+    def work_key(self, text: int) -> tuple[object, ...]:
+        """Where the text's embeddings lie (the bank keeps them there), and how strongly they guide."""
+        slot = self.texts.slots[text]
+        return (self.texts.guidance, *(tensor.data_ptr() for tensor in (*slot.positive, *slot.negative)))
 
     @torch.no_grad()
     def prepare(self, request: PaintRequest) -> Prepared:

@@ -36,7 +36,7 @@ from composer.inference.families.common import (
 from composer.inference.families.loading import check_class, check_tokenizer, load, option, pick_dtype
 from composer.inference.families.pictures import any_in, painted, picture
 from composer.inference.families.texts import Encoded, Encoder, TextBank
-from composer.inference.networks import PictureEmbedding
+from composer.inference.networks import PictureEmbedding, share_where_plain, sided
 from composer.inference.request import PaintRequest
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class SD15(FamilyAdapter):
         super().__init__(bundle, device, dtype, codec, texts)
         self.unet, self.controls = unet, controls
         self.controlnet = MultiControlNetModel(nets).eval()
+        self._shares = share_where_plain(unet, *nets)
         latent_channels = codec.channels  # type: ignore[attr-defined]
         self.inpaints = unet.config.in_channels == 2 * latent_channels + 1
         if not self.inpaints and unet.config.in_channels != latent_channels:
@@ -109,18 +110,18 @@ class SD15(FamilyAdapter):
         count = len(batch.latents)
         sides = 2 if self.texts.guided else 1
         cuts = {name: c[:, :, 0].to(self.dtype) for name, c in batch.canvases.items()}
-        states = self.texts.slots[batch.text].both(0, count)
-        x = batch.latents[:, :, 0].to(self.dtype).repeat(sides, 1, 1, 1)
+        states = self.texts.slots[batch.text].both(0, 1 if self._shares else count)
+        x = sided(batch.latents[:, :, 0].to(self.dtype), sides)
         t = batch.timestep.repeat(sides)
         down, middle = None, None
         if self.controls:
             down, middle = self.controlnet(
-                x, t, states, [cuts[c.canvas].repeat(sides, 1, 1, 1) for c in self.controls],
+                x, t, states, [sided(cuts[c.canvas], sides) for c in self.controls],
                 [c.scale for c in self.controls], return_dict=False,
             )  # fmt: skip
         if self.inpaints:
             beside = torch.cat([cuts["mask"], cuts["masked"]], 1)
-            x = torch.cat([x, beside.repeat(sides, 1, 1, 1)], 1)
+            x = torch.cat([x, sided(beside, sides)], 1)
         out = self.unet(
             x, t, encoder_hidden_states=states, down_block_additional_residuals=down,
             mid_block_additional_residual=middle, return_dict=False,

@@ -32,7 +32,7 @@ from composer.inference.families.common import (
 from composer.inference.families.loading import check_class, check_tokenizer, load, option, pick_dtype
 from composer.inference.families.pictures import painted, picture
 from composer.inference.families.texts import Encoded, Encoder, TextBank, blank
-from composer.inference.networks import PictureEmbedding
+from composer.inference.networks import PictureEmbedding, share_where_plain, sided
 from composer.inference.request import PaintRequest
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class SDXL(FamilyAdapter):
     ) -> None:  # fmt: skip
         super().__init__(bundle, device, dtype, codec, texts)
         self.unet, self.controlnet = unet, controlnet
+        self._shares = share_where_plain(unet, *([] if controlnet is None else [controlnet]))
         if unet.config.in_channels != codec.channels:
             raise unfit(
                 bundle, "components.unet", "this UNet takes another number of channels", str(codec.channels),
@@ -71,7 +72,6 @@ class SDXL(FamilyAdapter):
             check_reach(bundle, self.controls[0], controlnet, codec.factor)
             self._embed = PictureEmbedding(controlnet)
             keep_tiles_apart(controlnet)
-        self._placed: dict[tuple[object, ...], Tensor] = {}
         self.takes = listens(bundle, "text")
         multiple = 2 ** (len(unet.config.block_out_channels) - 1)
         self.space = LatentSpace(codec.channels, codec.factor, native(bundle, codec.factor, multiple), multiple)
@@ -93,13 +93,13 @@ class SDXL(FamilyAdapter):
         count = len(batch.latents)
         sides = 2 if self.texts.guided else 1
         slot = self.texts.slots[batch.text]
-        states = slot.both(0, count)
+        states = slot.both(0, 1 if self._shares else count)
         more = {"text_embeds": slot.both(1, count), "time_ids": self._time_ids(batch).repeat(sides, 1)}
-        x = batch.latents[:, :, 0].to(self.dtype).repeat(sides, 1, 1, 1)
+        x = sided(batch.latents[:, :, 0].to(self.dtype), sides)
         t = batch.timestep.repeat(sides)
         down, middle = None, None
         if self.controlnet is not None:
-            shown = [batch.canvases[n][:, :, 0].to(self.dtype).repeat(sides, 1, 1, 1) for n in self.controls]
+            shown = [sided(batch.canvases[n][:, :, 0].to(self.dtype), sides) for n in self.controls]
             down, middle = self.controlnet(
                 x, t, encoder_hidden_states=states, controlnet_cond=shown,
                 control_type=self._kinds.expand(len(x), -1), control_type_idx=self.modes,
@@ -113,16 +113,14 @@ class SDXL(FamilyAdapter):
 
     def _time_ids(self, batch: TileBatch) -> Tensor:
         """float32 [B, 6], px: the whole picture's height and width, the tile's top and left, the tile's height and width.
-        Half precision would round places in a large picture. Kept, since nothing may be copied from the host while a graph
-        is captured."""
-        factor, (height, width) = self.space.factor, batch.latents.shape[-2:]
-        key = (batch.origin.tobytes(), batch.size, height, width)
-        if key not in self._placed:
-            if len(self._placed) >= 4096:
-                self._placed.clear()
-            rows = [[*batch.size, int(top), int(left), height, width] for top, left in batch.origin]
-            self._placed[key] = torch.tensor(rows, dtype=torch.float32, device=self.device) * factor
-        return self._placed[key]
+        Half precision would round places in a large picture. Made on the device: a captured graph makes them anew for the
+        places of each replay, and may copy nothing from the host."""
+        tile = (batch.latents.shape[-2], batch.latents.shape[-1])
+        whole, own = (
+            torch.cat([batch.places.new_full((len(batch.places), 1), side) for side in sides], 1)
+            for sides in (batch.size, tile)
+        )
+        return torch.cat([whole, batch.places, own], 1).float() * self.space.factor
 
 
 def keep_tiles_apart(controlnet: ControlNetUnionModel) -> None:

@@ -39,7 +39,9 @@ class TextBank:
         negative text, where that is not the empty text's own embedding."""
         self._open = open_encoder
         self._blank = blank_negative
+        # kept for good, at one place: captured graphs read them there
         self._known: dict[str, Encoded] = {}
+        self._blanks: dict[str, Encoded] = {}
         self.slots: list[Slot] = []
         self.guidance = 1.0
 
@@ -75,7 +77,9 @@ class TextBank:
         if not self.guided:
             return ()
         if self._blank and not prompt.negative:
-            return self._blank(self._known[prompt.text])[0]
+            if prompt.text not in self._blanks:
+                self._blanks[prompt.text] = self._blank(self._known[prompt.text])
+            return self._blanks[prompt.text][0]
         return self._known[prompt.negative][0]
 
     def guide(self, prediction: Tensor) -> Tensor:

@@ -74,6 +74,9 @@ class WanVACE(FamilyAdapter):
     def stage(self, timestep: float) -> int:
         return int(len(self.transformers) > 1 and timestep < self.boundary)
 
+    def work_key(self, text: int) -> tuple[object, ...]:
+        return (*super().work_key(text), self.references.number)
+
     def canvases(self, request: PaintRequest) -> dict[str, Canvas]:
         self.references.set(request.references)
         mask = painted(request, self.device)
@@ -93,9 +96,7 @@ class WanVACE(FamilyAdapter):
         return interpolate(cells[None], size=(count, *cells.shape[2:]), mode="nearest-exact")[0]
 
     def predict(self, batch: TileBatch) -> Tensor:
-        # where the host's number is not given it is read back: never so while a graph is captured
-        timestep = batch.host_timestep if batch.host_timestep is not None else float(batch.timestep[0])
-        network = self.transformers[self.stage(timestep)]
+        network = self.transformers[self.stage(batch.host_timestep)]
         count = len(batch.latents)
         x, control = self.references.before(batch.latents, batch.canvases["vace"], batch.timestep)
         slot = self.texts.slots[batch.text]
@@ -112,11 +113,13 @@ class WanVACE(FamilyAdapter):
 
 
 class References:
-    """Reference pictures as latents before a window's own, for tiles of any size."""
+    """Reference pictures as latents before a window's own, for tiles of any size. number: of the set of pictures; while it
+    stays, their latents stay where they are."""
 
     def __init__(self, adapter: WanVACE) -> None:
         self._adapter = adapter
         self.pictures: tuple[F32, ...] = ()
+        self.number = 0
         self._by_size: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
 
     def set(self, pictures: tuple[F32, ...]) -> None:
@@ -125,7 +128,7 @@ class References:
             np.array_equal(a, b) for a, b in zip(pictures, self.pictures, strict=True)
         )
         if not same:
-            self.pictures = pictures
+            self.pictures, self.number = pictures, self.number + 1
             self._by_size.clear()
 
     def before(self, latents: Tensor, control: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:

@@ -98,9 +98,9 @@ def test_a_batch_is_its_tiles_one_by_one(adapter: Adapter) -> None:
             name: torch.cat([c.data[None, :, :, :, s.start * c.scale : s.stop * c.scale] for s in which])
             for name, c in prepared.canvases.items()
         }
-        origin = np.array([(0, s.start) for s in which])
+        places = torch.tensor([(0, s.start) for s in which], dtype=torch.int32)
         latents, times = torch.stack([noise[..., s] for s in which]), torch.full((len(which),), 700.0)
-        return adapter.denoise(replace(one, latents=latents, canvases=canvases, origin=origin, timestep=times))
+        return adapter.denoise(replace(one, latents=latents, canvases=canvases, places=places, timestep=times))
 
     alone = torch.cat([tiles([s]) for s in cuts])
     assert torch.allclose(tiles(cuts), alone, atol=1e-4 * float(alone.abs().max()))
@@ -130,6 +130,19 @@ def test_the_engine_paints_what_the_plain_loop_paints(adapter: Adapter) -> None:
     tiled = [Engine(adapter, EngineOptions(batch=count)).paint(request) for count in (1, 4)]
     assert tiled[0].tiles["jobs"] > 1
     assert np.abs(tiled[0].rgb - tiled[1].rgb).max() < 1e-4
+
+
+@pytest.mark.parametrize("family", ["sd15", "levy", "sdxl"])
+def test_a_text_is_read_once_for_all_tiles_of_a_batch(family: str, adapter_of: AdapterOf) -> None:
+    """By UNet and ControlNets: two rows, without and with it."""
+    adapter, rows = adapter_of(family), list[int]()
+    nets = (adapter.unet, adapter.controlnet)
+    layers = [m for net in nets for n, m in net.named_modules() if n.endswith("attn2.to_k")]
+    hooks = [layer.register_forward_pre_hook(lambda _, given: rows.append(len(given[0]))) for layer in layers]
+    tiles = Engine(adapter, EngineOptions(batch=4)).paint(_request(adapter, size=(64, 96), steps=1)).tiles
+    for hook in hooks:
+        hook.remove()
+    assert int(tiles["jobs"]) > 1 and len(layers) > 1 and set(rows) == {2}
 
 
 class _ReadsBack(TorchDispatchMode):

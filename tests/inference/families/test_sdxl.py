@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from diffusers import (
@@ -79,7 +78,7 @@ def test_a_tile_knows_its_place_in_the_picture(adapter_of: Callable[[str], Adapt
     prepared = adapter.prepare(request)
     whole = batch_of(adapter, prepared, noise_of(request, adapter), 0, 500.0)
     rows, columns = slice(4, 12), slice(270, 286)
-    cut = replace(whole, latents=whole.latents[..., rows, columns], origin=np.array([[4, 270]]))
+    cut = replace(whole, latents=whole.latents[..., rows, columns], places=torch.tensor([[4, 270]], dtype=torch.int32))
     assert adapter._time_ids(cut).tolist() == [[128, 2304, 32, 2160, 64, 128]]
     assert adapter._time_ids(whole).tolist() == [[128, 2304, 0, 0, 128, 2304]]
 

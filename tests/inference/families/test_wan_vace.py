@@ -107,11 +107,10 @@ def test_the_second_transformer_takes_over_below_the_boundary(adapter_of: Callab
     ]
     for t in (900.0, 800.0):
         batch = batch_of(adapter, prepared, noise_of(request, adapter), 0, t)
-        told, read = adapter.denoise(batch), adapter.denoise(replace(batch, host_timestep=None))
-        assert torch.equal(told, read)
+        adapter.denoise(batch)
     for hook in hooks:
         hook.remove()
-    assert calls == [0] * 4 + [1] * 4
+    assert calls == [0] * 2 + [1] * 2
     assert [adapter_of("wan-vace").stage(t) for t in (900.0, 10.0)] == [0, 0]
 
 

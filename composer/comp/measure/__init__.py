@@ -1,0 +1,1 @@
+"""The plate's own look, measured on the plate: grain, edge, air, grade, lens."""
