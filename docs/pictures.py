@@ -4,6 +4,7 @@ python docs/pictures.py             # the demo's frame and sheet
 python docs/pictures.py charge      # the charge: charge.mp4 and a frame of it, charge.jpg (about 5 minutes on two cores)
 python docs/pictures.py options     # 100, 1,000 and 10,000 soldiers of one shot, one under the other
 python docs/pictures.py match       # the demo's crowd before and after it is matched to the plate, and through a lens
+python docs/pictures.py fortress    # the valley with a fortress: fortress.jpg
 python docs/pictures.py review      # the review page over those options (needs playwright and Chromium)
 python docs/pictures.py charge --out out    # the same as charge; frames that lie in out/ already are not rendered again
 """
@@ -36,6 +37,7 @@ from composer.shot.load import parse_shot
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "docs" / "pictures"
 CHARGE = ROOT / "scenes" / "valley" / "charge.yaml"
+FORTRESS = ROOT / "scenes" / "valley" / "fortress.yaml"
 OPTIONS = ROOT / "scenes" / "valley" / "options.yaml"
 FRAME = 1012
 #: Of the movie: its width, how coarsely it is coded (H.264 CRF), and the frame that is shown as a picture.
@@ -89,6 +91,13 @@ def charge(out: str, frames: str | None = None, pictures: Path = HERE) -> None:
     write_movie(pictures / "charge.mp4", each(), Fraction(24), crf=MOVIE_CRF)
     still = next((f for f in files if f.stem.endswith(str(STILL))), files[-1])
     Image.fromarray(shown(still, min(MOVIE_PX, 1600))).save(pictures / "charge.jpg", quality=86)
+
+
+def fortress(out: str) -> None:
+    """The valley with another place around it."""
+    done = run("render", str(FORTRESS), "--frames", str(FRAME), "--out", out, "--quality", "final")
+    exr = next(Path(str(done["delivery"])).glob(f"exr/*{FRAME}.exr"))
+    Image.fromarray(shown(exr, 1920)).save(HERE / "fortress.jpg", quality=88)
 
 
 def options(out: str) -> None:
@@ -154,7 +163,8 @@ def review(out: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", default="demo", choices=("demo", "charge", "options", "match", "review"))
+    kinds = ("demo", "charge", "fortress", "options", "match", "review")
+    parser.add_argument("what", nargs="?", default="demo", choices=kinds)
     parser.add_argument("--out", help="where frames are rendered to (default: a folder that is deleted again)")
     parser.add_argument("--frames", metavar="1001-1048", help="of the charge: only these")
     args = parser.parse_args()
@@ -167,6 +177,8 @@ def main() -> None:
             options(out)
         elif args.what == "match":
             match(out)
+        elif args.what == "fortress":
+            fortress(out)
         elif args.what == "review":
             review(out)
         else:

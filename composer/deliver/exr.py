@@ -20,6 +20,7 @@ from composer.comp.layer import Frame
 from composer.crowd.names import Names
 from composer.deliver import attributes, cryptomatte
 from composer.guides.control import control_depth
+from composer.guides.passes import GuidePasses, PlacePasses
 from composer.io.exr import ExrPart, write_exr
 from composer.io.exr_attributes import Chromaticities
 from composer.io.timecode import Timecode
@@ -122,7 +123,11 @@ def _parts(name: str, frame: Frame, slate: Slate) -> list[ExrPart]:
     if name == "rgba":
         ones = np.ones(frame.composite.shape[:2], dtype=np.float16)
         return [_part("rgba", {**_planes("RGB", frame.composite), "A": ones}, None, slate)]
-    if name in ("crowd", "shadow"):
+    if name.startswith("environment_"):
+        return _place(name, frame, slate)
+    if name in ("crowd", "shadow", "environment"):
+        if name not in {layer.name for layer in frame.layers}:
+            return []
         rgba = frame.layer(name).rgba
         return _cropped(name, rgba[..., 3] > 0, lambda box: _planes("RGBA", rgba[box]), slate)
     if name.startswith("light_"):
@@ -134,10 +139,24 @@ def _parts(name: str, frame: Frame, slate: Slate) -> list[ExrPart]:
     if name == "normal":
         return _cropped("normal", covered, lambda box: _planes("XYZ", _f16(guides.normal[box])), slate)
     if name == "motion":
-        return _cropped("motion", covered, lambda box: _motion(frame, box), slate)
+        return _cropped("motion", covered, lambda box: _motion(guides, box), slate)
     if name == "albedo":
         return _cropped("albedo", covered, lambda box: _planes("RGB", _f16(guides.albedo[box])), slate)
     return _cropped("pose", frame.pose.any(axis=-1), lambda box: _planes("RGB", _f16(frame.pose[box])), slate)
+
+
+def _place(name: str, frame: Frame, slate: Slate) -> list[ExrPart]:
+    """A pass of set pieces and terrain."""
+    place = frame.guides.place
+    if place is None:
+        return []
+    covered = place.coverage > 0
+    if name == "environment_depth":
+        return _cropped(name, covered, lambda box: {"Z": place.depth_m[box]}, slate, inside=False)
+    if name == "environment_motion":
+        return _cropped(name, covered, lambda box: _motion(place, box), slate)
+    picture, letters = (place.normal, "XYZ") if name == "environment_normal" else (place.albedo, "RGB")
+    return _cropped(name, covered, lambda box: _planes(letters, _f16(picture[box])), slate)
 
 
 def _light(name: str, frame: Frame, slate: Slate) -> list[ExrPart]:
@@ -165,6 +184,30 @@ def _control(frame: Frame, covered: NDArray[np.bool_], slate: Slate) -> list[Exr
 
 
 def _crypto(layers: Sequence[str], frame: Frame, slate: Slate, names: Names) -> list[ExrPart]:
+    around = _crypto_place(frame, slate) if "crypto_environment" in layers else []
+    layers = [name for name in layers if name != "crypto_environment"]
+    return _crypto_crowd(layers, frame, slate, names) + around
+
+
+def _crypto_place(frame: Frame, slate: Slate) -> list[ExrPart]:
+    """Set pieces and terrain by name."""
+    place = frame.guides.place
+    if place is None or len(place.samples.agent_id) == 0:
+        return []
+    height, width = place.coverage.shape
+    pieces = np.unique(place.samples.agent_id)
+    things = [place.names[piece] for piece in pieces.tolist()]
+    # a piece may come more than once in a pixel, as a group does
+    shares = cryptomatte.by_group(cryptomatte.by_agent(place.samples, pieces), np.arange(len(pieces)))
+    pictures = cryptomatte.levels(shares, (width, height), cryptomatte.hash_floats(things))
+    tags = cryptomatte.metadata("crypto_environment", things)
+    return [
+        _part(f"crypto_environment{i:02d}", dict(zip("RGBA", planes, strict=True)), box, slate, tags)
+        for i, (box, planes) in enumerate(pictures)
+    ]
+
+
+def _crypto_crowd(layers: Sequence[str], frame: Frame, slate: Slate, names: Names) -> list[ExrPart]:
     samples = frame.guides.samples
     agents = np.unique(samples.agent_id)
     if len(agents) == 0 or not layers:
@@ -189,9 +232,9 @@ def _crypto(layers: Sequence[str], frame: Frame, slate: Slate, names: Names) -> 
     return parts
 
 
-def _motion(frame: Frame, box: tuple[slice, slice]) -> dict[str, NDArray[np.float16]]:
+def _motion(passes: GuidePasses | PlacePasses, box: tuple[slice, slice]) -> dict[str, NDArray[np.float16]]:
     flip = np.array([1.0, -1.0], dtype=np.float32)
-    forward, backward = _f16(frame.guides.motion_px[box] * flip), _f16(frame.guides.motion_back_px[box] * flip)
+    forward, backward = _f16(passes.motion_px[box] * flip), _f16(passes.motion_back_px[box] * flip)
     return {
         "forward.u": _plane(forward, 0),
         "forward.v": _plane(forward, 1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -133,8 +133,18 @@ class Show:
             "crypto_agent00": self.ids,
             "crypto_side00": self.groups,
             "crypto_cast00": self.groups,
+            "environment": self.crowd,
+            "environment_depth": self.depth,
+            "environment_normal": self.normal,
+            "environment_motion": self.motion,
+            "environment_albedo": self.albedo,
+            "crypto_environment00": self.ids,
         }
-        return [draw[part.name](part, width)] if part.name in draw else []
+        if part.name not in draw:
+            return []
+        tile = draw[part.name](part, width)
+        title = part.name.removesuffix("00")
+        return [replace(tile, title=title) if "environment" in title else tile]
 
     def crowd(self, part: ExrPart, width: int) -> Tile:
         rgba = self.planes(part, "RGBA")

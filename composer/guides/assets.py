@@ -108,6 +108,8 @@ def _tall(figure: Figure) -> float:
 def _places(mesh: Mesh) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The vertices that move apart from each other: one vertex of each place, in the mesh's own order, and the place of
     every vertex. Vertices that differ in nothing but their normal share one, so that it is skinned once."""
+    if hasattr(mesh, "uv"):  # of pieces few do, and there are many vertices
+        return np.arange(len(mesh.position_m)), np.arange(len(mesh.position_m))
     row = np.zeros((len(mesh.position_m), 6), np.float32)
     row[:, :3], row[:, 3] = mesh.position_m, mesh.weight
     row[:, 4] = mesh.joint[:, 0]
@@ -126,6 +128,12 @@ def _soles(cast: Cast, hooves: NDArray[np.int32]) -> NDArray[np.float32]:
         place[row >= 0] = skeleton.bind_m[row[row >= 0]]
     out[..., 1] = np.minimum(out[..., 1], ANKLE_M)
     return out
+
+
+def _own(meshes: list[Mesh], name: str, width: int) -> NDArray[np.float32]:
+    """float32 [V, width]: what pieces of the place have at each vertex, 0 for figures; one row where there are none."""
+    rows = [np.reshape(getattr(m, name, np.zeros((len(m.normal), width))), (-1, width)) for m in meshes]
+    return np.concatenate([*rows, np.zeros((1, width))]).astype(np.float32)
 
 
 def _starts(counts: list[int]) -> NDArray[np.int32]:
@@ -154,6 +162,9 @@ def _pack(cast: Cast, device: str) -> Assets:
     meshes.weight = up(np.concatenate([m.weight[k] for m, (k, _) in both]).astype(np.float32), wp.float32)
     meshes.normal = up(np.concatenate([m.normal for m in flat]).astype(np.float32), wp.vec3)
     meshes.tri = up(np.concatenate([place[m.triangle] for m, (_, place) in both]).astype(np.int32), wp.vec3i)
+    pieces = any(hasattr(m, "uv") for m in flat)
+    meshes.albedo, meshes.uv = (up(_own(flat if pieces else [], name, 3), wp.vec3) for name in ("albedo", "uv"))
+    meshes.open = up(_own(flat if pieces else [], "open", 1)[:, 0], wp.float32)
     numbered = [m.triangle + first for m, first in zip(flat, corners, strict=True)]
     meshes.tri_normal = up(np.concatenate(numbered).astype(np.int32), wp.vec3i)
     meshes.material = up(np.concatenate([m.material for m in flat]).astype(np.int32), wp.int32)

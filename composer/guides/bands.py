@@ -17,6 +17,7 @@ from composer.guides.assets import Assets
 from composer.guides.canvas import Canvas
 from composer.guides.device import Pool, empty, lanes, upload
 from composer.guides.frame import Slots, pose_beside
+from composer.guides.kernel_part import part_kernel
 from composer.guides.kernel_raster import COARSE, EMPTY, coarse_kernel, raster_kernel
 from composer.guides.kernel_resolve import Blockers, Entries, count_kernel, resolve_kernel
 from composer.guides.kernel_shade import Shading
@@ -32,7 +33,7 @@ CUDA_BAND_BYTES = 400_000_000
 
 @dataclass(frozen=True)
 class Inputs:
-    """What every band reads."""
+    """What every band reads. place: where the place's passes go, its slots being those on `piece_rig`; None without."""
 
     assets: Assets
     slots: Slots
@@ -46,6 +47,8 @@ class Inputs:
     samples: int
     size_px: tuple[int, int]
     device: str
+    place: Canvas | None = None
+    piece_rig: int = -1
 
 
 @dataclass(frozen=True)
@@ -103,20 +106,50 @@ def fill_visibility(
     return vis, chosen
 
 
-def _band(inputs: Inputs, canvas: Canvas, row0: int, row1: int) -> _Band | None:
-    """Draw and resolve rows row0..row1."""
+def _band(inputs: Inputs, canvas: Canvas, row0: int, row1: int) -> tuple[_Band | None, _Band | None]:
+    """Draw and resolve rows row0..row1: the crowd's samples, the place's."""
     w, _ = inputs.size_px
     device, s = inputs.device, inputs.samples
     filled = fill_visibility(inputs.assets, inputs.slots, inputs.eyes[1], (row0, row1), w, s, inputs.offset, device)
     if filled is None:
-        return None
+        return None, None
     vis, chosen = filled
     rows = row1 - row0
-    count = empty((rows * w,), wp.int64, device)
+    pieces = _resolved(inputs, inputs.place, _taken_out(inputs, vis, rows, row0), chosen, rows, row0)
+    return _resolved(inputs, canvas, vis, chosen, rows, row0), pieces
+
+
+def _taken_out(inputs: Inputs, vis: wp.array, rows: int, row0: int) -> wp.array | None:
+    """The place's samples, moved out of `vis` once what hides them is known; None without a place."""
+    if inputs.place is None:
+        return None
+    w, _ = inputs.size_px
+    _count(inputs, vis, rows, row0)
+    pieces = empty(vis.shape, wp.uint64, inputs.device)
+    dim = rows * w
+    args = [vis, inputs.samples, inputs.slots.draws.rig, inputs.piece_rig, pieces]
+    wp.launch(part_kernel, dim=dim, device=inputs.device, inputs=args)
+    return pieces
+
+
+def _count(inputs: Inputs, vis: wp.array, rows: int, row0: int) -> wp.array:
+    w, _ = inputs.size_px
+    count = empty((rows * w,), wp.int64, inputs.device)
     wp.launch(
-        count_kernel, dim=(rows, w), device=device,
-        inputs=[vis, s, row0, w, inputs.blockers, count, inputs.visible, inputs.full],
+        count_kernel, dim=(rows, w), device=inputs.device,
+        inputs=[vis, inputs.samples, row0, w, inputs.blockers, count, inputs.visible, inputs.full],
     )  # fmt: skip
+    return count
+
+
+def _resolved(
+    inputs: Inputs, canvas: Canvas | None, vis: wp.array | None, chosen: NDArray[np.int32], rows: int, row0: int
+) -> _Band | None:
+    """A band's visibility buffer into the canvas' passes and its samples."""
+    if canvas is None or vis is None:
+        return None
+    device, (w, _) = inputs.device, inputs.size_px
+    count = _count(inputs, vis, rows, row0)
     start = np.zeros(rows * w + 1, np.int64)
     np.cumsum(count.numpy(), out=start[1:])
     total = int(start[-1])
@@ -131,8 +164,8 @@ def _band(inputs: Inputs, canvas: Canvas, row0: int, row1: int) -> _Band | None:
     entries.rgb = empty((total,), wp.vec3, device)
     wp.launch(
         resolve_kernel, dim=(rows, w), device=device,
-        inputs=[vis, s, inputs.offset, row0, w, inputs.assets.meshes, inputs.slots.draws, beside, *inputs.eyes, inputs.sun,
-                inputs.shading, inputs.blockers, canvas.passes, entries],
+        inputs=[vis, inputs.samples, inputs.offset, row0, w, inputs.assets.meshes, inputs.slots.draws, beside,
+                *inputs.eyes, inputs.sun, inputs.shading, inputs.blockers, canvas.passes, entries],
     )  # fmt: skip
     return _Band(
         row0, start, entries.agent_id.numpy(), entries.coverage.numpy(), entries.depth.numpy(), entries.rgb.numpy()
@@ -163,16 +196,19 @@ def _join(bands: list[_Band], size_px: tuple[int, int], pool: Pool) -> Samples:
     return Samples(start, agent_id, coverage, depth, rgb)
 
 
-def draw_bands(inputs: Inputs, canvas: Canvas, pool: Pool, band_rows: int | None) -> Samples:
-    """The whole picture, band by band."""
+def draw_bands(
+    inputs: Inputs, canvas: Canvas, pool: Pool, band_rows: int | None
+) -> tuple[Samples, Samples]:  # fmt: skip
+    """The whole picture, band by band: the crowd's samples, the place's."""
     w, h = inputs.size_px
     memory = CPU_BAND_BYTES if inputs.device == "cpu" else CUDA_BAND_BYTES
     rows = band_rows or max(16, memory // (w * inputs.samples * 8))
     edges = list(range(0, h, rows))
-    bands: list[_Band | None] = [None] * len(edges)
+    bands: list[tuple[_Band | None, _Band | None]] = [(None, None)] * len(edges)
 
     def work(k: int) -> None:
         bands[k] = _band(inputs, canvas, edges[k], min(edges[k] + rows, h))
 
     pool.run(work, range(len(edges)))
-    return _join([band for band in bands if band is not None], inputs.size_px, pool)
+    crowd, place = ([band for band in side if band is not None] for side in zip(*bands, strict=True))
+    return _join(crowd, inputs.size_px, pool), _join(place, inputs.size_px, pool)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import warp as wp
 
+from composer.guides.kernel_place import CLOTH, PIECE, detail_of, in_world, shade_piece
 from composer.guides.kernel_shade import Shading, shade
-from composer.guides.kernel_sun import Sun, surface_sun
+from composer.guides.kernel_sun import Sun, piece_sun, surface_sun
 from composer.guides.kernel_view import (
     OPTIONS,
     Draws,
@@ -308,21 +309,61 @@ def resolve_kernel(
                 p = a * weights[0] + b * weights[1] + c * weights[2]
                 n = surface_normal(meshes, draws, slot, vertex0, meshes.first_tri[mesh] + triangle, v, weights)
                 material = meshes.material[meshes.first_tri[mesh] + triangle]
-                if lit < 0.0 and wp.dot(n, shading.toward) > -0.12:
+                pixel_m = depth / eye.fx
+                open = float(1.0)
+                own = wp.vec3(0.0, 0.0, 0.0)
+                if material >= PIECE:
+                    # its own colour, and what is finer than its triangles
+                    corner = meshes.tri_normal[meshes.first_tri[mesh] + triangle]
+                    uv_a = meshes.uv[corner[0]]
+                    uv_b = meshes.uv[corner[1]]
+                    uv_c = meshes.uv[corner[2]]
+                    at = uv_a * weights[0] + uv_b * weights[1] + uv_c * weights[2]
+                    slant = wp.max(wp.abs(wp.dot(n, wp.normalize(p))), 0.2)
+                    fine = detail_of(material - PIECE, at, pixel_m / slant)
+                    flat = n
+                    n = wp.normalize(n - in_world(fine.slope, uv_b - uv_a, uv_c - uv_a, b - a, c - a))
+                    own = meshes.albedo[corner[0]] * weights[0]
+                    own += meshes.albedo[corner[1]] * weights[1] + meshes.albedo[corner[2]] * weights[2]
+                    own = wp.cw_mul(own, fine.tint)
+                    open = meshes.open[corner[0]] * weights[0]
+                    open += meshes.open[corner[1]] * weights[1] + meshes.open[corner[2]] * weights[2]
+                    open = open * fine.open
+                    lit = float(0.0)
+                    if material == PIECE + CLOTH and wp.dot(flat, shading.toward) < 0.0:
+                        flat = -flat  # what falls on its other side shines through
+                    if wp.dot(flat, shading.toward) > -0.12:
+                        lit = piece_sun(sun, p, flat)
+                elif lit < 0.0 and wp.dot(n, shading.toward) > -0.12:
                     lit = surface_sun(sun, p, n)
                 reach = wp.max(lit, 0.0)
-                pixel_m = depth / eye.fx
-                rgb = shade(
-                    shading, shading.sun, shading.sky, shading.bounce, slot, material, p, n, reach, pixel_m
-                )  # fmt: skip
-                if out.light_sun.shape[0] > 0:
+                rgb = own
+                if material >= PIECE:
+                    rgb = shade_piece(
+                        shading.sun,
+                        shading.sky,
+                        shading.bounce,
+                        shading.toward,
+                        material - PIECE,
+                        own,
+                        p,
+                        n,
+                        reach,
+                        open,
+                    )
+                    total_albedo += own * cover
+                else:
+                    rgb = shade(
+                        shading, shading.sun, shading.sky, shading.bounce, slot, material, p, n, reach, pixel_m
+                    )  # fmt: skip
+                    total_albedo += shading.albedo[slot, material] * cover
+                if out.light_sun.shape[0] > 0 and material < PIECE:
                     off = wp.vec3(0.0, 0.0, 0.0)
                     by_sun += shade(shading, shading.sun, off, off, slot, material, p, n, reach, pixel_m) * cover
                     by_sky += shade(shading, off, shading.sky, off, slot, material, p, n, reach, pixel_m) * cover
                     by_bounce += shade(shading, off, off, shading.bounce, slot, material, p, n, reach, pixel_m) * cover
                 agent_cover += cover
                 agent_rgb += rgb * cover
-                total_albedo += shading.albedo[slot, material] * cover
                 total_normal += n * cover
                 if first != 0 and triangle == key_triangle(nearest):
                     # motion and depth belong to the pixel's nearest sample

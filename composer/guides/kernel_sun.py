@@ -268,15 +268,8 @@ def tile_at(sun: Sun, level: SunLevel, x: float, y: float) -> wp.vec2:
 
 
 @wp.func
-def surface_sun(sun: Sun, p: wp.vec3, normal: wp.vec3) -> float:
-    """How much of the sun reaches a surface point of the crowd: 1 lit, 0 in shadow. A 3 x 3 tent of the level's
-    texels."""
-    if sun.levels == 0:
-        return 1.0
-    number = level_of(sun, wp.length(p))
-    level = sun.level[number]
-    q = sun_place(sun, level, p + normal * (1.2 * level.texel_m + 0.004))
-    depth = q[2] - 0.012 - 0.6 * level.texel_m
+def tent_block(sun: Sun, level: SunLevel, q: wp.vec3, depth: float) -> float:
+    """Share of a 3 x 3 tent of a level's texels around q that stand before `depth`."""
     # the tent over bilinear texels comes to four weights an axis
     gx = q[0] - 0.5
     gy = q[1] - 0.5
@@ -293,4 +286,26 @@ def surface_sun(sun: Sun, p: wp.vec3, normal: wp.vec3) -> float:
             if texel(sun, level, i + a - 1, j + b - 1) < depth:
                 row += across[a]
         hit += row * down[b]
-    return 1.0 - hit / 16.0
+    return hit / 16.0
+
+
+@wp.func
+def surface_sun(sun: Sun, p: wp.vec3, normal: wp.vec3) -> float:
+    """How much of the sun reaches a surface point of the crowd: 1 lit, 0 in shadow. A 3 x 3 tent of the level's
+    texels."""
+    if sun.levels == 0:
+        return 1.0
+    level = sun.level[level_of(sun, wp.length(p))]
+    q = sun_place(sun, level, p + normal * (1.2 * level.texel_m + 0.004))
+    return 1.0 - tent_block(sun, level, q, q[2] - 0.012 - 0.6 * level.texel_m)
+
+
+@wp.func
+def piece_sun(sun: Sun, p: wp.vec3, normal: wp.vec3) -> float:
+    """The same for a piece of the place: on a wide plane the tent's outer texels lie 2.8 texels off along the slope, and the
+    step along the normal makes up for that at any angle."""
+    if sun.levels == 0:
+        return 1.0
+    level = sun.level[level_of(sun, wp.length(p))]
+    q = sun_place(sun, level, p + normal * (2.8 * level.texel_m + 0.01))
+    return 1.0 - tent_block(sun, level, q, q[2] - 0.012 - 0.2 * level.texel_m)

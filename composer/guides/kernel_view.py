@@ -147,7 +147,8 @@ def move(m: mat34, v: wp.vec3) -> wp.vec3:
 @wp.struct
 class Meshes:
     """All meshes of a cast, one after the other. Vertices are places: those of a mesh that differ only in their normal are
-    one. tri holds vertex numbers within the mesh, tri_normal numbers of `normal`."""
+    one. tri holds vertex numbers within the mesh, tri_normal numbers of `normal` and of albedo, uv and open, which only
+    pieces of the place have."""
 
     position: wp.array(dtype=wp.vec3)
     joint: wp.array(dtype=wp.vec2i)
@@ -155,6 +156,9 @@ class Meshes:
     normal: wp.array(dtype=wp.vec3)
     tri: wp.array(dtype=wp.vec3i)
     tri_normal: wp.array(dtype=wp.vec3i)
+    albedo: wp.array(dtype=wp.vec3)
+    uv: wp.array(dtype=wp.vec3)
+    open: wp.array(dtype=float)
     material: wp.array(dtype=int)
     first_vertex: wp.array(dtype=int)
     vertices: wp.array(dtype=int)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,6 +63,24 @@ class LightSet:
 
 
 @dataclass(frozen=True)
+class PlacePasses:
+    """What the camera sees of the place around the crowd, with the crowd's samples taken out. Arrays as in `GuidePasses`;
+    piece_id: uint32 [H, W], 0 where there is none; names: by that id; samples by piece, a piece may come more than once in
+    a pixel."""
+
+    depth_m: F32
+    normal: F32
+    piece_id: NDArray[np.uint32]
+    motion_px: F32
+    motion_back_px: F32
+    coverage: F32
+    albedo: F32
+    beauty: F32
+    samples: Samples
+    names: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class GuidePasses:
     """What the camera sees of the crowd, at plate size, through the plate's own lens. All arrays [H, W, ...].
 
@@ -79,7 +98,8 @@ class GuidePasses:
     anything.
     samples: the visible samples behind each pixel. lights: the beauty by light, where it was asked for.
     dropped: samples lost to overflow, counted, 0 in a good frame.
-    seconds: by stage. notes: what was made coarser than wanted, one sentence each.
+    seconds: by stage. notes: what was made coarser than wanted, one sentence each. place: what is seen of set pieces and
+    terrain, where the shot has any; the crowd's passes are then what they leave of it, and `shadow` is theirs too.
     """
 
     depth_m: F32
@@ -100,3 +120,4 @@ class GuidePasses:
     dropped: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    place: PlacePasses | None = None

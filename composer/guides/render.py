@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from composer.camera.camera import View
 from composer.crowd.agents import Agents, Cast
+from composer.environment.model import Environment
 from composer.errors import InputError
-from composer.guides import kernel_catch, kernel_pose, kernel_raster, kernel_resolve, kernel_stamp, kernel_sun
+from composer.guides import kernel_catch, kernel_part, kernel_pose, kernel_raster, kernel_resolve, kernel_stamp, kernel_sun
 from composer.guides.assets import Assets, assets_of
 from composer.guides.bands import Inputs, draw_bands
 from composer.guides.canvas import Canvas
@@ -25,8 +26,9 @@ from composer.guides.kernel_shade import Shading
 from composer.guides.kernel_sun import Sun
 from composer.guides.kernel_view import Eye
 from composer.guides.lens_table import LensTables, lens_tables, sample_grid
-from composer.guides.passes import GuidePasses, Holdout, Light
+from composer.guides.passes import GuidePasses, Holdout, Light, PlacePasses, Samples
 from composer.guides.pattern import PATTERNS, sample_places
+from composer.guides.pieces import staged
 from composer.guides.pose import joint_passes
 from composer.guides.sun import draw_sun, filter_taps, plan_sun
 
@@ -180,6 +182,25 @@ def _standing(slots: Slots, assets: Assets, eye: Eye, pool: Pool, device: str) -
     return stand, _joints(slots, everyone, assets.hoof_joint, assets.hoof_place, eye, pool, device)[0]
 
 
+def _in_sight(points: F64, view: View, tables: LensTables) -> F64:
+    """Those of rel points [P, 3] that lie in the picture or close beside it."""
+    inside = np.ones(len(points), bool)
+    for side in picture_sides(view, tables):
+        inside &= points @ side > -10.0
+    return points[inside]
+
+
+def _place_passes(canvas: Canvas | None, samples: Samples, environment: Environment | None) -> PlacePasses | None:
+    if canvas is None or environment is None:
+        return None
+    return PlacePasses(
+        depth_m=canvas.fetch("depth"), normal=canvas.fetch("normal"), piece_id=canvas.fetch("agent_id"),
+        motion_px=canvas.fetch("motion"), motion_back_px=canvas.fetch("motion_back"),
+        coverage=canvas.fetch("coverage"), albedo=canvas.fetch("albedo"), beauty=canvas.fetch("beauty"), samples=samples,
+        names=environment.names,
+    )  # fmt: skip
+
+
 def render_guides(
     agents: Agents,
     cast: Cast,
@@ -193,21 +214,25 @@ def render_guides(
     threads: int | None = None,
     band_rows: int | None = None,
     light_set: bool = False,
+    environment: Environment | None = None,
 ) -> GuidePasses:
     """What the camera sees of the crowd at the middle one of three frames.
 
     agents: at (frame - 1, frame, frame + 1), as are the views; the neighbours serve motion only. ground_depth_m:
     float32 [H, W], planar, inf where there is no ground; it catches shadow and hides soldiers behind hills. None:
     neither. samples: 1, 4, 8 or 16 a pixel. device: "cpu" or "cuda". threads, band_rows: how the work is cut; the
-    passes are the same bit for bit. light_set: the beauty by light too. Raises InputError for arrays that do not fit
-    the picture or the cast.
+    passes are the same bit for bit. light_set: the beauty by light too. environment: what stands around them.
+    Raises InputError for arrays that do not fit the picture or the cast.
     """
     stages = _Stages()
+    stand = staged(cast, environment) if environment is not None and environment.meshes else None
+    if stand is not None:
+        cast, agents = stand.cast, stand.over(agents)
     check_agents(agents, cast)
     _check(views, ground_depth_m, holdouts, samples)
     view = views[1]
     w, h = size = view.size_px
-    load_kernels(device, kernel_pose, kernel_raster, kernel_sun, kernel_stamp, kernel_resolve, kernel_catch)
+    load_kernels(device, kernel_pose, kernel_raster, kernel_sun, kernel_stamp, kernel_resolve, kernel_catch, kernel_part)
     pool = Pool(device, threads)
     try:
         assets = assets_of(cast, device)
@@ -217,6 +242,8 @@ def render_guides(
         crowd = look(agents, assets, view, tables[1])
         focal = float(np.sqrt(view.focal_px[0] * view.focal_px[1]))
         receivers = _receivers(view, tables[1], ground_depth_m, crowd)
+        if stand is not None:
+            receivers = np.concatenate([receivers, _in_sight(stand.lumps.outline - view.position_m, view, tables[1])])
         lit = max(light.sun) > 0.0
         middle = np.where(np.isfinite(crowd.middle), crowd.middle, 1e9)
         plan = plan_sun(
@@ -227,6 +254,7 @@ def render_guides(
             crowd.radius,
             receivers[: len(receivers) * lit],
             picture_sides(view, tables[1]),
+            None if stand is None else assets.rig_of[agents.cast] == stand.rig,
         )
         stages.mark("cull")
         slots = skin(agents, crowd, plan, assets, eyes[1], pool, device)
@@ -242,17 +270,24 @@ def render_guides(
         shading = _shading(agents, light, assets, slots, crowd, crowding, device)
         visible = wp.zeros(max(len(slots.index), 1), dtype=wp.uint8, device=device)
         full = wp.zeros((h, w), dtype=wp.uint8, device=device)
-        inputs = Inputs(assets, slots, eyes, sun, shading, blockers, offset, visible, full, samples, size, device)
+        place = Canvas(size, device, False) if stand is not None else None
+        inputs = Inputs(
+            assets, slots, eyes, sun, shading, blockers, offset, visible, full, samples, size, device, place,
+            stand.rig if stand is not None else -1,
+        )  # fmt: skip
         stages.mark("set up")
-        merged = draw_bands(inputs, canvas, pool, band_rows)
+        merged, of_place = draw_bands(inputs, canvas, pool, band_rows)
         stages.mark("raster and resolve")
         shadow, contact = _ground(ground_depth_m, eyes[1], sun, feet, blockers, size, full, pool, device)
         stages.mark("ground")
         depth, agent_id = canvas.fetch("depth"), canvas.fetch("agent_id")
+        nearest = depth if place is None else np.minimum(depth, place.fetch("depth"))
         shows = np.flatnonzero(visible.numpy()[: len(slots.index)]).astype(np.int32)
+        if stand is not None:  # a wall has no skeleton
+            shows = shows[assets.rig_of[agents.cast[slots.index[shows]]] != stand.rig]
         joints_px = _joints(slots, shows, assets.pose_joint, assets.pose_place, eyes[1], pool, device, pictured=True)[1]
         whose = agents.agent_id[slots.index[shows]]
-        pose = joint_passes(whose, joints_px, depth, agent_id, ground_depth_m, holdouts)
+        pose = joint_passes(whose, joints_px, nearest, agent_id, ground_depth_m, holdouts)
         stages.mark("pose")
         return GuidePasses(
             depth_m=depth, normal=canvas.fetch("normal"), agent_id=agent_id,
@@ -260,7 +295,7 @@ def render_guides(
             coverage=canvas.fetch("coverage"), albedo=canvas.fetch("albedo"), beauty=canvas.fetch("beauty"),
             shadow=shadow, contact=contact, pose_px=pose.pixel, pose_agent=pose.agent, pose_visible=pose.visible,
             samples=merged, lights=canvas.lights(), dropped=0, seconds=stages.seconds,
-            notes=(*_lens_notes(tables[1]), *plan.notes),
+            notes=(*_lens_notes(tables[1]), *plan.notes), place=_place_passes(place, of_place, environment),
         )  # fmt: skip
     finally:
         pool.close()

@@ -66,17 +66,22 @@ class LevelPlan:
 
 @dataclass(frozen=True)
 class SunPlan:
-    """axes: float64 [3, 3], rows u, v, toward. levels may be empty (no sun, or nobody casts)."""
+    """axes: float64 [3, 3], rows u, v, toward. levels may be empty (no sun, or nobody casts). solid: bool [N], who never
+    casts with a stamp (set pieces: no two are alike, and none is small); None: nobody."""
 
     axes: F64
     levels: tuple[LevelPlan, ...]
     notes: tuple[str, ...] = ()
+    solid: NDArray[np.bool_] | None = None
 
     def casters(self, n: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
         """Of n agents, who casts as he is drawn, who with his coarsest mesh, who with a stamp; some in several ways."""
         fine, coarse, stamped = (np.zeros(n, bool) for _ in range(3))
         for level in self.levels:
             (stamped if level.stamped else coarse if level.coarse else fine)[level.agents] = True
+        if self.solid is not None:
+            coarse |= stamped & self.solid
+            stamped &= ~self.solid
         return fine, coarse, stamped
 
 
@@ -139,10 +144,11 @@ def _shadows(middle: F64, radius: F64, toward: F64, sides: F64) -> _Shadows:
 
 def plan_sun(
     direction: tuple[float, float, float], focal_px: float, origin_m: F64, middle: F64, radius: F64, receivers: F64,
-    sides: F64,
+    sides: F64, solid: NDArray[np.bool_] | None = None,
 ) -> SunPlan:  # fmt: skip
     """Levels for one frame. middle [N, 3] and radius [N]: spheres around the agents, rel; receivers [R, 3]: ground
-    points and agents in the picture, rel. sides [P, 3]: as of `frame.picture_sides`."""
+    points and agents in the picture, rel. sides [P, 3]: as of `frame.picture_sides`.
+    solid: as in `SunPlan`."""
     axes = sun_axes(direction)
     if axes[2, 1] < LOWEST_SUN or len(middle) == 0 or len(receivers) == 0:
         return SunPlan(axes, ())
@@ -188,7 +194,7 @@ def plan_sun(
         levels.append(LevelPlan(texel_m, 1e9 if last else limit_m, *box, agents=who))
         if last:
             break
-    return SunPlan(axes, tuple(levels), tuple(notes))
+    return SunPlan(axes, tuple(levels), tuple(notes), solid)
 
 
 @dataclass(frozen=True)
@@ -206,12 +212,13 @@ class Casters:
 
 @dataclass(frozen=True)
 class _Strip:
-    """Rows of one level that one launch draws, and the slots or throws that reach into them."""
+    """Rows of one level that are drawn at once, and the slots and throws that reach into them."""
 
     level: int
     row0: int
     row1: int
-    who: NDArray[np.int32]
+    slots: NDArray[np.int32]
+    throws: NDArray[np.int32]
 
 
 def _vector(values: F64) -> wp.vec3:
@@ -225,11 +232,15 @@ def _strips(plan: SunPlan, casters: Casters, uv: F64, radius: F64, origin: F64, 
         edges = (np.linspace(0, level.height // TILE, parts + 1).astype(int)) * TILE
         row = (uv[level.agents, 1] + origin[1]) / level.texel_m - level.y0
         reach = radius[level.agents] / level.texel_m + 1.0
-        which = casters.throw_of if level.stamped else casters.slot_of
+        drawn = np.full(len(level.agents), not level.stamped)
+        if level.stamped and plan.solid is not None:
+            drawn = plan.solid[level.agents]
         for a, b in itertools.pairwise(edges):
-            here = level.agents[(row + reach >= a) & (row - reach <= b)]
+            here = (row + reach >= a) & (row - reach <= b)
             if b > a:
-                strips.append(_Strip(number, int(a), int(b), which[here].astype(np.int32)))
+                slots = casters.slot_of[level.agents[here & drawn]].astype(np.int32)
+                throws = casters.throw_of[level.agents[here & ~drawn]].astype(np.int32)
+                strips.append(_Strip(number, int(a), int(b), slots, throws))
     return strips
 
 
@@ -268,15 +279,15 @@ def draw_sun(
         width = int(row["width"])
         a = int(row["first"]) + strip.row0 * width
         sun.depth[a : a + (strip.row1 - strip.row0) * width].fill_(FAR)
-        who, n = upload(strip.who, wp.int32, device), lanes(device)
-        rows = [strip.row0, strip.row1, sun.depth]
-        if len(strip.who) and level.stamped:
+        n, rows = lanes(device), [strip.row0, strip.row1, sun.depth]
+        if len(strip.throws):
+            who = upload(strip.throws, wp.int32, device)
             inputs = [casters.stamps, casters.throws, sun, strip.level, who, *rows]
-            wp.launch(stamp_kernel, dim=len(strip.who), device=device, inputs=inputs)
-        elif len(strip.who):
-            draws = casters.far if level.coarse else casters.near
-            inputs = [meshes, draws, sun, strip.level, who, n, *rows]
-            wp.launch(sun_raster_kernel, dim=(len(strip.who), n), device=device, inputs=inputs)
+            wp.launch(stamp_kernel, dim=len(strip.throws), device=device, inputs=inputs)
+        if len(strip.slots):
+            draws = casters.far if level.coarse or level.stamped else casters.near
+            inputs = [meshes, draws, sun, strip.level, upload(strip.slots, wp.int32, device), n, *rows]
+            wp.launch(sun_raster_kernel, dim=(len(strip.slots), n), device=device, inputs=inputs)
         dim = ((strip.row1 - strip.row0) // TILE, width // TILE)
         wp.launch(tile_kernel, dim=dim, device=device, inputs=[sun, strip.level, strip.row0 // TILE, raw])
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from composer.crowd.cast import default_cast
 from composer.crowd.casting import castable
 from composer.crowd.people import cast_file_of
+from composer.environment.build import build_environment
 from composer.errors import InputErrors, MusterError
 from composer.render.match import match_notes
 from composer.render.painters import check_paint
@@ -41,7 +42,9 @@ def check_shot(path: Path) -> CheckReport:
         return CheckReport(error.errors, ())
     except MusterError as error:
         return CheckReport((error,), ())
-    return CheckReport((), (*stage.notes, *people.notes, *match_notes(stage)))
+    place = build_environment(stage)
+    around = place.notes if place else ()
+    return CheckReport((), (*stage.notes, *people.notes, *match_notes(stage), *around))
 
 
 def _types_of(path: Path) -> tuple[tuple[str, ...], list[MusterError]]:

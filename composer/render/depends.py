@@ -21,6 +21,7 @@ from composer.io.files import sha256_file
 from composer.render.frame import Scene
 from composer.render.match import matching_of
 from composer.shot.holdout import Difference, Pictures
+from composer.shot.sky_matte import sky_matte_file
 from composer.shot.stage import Stage
 
 
@@ -59,6 +60,8 @@ def _digest_at(scene: Scene, number: int) -> str:
     total = hashlib.sha256()
     _feed(total, [stage.camera.view(n) for n in near])
     _feed(total, scene.people.at(near))
+    if (matte := sky_matte_file(stage, number)) is not None:
+        total.update(_file_digest(matte).encode())
     for path in frame_files(stage, number):
         total.update(_file_digest(path).encode())
     return total.hexdigest()
@@ -80,16 +83,19 @@ def frame_files(stage: Stage, number: int) -> list[Path]:
 
 def _shared(scene: Scene) -> str:
     """Digest of what every frame shares and that is costly to digest: the cast and the ground."""
-    key = (id(scene.people.cast), id(scene.stage.ground))
+    place = scene.environment
+    key = (id(scene.people.cast), id(scene.stage.ground), id(place))
     if key not in _SHARED:
         total = hashlib.sha256()
         _feed(total, scene.people.cast)
         _feed(total, scene.stage.ground)
+        if place is not None:
+            _feed(total, place)
         _SHARED[key] = (total.hexdigest(), scene)  # the scene is kept so that the ids stay its own
     return _SHARED[key][0]
 
 
-_SHARED: dict[tuple[int, int], tuple[str, Scene]] = {}
+_SHARED: dict[tuple[int, int, int], tuple[str, Scene]] = {}
 
 
 def _file_digest(path: Path) -> str:

@@ -23,6 +23,7 @@ from composer.deliver.deep import deep_name, write_deep, write_deep_image
 from composer.deliver.exr import Slate, write_frame, write_parts
 from composer.deliver.proxy import write_proxy
 from composer.deliver.signing import Signing
+from composer.environment.build import build_environment
 from composer.errors import InputError, Where
 from composer.io.files import clean_stale_under, sha256_file
 from composer.io.timecode import add_frames
@@ -40,7 +41,7 @@ from composer.render.quality import Quality
 from composer.render.reroll import Reroll, Rerolled, reroll_frame
 from composer.render.sign import SignAsk, sign_frames, sign_proxy, signatures, signing_for
 from composer.shot.reduced import reduced
-from composer.shot.schema import ShotFile
+from composer.shot.schema import PLACE_PARTS, ShotFile
 from composer.shot.stage import Stage, prepare
 
 #: What the job tells the one who waits: done so far, all, frame number, 'rendered', 'skipped' or 'painting 3/20'.
@@ -133,7 +134,8 @@ def prepare_jobs(
         stage = _small(stage, width_px)
         shot = stage.shot
     painters = open_painters(stage, people, quality, ask or PaintAsk(), device, told)
-    notes = (*stage.notes, *people.notes, *match_notes(stage))
+    place = build_environment(stage)
+    notes = (*stage.notes, *people.notes, *match_notes(stage), *(place.notes if place else ()))
     if not painters and quality.paints:
         notes += (
             f"quality {quality.name}: no bundle is named (paint.bundle, --bundle): the guide render is delivered",
@@ -377,7 +379,7 @@ def slate_of(job: Job) -> Slate:
         display=stage.color.display_view(shot.color.display, shot.color.view)[0],
         view=shot.color.view or stage.color.natural_view(plate.colorspace, shot.color.display),
         compression=shot.delivery.compression,
-        parts=shot.delivery.wanted,
+        parts=tuple(p for p in shot.delivery.wanted if shot.environment is not None or p not in PLACE_PARTS),
         control_range_m=job.control_range_m,
         deep=shot.delivery.deep,
         note=shot.delivery.slate,

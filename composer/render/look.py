@@ -15,6 +15,8 @@ from composer.comp.layer import F32, F64, Frame
 from composer.comp.shadow import shadow_alpha
 from composer.crowd.agents import Agents
 from composer.crowd.people import People
+from composer.environment.build import build_environment
+from composer.environment.model import Environment
 from composer.guides.ground import ground_depth
 from composer.guides.passes import GuidePasses, Holdout, Light
 from composer.guides.pose import pose_picture
@@ -23,8 +25,10 @@ from composer.inference.conditions import Sight
 from composer.inference.reach import reach_of
 from composer.inference.record import PaintRecord
 from composer.render.match import Matching, ahead, matching_of
+from composer.render.place import PlaceLook, place_look, with_layers
 from composer.shot.holdout import HoldoutFrame
 from composer.shot.schema import LIGHT_SET
+from composer.shot.sky_matte import read_sky_matte
 from composer.shot.stage import Stage
 
 if TYPE_CHECKING:
@@ -43,6 +47,11 @@ class Scene:
     painter: Painter | None = None
 
     @property
+    def environment(self) -> Environment | None:
+        """What stands around the crowd."""
+        return build_environment(self.stage)
+
+    @property
     def light(self) -> Light:
         light = self.stage.light
         return Light(light.sun_direction, light.sun, light.sky, light.bounce)
@@ -50,19 +59,22 @@ class Scene:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What one frame reads from disk. plate: float32 [H, W, 3], in the delivery space."""
+    """What one frame reads from disk. plate: float32 [H, W, 3], in the delivery space. sky_matte: float32 [H, W], the
+    artist's own, where the shot names one."""
 
     number: int
     plate: F32
     holdouts: tuple[HoldoutFrame, ...]
     seconds: float
+    sky_matte: F32 | None = None
 
 
 def read_inputs(stage: Stage, number: int) -> Inputs:
     """Plate and holdouts of one frame."""
     begin = time.perf_counter()
     plate, holdouts = stage.plate.read(number), tuple(stage.holdouts(number))
-    return Inputs(number, plate, holdouts, time.perf_counter() - begin)
+    matte = read_sky_matte(stage, number)
+    return Inputs(number, plate, holdouts, time.perf_counter() - begin, matte)
 
 
 @dataclass
@@ -81,8 +93,9 @@ class Stopwatch:
 @dataclass(frozen=True)
 class Look:
     """agents, views: at this frame and those before and after it, this one in the middle. plate, clean: float32
-    [H, W, 3], in the delivery space. ground_m, shadow, matte: float32 [H, W]; matte as `matte_in_front` has it.
-    matching: what the crowd gets of the plate's look; None is nothing."""
+    [H, W, 3], in the delivery space. ground_m, shadow, matte: float32 [H, W]; matte as `matte_in_front` has it. place:
+    what stands around the crowd, where the shot has `environment:`. matching: what the crowd gets of the plate's look; None
+    is nothing."""
 
     number: int
     agents: Agents
@@ -96,6 +109,7 @@ class Look:
     shadow: F32
     matte: F32
     delivery_from_working: F64
+    place: PlaceLook | None = None
     matching: Matching | None = None
     device: str = "cpu"
 
@@ -106,7 +120,12 @@ class Look:
             ahead_m = ahead(self.holdouts, self.ground_m)
             return self.matching.composite(guides, pictures, ahead_m, self.delivery_from_working, self.device)
         crowd = self._delivered(guides.beauty)
-        return composite(self.plate, crowd, guides.coverage, self.shadow, self.matte, self.clean)
+        if self.place is None:
+            return composite(self.plate, crowd, guides.coverage, self.shadow, self.matte, self.clean)
+        around = self._delivered(self.place.rgb)
+        front, alpha = crowd + around, np.minimum(guides.coverage + self.place.alpha, 1.0)
+        made = composite(self.place.plate, front, alpha, self.shadow, self.matte, self.clean)
+        return with_layers(made, self.place, crowd, guides.coverage, around)
 
     def sight(self, grow_px: int) -> Sight:
         """The frame as a painter takes it, in ACEScg. grow_px: how far beyond the crowd is painted."""
@@ -114,8 +133,11 @@ class Look:
         alpha, dark = guides.coverage.astype(np.float16), self.shadow.astype(np.float16)
         crowd = np.where((alpha > 0)[..., None], self._delivered(guides.beauty), 0).astype(np.float32)
         rest = (self.matte, self.clean)
-        filled = laid_over(self.plate, crowd, alpha, dark, *rest)
-        empty = laid_over(self.plate, np.zeros_like(crowd), np.zeros_like(alpha), dark, *rest)
+        behind, around = self.plate, (np.zeros_like(crowd), np.zeros_like(alpha))
+        if self.place is not None:
+            behind, around = self.place.plate, (self._delivered(self.place.rgb), self.place.alpha.astype(np.float16))
+        filled = laid_over(behind, crowd + around[0], np.minimum(alpha + around[1], np.float16(1)), dark, *rest)
+        empty = laid_over(behind, *around, dark, *rest)
         return Sight(
             self.number, self.working(empty), self.working(filled), self.working(filled - crowd), guides, self.pose,
             self.matte, reach_of(guides, self.holdouts, self.ground_m, grow_px),
@@ -160,8 +182,16 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
     guides = render_guides(
         agents, scene.people.cast, (before, now, after), ground_m, holdouts, scene.light, samples=scene.samples,
         device=scene.device, light_set=not set(LIGHT_SET).isdisjoint(stage.shot.delivery.wanted),
+        environment=scene.environment,
     )  # fmt: skip
     watch.lap("guides")
+    delivered = stage.color.matrix_from_working(stage.plate.delivery_colorspace)
+    place = None
+    if scene.environment is not None:
+        place = place_look(
+            scene.environment, guides, now, inputs.plate, ground_m, holdouts, inputs.sky_matte, delivered, scene.device
+        )
+        watch.lap("place")
     pose = pose_picture(guides, now.size_px)
     watch.lap("pose")
     return Look(
@@ -176,7 +206,8 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
         pose=pose,
         shadow=shadow_alpha(guides.shadow, guides.contact, scene.light, stage.color.luminance_weights()),
         matte=matte_in_front(inputs.holdouts, guides, ground_m),
-        delivery_from_working=stage.color.matrix_from_working(stage.plate.delivery_colorspace),
+        delivery_from_working=delivered,
+        place=place,
         matching=matching_of(stage, number),
         device=scene.device,
     )

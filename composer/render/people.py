@@ -13,12 +13,14 @@ from composer.crowd.agents import Cast
 from composer.crowd.orders import Crowd
 from composer.crowd.overrides import Picker
 from composer.crowd.people import People, people_of
+from composer.environment.build import build_environment
 from composer.errors import InputError
 from composer.guides.ground import ground_depth
 from composer.guides.passes import Light
 from composer.guides.render import render_guides
 from composer.render.look import guide_holdouts
 from composer.shot.holdout import HoldoutFrame
+from composer.shot.schema import ObstacleSpec, ShotFile
 from composer.shot.stage import Stage
 
 #: A soldier counts as seen at a pixel at the samples of a final render.
@@ -31,7 +33,7 @@ def people_on(stage: Stage, count: int | None = None, cache: Path | None = None,
     simulations of those with cues. fit: of too many, those are there who fit. Raises InputError."""
     plate = stage.plate
     return people_of(
-        stage.shot,
+        _around_pieces(stage),
         stage.ground,
         stage.camera.view,
         plate.frame_rate,
@@ -42,6 +44,18 @@ def people_on(stage: Stage, count: int | None = None, cache: Path | None = None,
         cache=cache,
         fit=fit,
     )
+
+
+def _around_pieces(stage: Stage) -> ShotFile:
+    """The shot with the set pieces among the crowd's obstacles."""
+    place = build_environment(stage)
+    if place is None or not place.footprints:
+        return stage.shot
+    more = tuple(ObstacleSpec(polygon_m=tuple((float(x), float(z)) for x, z in p)) for p in place.footprints)
+    crowd = stage.shot.crowd.model_copy(update={"obstacles": (*stage.shot.crowd.obstacles, *more)})
+    shot = stage.shot.model_copy(update={"crowd": crowd})
+    shot._file, shot._places = stage.shot._file, stage.shot._places
+    return shot
 
 
 def picker(stage: Stage, cast: Cast) -> Picker:
@@ -66,6 +80,7 @@ def picker(stage: Stage, cast: Cast) -> Picker:
             guide_holdouts([_cut(h, column, row) for h in stage.holdouts(frame)]),
             _DARK,
             samples=PICK_SAMPLES,
+            environment=build_environment(stage),
             threads=1,
         )
         return int(guides.agent_id[0, 0])

@@ -35,11 +35,11 @@ class ReducedPlate(Plate):
 
     def read(self, frame: int) -> F32:
         assert self.full is not None
-        return _smaller(self.full.read(frame), self.size_px)
+        return smaller(self.full.read(frame), self.size_px)
 
     def read_working(self, frame: int) -> F32:
         assert self.full is not None
-        return _smaller(self.full.read_working(frame), self.size_px)
+        return smaller(self.full.read_working(frame), self.size_px)
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class ReducedHoldouts(Holdouts):
         depth = holdout.depth_m
         if isinstance(depth, np.ndarray):
             depth = cv2.resize(depth, self.size_px, interpolation=cv2.INTER_NEAREST)
-        clean = None if holdout.clean is None else _smaller(holdout.clean, self.size_px)
-        return HoldoutFrame(_smaller(holdout.alpha, self.size_px), depth, clean)
+        clean = None if holdout.clean is None else smaller(holdout.clean, self.size_px)
+        return HoldoutFrame(smaller(holdout.alpha, self.size_px), depth, clean)
 
 
-def _smaller(picture: F32, size_px: tuple[int, int]) -> F32:
+def smaller(picture: F32, size_px: tuple[int, int]) -> F32:
     """float32 [H, W] or [H, W, C], averaged over areas."""
     return np.ascontiguousarray(cv2.resize(picture, size_px, interpolation=cv2.INTER_AREA), dtype=np.float32)

@@ -27,6 +27,7 @@ from composer.shot.schema_base import (
     Text,
     mistake,
 )
+from composer.shot.schema_environment import EnvironmentSpec
 from composer.shot.schema_match import MatchSpec
 from composer.shot.schema_override import OverrideSpec
 from composer.shot.schema_paint import PaintSpec
@@ -370,9 +371,13 @@ class ClipSpec(Part):
 #: The parts of a delivered EXR, in its order.
 LIGHT_SET = ("light_sun", "light_sky", "light_bounce")
 CRYPTOMATTES = ("crypto_agent", "crypto_side", "crypto_cast")
+#: Those of the place around the crowd; only of a shot with `environment:`.
+PLACE_PARTS = (
+    "environment", "environment_depth", "environment_normal", "environment_motion", "environment_albedo", "crypto_environment",
+)  # fmt: skip
 PARTS = (
     "rgba", "crowd", *LIGHT_SET, "shadow", "depth", "control_depth", "normal", "motion", "albedo", "pose",
-    *CRYPTOMATTES,
+    *CRYPTOMATTES, *PLACE_PARTS,
 )  # fmt: skip
 PARTS_BY_DEFAULT = tuple(p for p in PARTS if p not in (*LIGHT_SET, "control_depth"))
 
@@ -430,6 +435,7 @@ class ShotFile(Part):
     scale: ScaleSpec | None = None
     holdouts: tuple[HoldoutSpec, ...] = ()
     light: LightSpec = Field(default_factory=LightSpec)
+    environment: EnvironmentSpec | None = None
     match: MatchSpec | None = None
     crowd: CrowdSpec
     cast: Text | None = None
@@ -450,6 +456,11 @@ class ShotFile(Part):
                 "a tracked camera needs a ground",
                 expected="ground: {fit: points}, plane, picks, mesh ...",
                 got="no ground",
+            )
+        if self.match is not None and self.environment is not None:
+            hint = "the place is not matched to the plate yet: leave one of them out"
+            raise mistake(
+                "match and environment exclude each other", expected="one of them", got="both", hint=hint, key="match"
             )
         if self.scale is not None and self.ground is not None and (self.ground.mesh or self.ground.height_field):
             raise mistake(

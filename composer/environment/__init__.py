@@ -1,0 +1,1 @@
+"""What stands around the crowd: terrain, set pieces, the sky."""
