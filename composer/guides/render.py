@@ -13,7 +13,15 @@ from composer.camera.camera import View
 from composer.crowd.agents import Agents, Cast
 from composer.environment.model import Environment
 from composer.errors import InputError
-from composer.guides import kernel_catch, kernel_part, kernel_pose, kernel_raster, kernel_resolve, kernel_stamp, kernel_sun
+from composer.guides import (
+    kernel_catch,
+    kernel_part,
+    kernel_pose,
+    kernel_raster,
+    kernel_resolve,
+    kernel_stamp,
+    kernel_sun,
+)
 from composer.guides.assets import Assets, assets_of
 from composer.guides.bands import Inputs, draw_bands
 from composer.guides.canvas import Canvas
@@ -232,7 +240,9 @@ def render_guides(
     _check(views, ground_depth_m, holdouts, samples)
     view = views[1]
     w, h = size = view.size_px
-    load_kernels(device, kernel_pose, kernel_raster, kernel_sun, kernel_stamp, kernel_resolve, kernel_catch, kernel_part)
+    load_kernels(
+        device, kernel_pose, kernel_raster, kernel_sun, kernel_stamp, kernel_resolve, kernel_catch, kernel_part
+    )
     pool = Pool(device, threads)
     try:
         assets = assets_of(cast, device)
