@@ -8,8 +8,8 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import platform
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -45,7 +45,7 @@ class Outcome:
 
 def run_command(argv: Sequence[str], timeout_s: float, version: str) -> Outcome:
     """Run `muster` with these arguments and `--json`. version: of the Muster that sends it."""
-    begin, node = time.monotonic(), socket.gethostname()
+    begin, node = time.monotonic(), platform.node()
     if composer.__version__ != version:
         error = {"what": f"node {node} has another Muster", "expected": version, "got": composer.__version__}
         return Outcome(2, node, 0.0, (error,))
