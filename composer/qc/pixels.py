@@ -98,6 +98,10 @@ def odd_readings(frame: Delivered) -> Iterator[Reading]:
     yield Reading("negative_share", frame.number, float(low.sum()) / float(covered.sum()))
 
 
+#: Parts that are infinite where nothing stands.
+DEPTHS = ("depth", "environment_depth")
+
+
 def _add_odd(frame: Delivered, name: str, part: ExrPart, odd: np.ndarray) -> bool:
     """Marks where a part holds what it must not; whether it does. Depth is infinite where nobody is, ids are bits and no
     numbers, and what the plate itself holds is the plate's."""
@@ -109,7 +113,7 @@ def _add_odd(frame: Delivered, name: str, part: ExrPart, odd: np.ndarray) -> boo
     for channel, values in part.channels.items():
         if shared is None or (name.startswith("crypto") and channel in "RB") or values.dtype.kind != "f":
             continue
-        wrong = np.isnan(values) if name == "depth" else _not_finite(values)
+        wrong = np.isnan(values) if name in DEPTHS else _not_finite(values)
         if not wrong.any():
             continue
         here = wrong[shared.slices(window)]

@@ -132,6 +132,8 @@ def test_nan_and_infinity_are_counted_and_placed(deliver: Deliver) -> None:
 def test_what_the_plate_holds_itself_and_empty_depth_are_no_faults(deliver: Deliver) -> None:
     made = made_frame(1001)
     made.rgb[3, 3] = np.nan
+    z = np.where(np.isinf(made.depth), made.depth, 70.0).astype(np.float32)
+    made.extra["depth"] = ExrPart("environment_depth", {"Z": z})
     assert np.isinf(made.depth).any()
     assert _value(odd_readings(deliver(made)), "nonfinite_px") == 0
 
