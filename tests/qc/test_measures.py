@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from support.delivered import GRAIN, SIZE, STEP_PX, TILES, Made, grain_field, made_frame, over, plate_of, write_frame
 
+from composer.io.exr import ExrPart
 from composer.qc.edges import fringe_readings
 from composer.qc.frames import Delivered, read_delivered
 from composer.qc.grain import grain_of
@@ -340,7 +341,6 @@ def test_a_plate_that_is_a_still_is_no_yardstick(deliver: Deliver) -> None:
 
 def test_the_environment_is_followed_along_its_own_motion(deliver: Deliver) -> None:
     """A wall that glides by two pixels; a layer that holds, and one that slips."""
-    from composer.io.exr import ExrPart
 
     def wall(number: int, slip: float) -> Made:
         made = made_frame(number, grain=0)
