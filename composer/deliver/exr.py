@@ -125,11 +125,12 @@ def _parts(name: str, frame: Frame, slate: Slate) -> list[ExrPart]:
         return [_part("rgba", {**_planes("RGB", frame.composite), "A": ones}, None, slate)]
     if name.startswith("environment_"):
         return _place(name, frame, slate)
-    if name in ("crowd", "shadow", "environment"):
+    if name in ("crowd", "shadow", "environment", "air"):
         if name not in {layer.name for layer in frame.layers}:
             return []
         rgba = frame.layer(name).rgba
-        return _cropped(name, rgba[..., 3] > 0, lambda box: _planes("RGBA", rgba[box]), slate)
+        seen = rgba.any(axis=-1) if name == "air" else rgba[..., 3] > 0  # air before a soldier adds light only
+        return _cropped(name, seen, lambda box: _planes("RGBA", rgba[box]), slate)
     if name.startswith("light_"):
         return _light(name, frame, slate)
     if name == "control_depth":

@@ -18,6 +18,7 @@ from composer.environment.place import Spot, spots_of
 from composer.environment.sky import sky_of
 from composer.environment.solid import Shape, moved_by, placed
 from composer.environment.terrain import Seat, Terrain, make_terrain, surface_of
+from composer.environment.volumes import volumes_of
 from composer.errors import InputError
 from composer.shot.ground import Ground
 from composer.shot.located import located
@@ -142,8 +143,9 @@ def _build(stage: Stage, spec: EnvironmentSpec) -> Environment:
     if spec.haze is not None:
         half = spec.haze.height_m if spec.haze.height_m is not None else float("inf")
         haze = Haze(FIFTIETH / spec.haze.visibility_m, np.array(spec.haze.color), half)
-    notes = (*site.notes, f"place: {len(site.names)} pieces, {total} triangles", *sky_notes)
-    return Environment(tuple(site.meshes), site.names, site.kinds, tuple(site.footprints), sky, haze, notes)
+    volumes, air_notes = (None, ()) if spec.volumes is None else volumes_of(stage, spec.volumes)
+    notes = (*site.notes, f"place: {len(site.names)} pieces, {total} triangles", *sky_notes, *air_notes)
+    return Environment(tuple(site.meshes), site.names, site.kinds, tuple(site.footprints), sky, haze, volumes, notes)
 
 
 def _groups(site: _Site) -> list[tuple[PieceSpec, tuple[Spot, ...]]]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from composer.environment.sky import Sky
+    from composer.environment.volumes import Volumes
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -59,7 +60,8 @@ class Haze:
 @dataclass(frozen=True)
 class Environment:
     """What stands around the crowd. names: by piece id. kinds: what each piece is, by id. footprints: polygons
-    [K, 2] (x, z) where nobody of the crowd may stand. sky: None leaves the plate's own."""
+    [K, 2] (x, z) where nobody of the crowd may stand. sky: None leaves the plate's own. volumes: what
+    hangs in the air."""
 
     meshes: tuple[Mesh, ...] = ()
     names: Mapping[int, str] = field(default_factory=dict)
@@ -67,6 +69,7 @@ class Environment:
     footprints: tuple[F64, ...] = ()
     sky: Sky | None = None
     haze: Haze | None = None
+    volumes: Volumes | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -24,6 +24,7 @@ from composer.guides.render import render_guides
 from composer.inference.conditions import Sight
 from composer.inference.reach import reach_of
 from composer.inference.record import PaintRecord
+from composer.render.air import AirLook, air_look
 from composer.render.match import Matching, ahead, matching_of
 from composer.render.place import PlaceLook, place_look, with_layers
 from composer.shot.holdout import HoldoutFrame
@@ -95,7 +96,7 @@ class Look:
     """agents, views: at this frame and those before and after it, this one in the middle. plate, clean: float32
     [H, W, 3], in the delivery space. ground_m, shadow, matte: float32 [H, W]; matte as `matte_in_front` has it. place:
     what stands around the crowd, where the shot has `environment:`. matching: what the crowd gets of the plate's look; None
-    is nothing."""
+    is nothing. air: smoke, dust and fog, where there is any."""
 
     number: int
     agents: Agents
@@ -111,6 +112,7 @@ class Look:
     delivery_from_working: F64
     place: PlaceLook | None = None
     matching: Matching | None = None
+    air: AirLook | None = None
     device: str = "cpu"
 
     def composite(self, guides: GuidePasses) -> Composite:
@@ -122,6 +124,11 @@ class Look:
         crowd = self._delivered(guides.beauty)
         if self.place is None:
             return composite(self.plate, crowd, guides.coverage, self.shadow, self.matte, self.clean)
+        if self.air is not None:
+            pictures = (self.shadow, self.matte, self.clean)
+            return self.air.composite(
+                guides, self.place, pictures, self.ground_m, self.holdouts, self.delivery_from_working
+            )
         around = self._delivered(self.place.rgb)
         front, alpha = crowd + around, np.minimum(guides.coverage + self.place.alpha, 1.0)
         made = composite(self.place.plate, front, alpha, self.shadow, self.matte, self.clean)
@@ -192,6 +199,10 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
             scene.environment, guides, now, inputs.plate, ground_m, holdouts, inputs.sky_matte, delivered, scene.device
         )
         watch.lap("place")
+    air = None
+    if scene.environment is not None:
+        air = air_look(stage, scene.environment.volumes, scene.people, now, scene.light, scene.device)
+        watch.lap("air")
     pose = pose_picture(guides, now.size_px)
     watch.lap("pose")
     return Look(
@@ -209,6 +220,7 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
         delivery_from_working=delivered,
         place=place,
         matching=matching_of(stage, number),
+        air=air,
         device=scene.device,
     )
 

@@ -1,0 +1,196 @@
+"""The air of one frame: what comes through smoke, dust and fog to the camera, and the light that they add."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import warp as wp
+from numpy.typing import NDArray
+
+from composer.camera.camera import View
+from composer.environment.feet import Raised
+from composer.environment.noise import noise2
+from composer.environment.volumes import Fog, Volumes
+from composer.guides import kernel_air
+from composer.guides.clouds import Clouds, HeightAt, clouds_of
+from composer.guides.device import Pool, empty, eye_of, load_kernels, upload, zeros
+from composer.guides.kernel_air import NODES, Mist, Seen, Sunlight, march_kernel, through_kernel
+from composer.guides.kernel_view import Eye
+from composer.guides.lens_table import lens_tables
+from composer.guides.passes import GuidePasses, Holdout, Light, Samples
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+#: Rows of rays that are held at once.
+BAND_ROWS = 20
+PATCH_REACH_M = 500.0
+MOST_PATCHES = 160
+
+
+@dataclass(frozen=True)
+class AirSetting:
+    """What the air of one frame is seen with. raised: what hangs at people's feet. height_at: the ground's (x, z), world."""
+
+    volumes: Volumes
+    raised: Raised | None
+    view: View
+    light: Light
+    height_at: HeightAt
+
+
+@dataclass(frozen=True)
+class AirPasses:
+    """All float32, ACEScg, at plate size. crowd, place: [H, W, 3], premultiplied: what is left of them. front: [H, W, 3], light
+    that the air before them adds, by their coverage. back: [H, W, 4], light and what is let through as far as the plate. before:
+    the same as far as the nearest matte in the pixel, 0 0 0 1 where there is none."""
+
+    crowd: F32
+    place: F32
+    front: F32
+    back: F32
+    before: F32
+
+
+def plate_depth(ground_m: F32, holdouts: Sequence[Holdout]) -> F32:
+    """float32 [H, W], planar: how far away what the plate shows is, as far as it is known; drawn mattes left aside."""
+    depth = np.asarray(ground_m, np.float32)
+    for one in holdouts:
+        if np.ndim(one.depth_m):
+            known = (one.alpha > 0.5) & np.isfinite(one.depth_m)
+            depth = np.where(known, np.minimum(depth, one.depth_m), depth)
+    return np.ascontiguousarray(depth, np.float32)
+
+
+def air_passes(
+    setting: AirSetting, guides: GuidePasses, crowd_rgb: F32, place_rgb: F32 | None, behind_m: F32, mattes: Sequence[Holdout],
+    *, device: str = "cpu", threads: int | None = None,
+) -> AirPasses:  # fmt: skip
+    """guides: whose samples say how far away everything is. crowd_rgb, place_rgb: float32 [H, W, 3], ACEScg, premultiplied, as
+    they are in the picture without air. behind_m: as `plate_depth`. mattes: holdouts with one depth each."""
+    load_kernels(device, kernel_air)
+    pool = Pool(device, threads)
+    try:
+        toward = np.array(setting.light.sun_direction, np.float64)
+        toward /= max(float(np.linalg.norm(toward)), 1e-9)
+        view, volumes = setting.view, setting.volumes
+        clouds = clouds_of(
+            volumes, setting.raised, view, view.frame, setting.height_at, tuple(toward.tolist()), pool, device
+        )
+        eye = eye_of(view, lens_tables(view), view.position_m, device)
+        work = _Work.of(setting, clouds, eye, toward, guides, crowd_rgb, place_rgb, behind_m, mattes, device)
+        pool.run(work.band, work.bands())
+        return work.passes()
+    finally:
+        pool.close()
+
+
+def _far(behind_m: F32) -> F32:
+    """float32 [H/2, W/2]: the furthest that any pixel looks which reads this ray."""
+    h, w = behind_m.shape
+    even = np.pad(behind_m, ((0, h % 2), (0, w % 2)), mode="edge")
+    half = even.reshape(len(even) // 2, 2, -1, 2).max(axis=(1, 3))
+    return cv2.dilate(np.minimum(half, np.float32(1e9)), np.ones((3, 3), np.uint8))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Arrays on the device and what the kernels take."""
+
+    march: list[object]
+    half: tuple[int, int]
+    size: tuple[int, int]
+    seen: list[object]
+    rgb: tuple[wp.array, wp.array]
+    out: tuple[wp.array, wp.array, wp.array]
+    device: str
+
+    @staticmethod
+    def of(
+        setting: AirSetting, clouds: Clouds, eye: Eye, toward: F64, guides: GuidePasses, crowd_rgb: F32, place_rgb: F32 | None,
+        behind_m: F32, mattes: Sequence[Holdout], device: str,
+    ) -> _Work:  # fmt: skip
+        h, w = behind_m.shape
+        far = _far(behind_m)
+        light, given = Sunlight(), setting.light
+        light.toward = wp.vec3(*toward.tolist())
+        light.sun, light.sky, light.bounce = (wp.vec3(*map(float, v)) for v in (given.sun, given.sky, given.bounce))
+        mist = mist_of(setting.volumes, setting.view, device)
+        march = [eye, light, mist, clouds.clouds, clouds.many, clouds.pools, upload(far, wp.float32, device)]
+        place = guides.place
+        cover = guides.coverage if place is None else np.minimum(guides.coverage + place.coverage, 1.0)
+        own = np.array(crowd_rgb, np.float32, order="C")
+        around = np.zeros((1, 1, 3), np.float32) if place_rgb is None else np.array(place_rgb, np.float32, order="C")
+        rgb = (upload(own, wp.vec3, device), upload(around, wp.vec3, device))
+        drawn = sorted((m for m in mattes if not np.ndim(m.depth_m)), key=lambda m: float(m.depth_m))
+        alpha = np.stack([np.asarray(m.alpha, np.float32) for m in drawn]) if drawn else np.zeros((0, h, w), np.float32)
+        seen = [
+            _seen(guides.samples, device), _seen(guides.samples if place is None else place.samples, device),
+            int(place is not None and place_rgb is not None), *rgb, upload(cover, wp.float32, device),
+            upload(behind_m, wp.float32, device), upload(alpha, wp.float32, device),
+            upload(np.array([float(m.depth_m) for m in drawn], np.float32), wp.float32, device),
+        ]  # fmt: skip
+        out = (empty((h, w), wp.vec3, device), empty((h, w), wp.vec4, device), empty((h, w), wp.vec4, device))
+        return _Work(march, far.shape, (h, w), seen, rgb, out, device)  # type: ignore[arg-type]
+
+    def bands(self) -> list[tuple[int, int]]:
+        """Rows of the picture; even numbers begin one."""
+        return [(a, min(a + 2 * BAND_ROWS, self.size[0])) for a in range(0, self.size[0], 2 * BAND_ROWS)]
+
+    def band(self, rows: tuple[int, int]) -> None:
+        """March the rays that these rows of the picture read, and read them."""
+        a, b = rows
+        first, last = max(a // 2 - 1, 0), min((b - 1) // 2 + 2, self.half[0])
+        shape = (last - first, self.half[1])
+        count = zeros(shape, wp.int32, self.device)
+        node = empty((*shape, NODES), wp.float32, self.device)
+        curve = empty((*shape, NODES), wp.vec4, self.device)
+        rays = [count, node, curve]
+        wp.launch(march_kernel, dim=shape, device=self.device, inputs=[*self.march, first, *rays])
+        inputs = [a, first, self.half[0], *rays, *self.seen, *self.out]
+        wp.launch(through_kernel, dim=(b - a, self.size[1]), device=self.device, inputs=inputs)
+
+    def passes(self) -> AirPasses:
+        return AirPasses(*(array.numpy() for array in (*self.rgb, *self.out)))
+
+
+def _seen(samples: Samples, device: str) -> Seen:
+    s = Seen()
+    s.start = upload(samples.start, wp.int64, device)
+    s.depth, s.coverage = (upload(a, wp.float32, device) for a in (samples.depth_m, samples.coverage))
+    s.rgb = upload(samples.rgb, wp.vec3, device)
+    return s
+
+
+def mist_of(volumes: Volumes, view: View, device: str) -> Mist:
+    """The fog for kernels, with its patches around the camera."""
+    m, fog = Mist(), volumes.fog
+    m.rate = -1.0
+    patch = np.ones((2, 2), np.float32)
+    if fog is not None:
+        m.rate, m.base, m.fall = fog.extinction_per_m, fog.base_m - float(view.position_m[1]), fog.fall_m
+        m.albedo, m.forward = wp.vec3(*fog.albedo), fog.forward
+        patch, corner, m.cell = _patches(fog, view, volumes.seconds(view.frame))
+        m.corner = wp.vec2(*(float(v) for v in corner - view.position_m[[0, 2]]))
+    m.patch = upload(patch, wp.float32, device)
+    return m
+
+
+def _patches(fog: Fog, view: View, seconds: float) -> tuple[F32, F64, float]:
+    """float32 [n, n]: what the fog is multiplied with around the camera, on the world's own cells; their corner (x, z)."""
+    cell = max(fog.size_m / 6, 2 * PATCH_REACH_M / MOST_PATCHES)
+    n = int(np.ceil(2 * PATCH_REACH_M / cell)) + 1
+    corner = (np.floor(view.position_m[[0, 2]] / cell) - n // 2) * cell
+    x, z = np.meshgrid(corner[0] + cell * np.arange(n), corner[1] + cell * np.arange(n))
+    thick = np.zeros((n, n))
+    for k, (share, pace) in enumerate(((1.0, 1.0), (0.6, 0.8), (0.35, 1.1))):
+        size = fog.size_m / 1.9**k
+        if size >= 2.5 * cell:
+            u, v = (p - d * seconds * pace for p, d in zip((x, z), fog.wind_m_s, strict=True))
+            thick += share * noise2(u / size, v / size, fog.seed % 65_536 + k)
+    away = np.hypot(x - view.position_m[0], z - view.position_m[2]) / PATCH_REACH_M
+    fade = np.clip((1 - away) / 0.3, 0, 1)
+    return np.maximum(1 + fog.patches * 1.3 * thick * fade, 0).astype(np.float32), corner, cell

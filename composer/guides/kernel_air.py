@@ -1,0 +1,433 @@
+# ruff: noqa: RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
+"""Warp kernels that look through the air: how much light comes through to any depth, and how much is added on the way.
+
+Rays are marched through all volumes at half the picture's size, whatever stands in them, and each keeps what it met as a
+curve over depth. A pixel then reads the four rays around it at the very depths of its own soldiers, pieces and plate. So an
+edge in the picture is as sharp as it is drawn, and there is nothing to be cut or blurred along it.
+
+Light is scattered once, from the sun through what lies towards it and from the sky above (Henyey and Greenstein, "Diffuse
+radiation in the galaxy", 1941); what is scattered more often is taken for once-scattered light that is less taken away and
+less directed, at a half and a quarter (Wrenninge, Kulla, Lundqvist, "Oz: The Great and Volumetric", 2013).
+"""
+
+from __future__ import annotations
+
+import warp as wp
+
+from composer.guides.kernel_cloud import PLUME, REACH, Cloud, Pools, age_at, density_at, depths_at, place_in, radius_at
+from composer.guides.kernel_view import OPTIONS, Eye, pixel_ray, to_world
+
+wp.set_module_options(OPTIONS)
+
+PI = wp.constant(3.14159265358979)
+#: Most volumes, and most nodes of a ray's curve.
+MOST = wp.constant(24)
+NODES = wp.constant(72)
+FAR_M = wp.constant(8000.0)
+vec_most = wp.types.vector(length=24, dtype=wp.float32)
+
+
+@wp.struct
+class Mist:
+    """Fog. rate below 0: none. base: rel to the camera's height. patch: [nz, nx], what its density is multiplied with, from the
+    corner (x, z, rel) on, by cells."""
+
+    rate: float
+    base: float
+    fall: float
+    albedo: wp.vec3
+    forward: float
+    patch: wp.array2d(dtype=float)
+    corner: wp.vec2
+    cell: float
+
+
+@wp.struct
+class Sunlight:
+    """toward: unit. sun, sky, bounce: ACEScg, as in `passes.Light`."""
+
+    toward: wp.vec3
+    sun: wp.vec3
+    sky: wp.vec3
+    bounce: wp.vec3
+
+
+@wp.func
+def phase(g: float, c: float) -> float:
+    """Henyey-Greenstein, a steradian; 1 / (4 pi) for g = 0."""
+    d = wp.max(1.0 + g * g - 2.0 * g * c, 1.0e-4)
+    return (1.0 - g * g) / (4.0 * PI * d * wp.sqrt(d))
+
+
+@wp.func
+def source(s: Sunlight, albedo: wp.vec3, g: float, c: float, depths: wp.vec2) -> wp.vec3:
+    """Radiance that a grain throws towards the camera for all it takes away. c: cosine between the light's way and the camera's.
+    depths: optical, towards the sun and upwards."""
+    lit = float(0.0)
+    share = float(1.0)
+    for o in range(3):
+        lit += share * PI * phase(g * share, c) * wp.exp(-depths[0] * share)
+        share *= 0.5
+    dome = wp.exp(-0.5 * depths[1])
+    glow = s.sun * lit + s.sky * (0.5 * dome) + s.bounce * 0.35
+    return wp.cw_mul(albedo, glow)
+
+
+@wp.func
+def box_span(c: Cloud, d: wp.vec3) -> wp.vec2:
+    """Where a ray from the camera (depth along d) is in the box; x >= y where it is not."""
+    a = float(0.0)
+    b = float(1.0e9)
+    for k in range(3):
+        if wp.abs(d[k]) > 1.0e-9:
+            u = c.low[k] / d[k]
+            v = c.high[k] / d[k]
+            a = wp.max(a, wp.min(u, v))
+            b = wp.min(b, wp.max(u, v))
+        elif c.low[k] > 0.0 or c.high[k] < 0.0:
+            b = -1.0
+    return wp.vec2(a, b)
+
+
+@wp.func
+def plume_span(c: Cloud, d: wp.vec3, box: wp.vec2) -> wp.vec2:
+    """The part of a span within the column: the column is taken for a leaning cone around where the ray passes it."""
+    out = box
+    t = 0.5 * (box[0] + box[1])
+    a = box[0]
+    b = box[1]
+    hit = int(1)
+    for turn in range(3):
+        if hit != 0:
+            up = wp.clamp(d[1] * t - c.origin[1], 0.0, c.top)
+            age = age_at(c, up)
+            slow = (1.0 + up / c.top) / c.rise  # seconds a metre
+            r = 1.05 * REACH * radius_at(c, up, age)
+            dr = 1.05 * REACH * c.spread * (1.0 + 0.5 * wp.length(c.wind) * slow)
+            climb = d[1]
+            over = -c.origin[1] - up
+            # offset from the axis and radius are linear along the ray
+            ax = d[0] - c.wind[0] * slow * climb
+            az = d[2] - c.wind[1] * slow * climb
+            ox = -c.origin[0] - c.wind[0] * (age + slow * over)
+            oz = -c.origin[2] - c.wind[1] * (age + slow * over)
+            rr = r + dr * over
+            ra = dr * climb
+            qa = ax * ax + az * az - ra * ra
+            qb = ax * ox + az * oz - ra * rr
+            qc = ox * ox + oz * oz - rr * rr
+            det = qb * qb - qa * qc
+            if qa <= 1.0e-12:
+                a = box[0]
+                b = box[1]
+            elif det <= 0.0:
+                hit = 0
+            else:
+                root = wp.sqrt(det)
+                a = (-qb - root) / qa
+                b = (-qb + root) / qa
+                t = wp.clamp(0.5 * (a + b), box[0], box[1])
+    if hit == 0:
+        out = wp.vec2(1.0, 0.0)
+    else:
+        out = wp.vec2(wp.max(a, box[0]), wp.min(b, box[1]))
+    return out
+
+
+@wp.func
+def patch_at(mist: Mist, x: float, z: float) -> float:
+    gx = (x - mist.corner[0]) / mist.cell
+    gz = (z - mist.corner[1]) / mist.cell
+    nx = mist.patch.shape[1]
+    nz = mist.patch.shape[0]
+    value = float(1.0)
+    if gx >= 0.0 and gz >= 0.0 and gx < float(nx - 1) and gz < float(nz - 1):
+        i = int(gx)
+        k = int(gz)
+        u = gx - float(i)
+        v = gz - float(k)
+        top = mist.patch[k, i] * (1.0 - u) + mist.patch[k, i + 1] * u
+        low = mist.patch[k + 1, i] * (1.0 - u) + mist.patch[k + 1, i + 1] * u
+        value = top * (1.0 - v) + low * v
+    return value
+
+
+@wp.func
+def mist_depth(mist: Mist, d: wp.vec3, size: float, a: float, b: float) -> float:
+    """Fog's optical depth along a ray between two planar depths, without patches: closed form."""
+    low = wp.clamp((d[1] * a - mist.base) / mist.fall, -3.0, 60.0)
+    high = wp.clamp((d[1] * b - mist.base) / mist.fall, -3.0, 60.0)
+    mean = wp.exp(-0.5 * (low + high))
+    if wp.abs(high - low) > 1.0e-2:
+        mean = (wp.exp(-low) - wp.exp(-high)) / (high - low)
+    return mist.rate * mean * (b - a) * size
+
+
+@wp.kernel
+def march_kernel(
+    eye: Eye, light: Sunlight, mist: Mist, clouds: wp.array(dtype=Cloud), many: int, pool: Pools, far_m: wp.array2d(dtype=float),
+    row0: int, count: wp.array2d(dtype=int), node: wp.array3d(dtype=float), curve: wp.array3d(dtype=wp.vec4),
+):  # fmt: skip
+    """dim (rows, W/2), from row0 of the half picture: along each ray, node planar depths and what came on the way to them (RGB,
+    and in w what is let through). far_m: how deep anybody looks, of the whole half picture."""
+    y, x = wp.tid()
+    count[y, x] = 0
+    limit = wp.min(far_m[y + row0, x], FAR_M)
+    ray = pixel_ray(eye, 2.0 * float(x) + 1.0, 2.0 * float(y + row0) + 1.0)
+    if ray[0] != ray[0] or ray[1] != ray[1]:
+        return
+    d = to_world(eye, ray)
+    size = wp.length(d)
+    cosine = wp.dot(d, light.toward) / size
+    near = vec_most()
+    far = vec_most()
+    step = vec_most()
+    need = float(2.0)
+    start = limit
+    for v in range(many):
+        c = clouds[v]
+        span = box_span(c, d)
+        if span[0] < span[1] and c.kind == PLUME:
+            span = plume_span(c, d, span)
+        near[v] = 1.0
+        far[v] = 0.0
+        if span[0] < wp.min(span[1], limit):
+            near[v] = span[0]
+            far[v] = wp.min(span[1], limit)
+            step[v] = wp.max(c.step / size, (span[1] - span[0]) / 36.0)
+            need += (far[v] - near[v]) / step[v] + 2.0
+            start = wp.min(start, near[v])
+    grow = float(0.22)
+    if mist.rate > 0.0:
+        start = 0.0
+        need += wp.log(wp.max(limit, 5.0) / 5.0) / grow + 8.0
+    if start >= limit:
+        return
+    stretch = wp.max(need / float(NODES - 2), 1.0)
+    t = float(start)
+    through = float(1.0)
+    glow = wp.vec3(0.0, 0.0, 0.0)
+    node[y, x, 0] = t
+    curve[y, x, 0] = wp.vec4(0.0, 0.0, 0.0, 1.0)
+    n = int(1)
+    while t < limit and n < NODES and through > 0.002:
+        ahead = limit
+        width = float(1.0e9)
+        inside = int(0)
+        for v in range(many):
+            if near[v] < far[v]:
+                if near[v] <= t and t < far[v]:
+                    inside = 1
+                    width = wp.min(width, step[v])
+                    ahead = wp.min(ahead, far[v])
+                elif near[v] > t:
+                    ahead = wp.min(ahead, near[v])
+        if mist.rate > 0.0:
+            inside = 1
+            width = wp.min(width, wp.max(grow * t, 0.8))
+        if n == NODES - 1:
+            width = 1.0e9
+            ahead = limit
+        end = wp.min(t + width * stretch, ahead)
+        if inside == 0:
+            end = ahead
+        if end <= t * 1.0000005:
+            end = t * 1.000001 + 1.0e-5
+        if inside != 0:
+            p = d * (0.5 * (t + end))
+            long = (end - t) * size
+            depth = float(0.0)
+            given = wp.vec3(0.0, 0.0, 0.0)
+            for v in range(many):
+                if near[v] <= t and t < far[v]:
+                    c = clouds[v]
+                    g = place_in(c, pool, p)
+                    if g[0] >= 0.0:
+                        own = density_at(c, pool, g) * long
+                        if own > 0.0:
+                            depth += own
+                            given += source(light, c.albedo, c.forward, cosine, depths_at(c, pool, g)) * own
+            if mist.rate > 0.0:
+                own = mist_depth(mist, d, size, t, end) * patch_at(mist, p[0], p[2])
+                thick = mist.rate * wp.exp(-wp.clamp((p[1] - mist.base) / mist.fall, -3.0, 60.0)) * mist.fall
+                depths = wp.vec2(thick / wp.max(light.toward[1], 0.1), thick)
+                depth += own
+                given += source(light, mist.albedo, mist.forward, cosine, depths) * own
+            if depth > 0.0:
+                left = wp.exp(-depth)
+                taken = 1.0 - left
+                if depth < 1.0e-3:
+                    taken = depth
+                glow += given * (through * taken / depth)
+                through *= left
+        t = end
+        node[y, x, n] = t
+        curve[y, x, n] = wp.vec4(glow[0], glow[1], glow[2], through)
+        n += 1
+    count[y, x] = n
+
+
+@wp.func
+def read_ray(
+    y: int, x: int, depth: float, count: wp.array2d(dtype=int), node: wp.array3d(dtype=float), curve: wp.array3d(dtype=wp.vec4)
+) -> wp.vec4:  # fmt: skip
+    """A ray's curve at a depth: within a step the air is taken for even."""
+    n = count[y, x]
+    out = wp.vec4(0.0, 0.0, 0.0, 1.0)
+    if n > 0 and depth > node[y, x, 0]:
+        k = n - 1
+        if depth >= node[y, x, k]:
+            out = curve[y, x, k]
+        else:
+            low = int(0)
+            while k - low > 1:
+                mid = (low + k) / 2
+                if node[y, x, mid] <= depth:
+                    low = mid
+                else:
+                    k = mid
+            a = curve[y, x, low]
+            b = curve[y, x, k]
+            f = (depth - node[y, x, low]) / wp.max(node[y, x, k] - node[y, x, low], 1.0e-9)
+            share = f
+            ratio = b[3] / wp.max(a[3], 1.0e-9)
+            if ratio < 0.98:
+                share = (1.0 - wp.pow(ratio, f)) / (1.0 - ratio)
+            out = a + (b - a) * share
+    return out
+
+
+@wp.struct
+class Rays:
+    """The four rays around a pixel, and their shares."""
+
+    y0: int
+    y1: int
+    x0: int
+    x1: int
+    u: float
+    v: float
+    any: int
+
+
+@wp.func
+def rays_of(x: int, y: int, row0: int, count: wp.array2d(dtype=int), rows: int) -> Rays:
+    r = Rays()
+    gx = 0.5 * float(x) - 0.25
+    gy = 0.5 * float(y) - 0.25
+    i = int(wp.floor(gx))
+    j = int(wp.floor(gy))
+    r.u = gx - float(i)
+    r.v = gy - float(j)
+    r.x0 = wp.clamp(i, 0, count.shape[1] - 1)
+    r.x1 = wp.clamp(i + 1, 0, count.shape[1] - 1)
+    r.y0 = wp.clamp(j, 0, rows - 1) - row0
+    r.y1 = wp.clamp(j + 1, 0, rows - 1) - row0
+    r.any = count[r.y0, r.x0] + count[r.y0, r.x1] + count[r.y1, r.x0] + count[r.y1, r.x1]
+    return r
+
+
+@wp.func
+def air_at(
+    r: Rays, depth: float, count: wp.array2d(dtype=int), node: wp.array3d(dtype=float), curve: wp.array3d(dtype=wp.vec4)
+) -> wp.vec4:  # fmt: skip
+    """RGB of the air up to a depth, and what it lets through. Next to nothing becomes nothing, and the step to it is smooth."""
+    top = read_ray(r.y0, r.x0, depth, count, node, curve) * (1.0 - r.u)
+    top += read_ray(r.y0, r.x1, depth, count, node, curve) * r.u
+    low = read_ray(r.y1, r.x0, depth, count, node, curve) * (1.0 - r.u)
+    low += read_ray(r.y1, r.x1, depth, count, node, curve) * r.u
+    a = top * (1.0 - r.v) + low * r.v
+    less = 1.0 / 1024.0
+    t = wp.clamp((1.0 - a[3] - less) / (2.0 * less), 0.0, 1.0)
+    keep = t * t * (3.0 - 2.0 * t)
+    return wp.vec4(a[0] * keep, a[1] * keep, a[2] * keep, 1.0 - (1.0 - a[3]) * keep)
+
+
+@wp.struct
+class Seen:
+    """What stands in the picture: samples behind each pixel (start [H W + 1]), nearest first."""
+
+    start: wp.array(dtype=wp.int64)
+    depth: wp.array(dtype=float)
+    coverage: wp.array(dtype=float)
+    rgb: wp.array(dtype=wp.vec3)
+
+
+@wp.struct
+class Through:
+    """rgb, meant: what is left of the samples' own light, and of what they should add up to; cover; glow: the air's before
+    them."""
+
+    rgb: wp.vec3
+    glow: wp.vec3
+
+
+@wp.func
+def through_air(
+    s: Seen, p: int, whole: wp.vec3, r: Rays, count: wp.array2d(dtype=int), node: wp.array3d(dtype=float),
+    curve: wp.array3d(dtype=wp.vec4),
+) -> Through:  # fmt: skip
+    """A pixel's samples through the air before each of them. whole: what they add up to in the picture (after grading)."""
+    out = Through()
+    a = int(s.start[p])
+    b = int(s.start[p + 1])
+    cover = float(0.0)
+    left = float(0.0)
+    total = wp.vec3(0.0, 0.0, 0.0)
+    last = float(-1.0)
+    air = wp.vec4(0.0, 0.0, 0.0, 1.0)
+    for e in range(a, b):
+        if s.depth[e] != last:
+            last = s.depth[e]
+            air = air_at(r, last, count, node, curve)
+        share = s.coverage[e]
+        cover += share
+        left += share * air[3]
+        total += s.rgb[e]
+        out.rgb += s.rgb[e] * air[3]
+        out.glow += wp.vec3(air[0], air[1], air[2]) * share
+    mean = float(1.0)
+    if cover > 0.0:
+        mean = left / cover
+    out.rgb += (whole - total) * mean
+    return out
+
+
+@wp.kernel
+def through_kernel(
+    row0: int, ray0: int, rows: int, count: wp.array2d(dtype=int), node: wp.array3d(dtype=float),
+    curve: wp.array3d(dtype=wp.vec4), crowd: Seen, place: Seen, placed: int, crowd_rgb: wp.array2d(dtype=wp.vec3),
+    place_rgb: wp.array2d(dtype=wp.vec3), cover: wp.array2d(dtype=float), behind_m: wp.array2d(dtype=float),
+    matte: wp.array3d(dtype=float), matte_m: wp.array(dtype=float),
+    front: wp.array2d(dtype=wp.vec3), back: wp.array2d(dtype=wp.vec4), before: wp.array2d(dtype=wp.vec4),
+):  # fmt: skip
+    """dim (rows, W), from row0; the rays' rows begin at ray0 of `rows`. crowd_rgb, place_rgb: what is seen of both, in and out.
+    cover: of both together. behind_m: the plate's own depth. matte, matte_m: [K, H, W] and their planar depths, the nearest
+    first. front: RGB of the air before crowd and place, by coverage. back: RGB and what is let through as far as the plate.
+    before: the same as far as the nearest matte in the pixel; 0 0 0 1 where there is none."""
+    y, x = wp.tid()
+    y += row0
+    r = rays_of(x, y, ray0, count, rows)
+    before[y, x] = wp.vec4(0.0, 0.0, 0.0, 1.0)
+    back[y, x] = wp.vec4(0.0, 0.0, 0.0, 1.0)
+    front[y, x] = wp.vec3(0.0, 0.0, 0.0)
+    if r.any == 0:
+        return
+    p = y * cover.shape[1] + x
+    if cover[y, x] > 0.0:
+        own = through_air(crowd, p, crowd_rgb[y, x], r, count, node, curve)
+        crowd_rgb[y, x] = own.rgb
+        glow = own.glow
+        if placed != 0:
+            around = through_air(place, p, place_rgb[y, x], r, count, node, curve)
+            place_rgb[y, x] = around.rgb
+            glow += around.glow
+        front[y, x] = glow
+    if cover[y, x] < 1.0:
+        back[y, x] = air_at(r, behind_m[y, x], count, node, curve)
+    k = int(0)
+    while k < matte.shape[0]:
+        if matte[k, y, x] > 0.0:
+            before[y, x] = air_at(r, wp.min(matte_m[k], behind_m[y, x]), count, node, curve)
+            k = matte.shape[0]
+        k += 1

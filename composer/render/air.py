@@ -1,0 +1,105 @@
+"""The air of a frame: which volumes, what dust hangs at people's feet, and all of it laid into the picture."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from composer.camera.camera import View
+from composer.comp.air import Scenery, composite_through_air
+from composer.comp.composite import Composite
+from composer.comp.layer import F32, F64
+from composer.crowd.people import People
+from composer.environment.feet import REACH_M, Raised, cell_for, puffs_of, raised, step_frames
+from composer.environment.volumes import Feet, Volumes
+from composer.guides.air import AirSetting, air_passes, plate_depth
+from composer.guides.passes import GuidePasses, Holdout, Light
+from composer.render.place import PlaceLook
+from composer.shot.stage import Stage
+
+#: A horse and its rider raise as much as so many men.
+HORSE = 3.0
+_KEPT = 96
+
+_places: OrderedDict[tuple[int, int], tuple[People, NDArray[np.float32]]] = OrderedDict()
+_cells: OrderedDict[int, tuple[People, float]] = OrderedDict()
+_lock = Lock()
+
+
+@dataclass(frozen=True)
+class AirLook:
+    """What one frame's air is made of, ready to be seen through."""
+
+    setting: AirSetting
+    device: str
+
+    def composite(
+        self, guides: GuidePasses, place: PlaceLook, pictures: tuple[F32, F32, F32 | None], ground_m: F32,
+        holdouts: Sequence[Holdout], delivery_from_working: F64,
+    ) -> Composite:  # fmt: skip
+        """The frame with its air. pictures: shadow, matte, clean plate."""
+        shadow, matte, clean = pictures
+        around = None if guides.place is None else place.rgb
+        air = air_passes(
+            self.setting, guides, guides.beauty, around, plate_depth(ground_m, holdouts), holdouts, device=self.device
+        )
+        scene = Scenery(
+            place.plate, clean, place.sky_new, place.sky_alpha, guides.coverage, place.alpha, shadow, matte
+        )
+        return composite_through_air(air, scene, delivery_from_working)
+
+
+def air_look(
+    stage: Stage, volumes: Volumes | None, people: People, view: View, light: Light, device: str
+) -> AirLook | None:  # fmt: skip
+    """The frame's air; None where the shot has none."""
+    if not volumes:
+        return None
+    hangs = None if volumes.feet is None else _raised(volumes, volumes.feet, people, view.frame)
+    return AirLook(AirSetting(volumes, hangs, view, light, stage.ground.height_m), device)
+
+
+def _raised(volumes: Volumes, feet: Feet, people: People, frame: int) -> Raised | None:
+    frames = step_frames(frame, feet, volumes.frame_rate)
+    place = _places_at(people, frames)
+    rig = np.array([figure.rig for figure in people.cast.figures])
+    weight = np.where(rig[people.layout.at((frame,)).cast] == 0, 1.0, HORSE)
+    puffs = puffs_of(place, frames, frame, feet, volumes.frame_rate, weight)
+    return raised(puffs, feet, _cell(volumes, people), volumes.eye_m)
+
+
+def _places_at(people: People, frames: Sequence[int]) -> F64:
+    """float64 [F, N, 2]: where everybody stands (x, z), kept from frame to frame."""
+    with _lock:
+        missing = [f for f in frames if (id(people.layout), f) not in _places]
+    if missing:
+        at = people.layout.at(sorted(missing)).position_m
+        with _lock:
+            for k, f in enumerate(sorted(missing)):
+                _places[id(people.layout), f] = (people, np.ascontiguousarray(at[k][:, [0, 2]]))
+    with _lock:
+        out = np.stack([_places[id(people.layout), f][1] for f in frames]).astype(np.float64)
+        while len(_places) > _KEPT:
+            _places.popitem(last=False)
+    return out
+
+
+def _cell(volumes: Volumes, people: People) -> float:
+    """The cell of the dust at feet: from where everybody stands at the shot's first frame."""
+    with _lock:
+        if id(people.layout) in _cells:
+            return _cells[id(people.layout)][1]
+    place = _places_at(people, (volumes.start_frame,))[0]
+    near = place[np.hypot(place[:, 0] - volumes.eye_m[0], place[:, 1] - volumes.eye_m[2]) < REACH_M]
+    extent = np.ptp(near, axis=0) + 12.0 if len(near) else np.full(2, 12.0)
+    cell = cell_for((float(extent[0]), float(extent[1])))
+    with _lock:
+        _cells[id(people.layout)] = (people, cell)
+        while len(_cells) > 4:
+            _cells.popitem(last=False)
+    return cell
