@@ -100,7 +100,7 @@ def raised(puffs: list[Puffs], feet: Feet, cell_m: float, eye_m: F64) -> Raised 
     low = np.floor(every.min(0) / cell_m).astype(int) - pad
     high = np.ceil(every.max(0) / cell_m).astype(int) + pad
     nx, nz = (int(v) for v in high - low + 1)
-    top = feet.height_m * 4.5
+    top = feet.height_m * 3.6
     level = top * (np.arange(LEVELS) / (LEVELS - 1)) ** 2
     out = np.zeros((LEVELS, nz, nx), np.float32)
     for one in near:

@@ -25,8 +25,9 @@ from composer.guides.passes import GuidePasses, Holdout, Light, Samples
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-#: Rows of rays that are held at once.
+#: Rows of rays that are held at once; rays to the width of a picture, and the most pixels that one serves (to a side).
 BAND_ROWS = 20
+RAYS_WIDE, MOST_PX = 640, 4
 PATCH_REACH_M = 500.0
 MOST_PATCHES = 160
 
@@ -88,20 +89,21 @@ def air_passes(
         pool.close()
 
 
-def _far(behind_m: F32) -> F32:
-    """float32 [H/2, W/2]: the furthest that any pixel looks which reads this ray."""
+def _far(behind_m: F32, every: int) -> F32:
+    """float32 [rows, columns] of rays: the furthest that any pixel looks which reads this ray."""
     h, w = behind_m.shape
-    even = np.pad(behind_m, ((0, h % 2), (0, w % 2)), mode="edge")
-    half = even.reshape(len(even) // 2, 2, -1, 2).max(axis=(1, 3))
-    return cv2.dilate(np.minimum(half, np.float32(1e9)), np.ones((3, 3), np.uint8))
+    even = np.pad(behind_m, ((0, -h % every), (0, -w % every)), mode="edge")
+    fewer = even.reshape(len(even) // every, every, -1, every).max(axis=(1, 3))
+    return cv2.dilate(np.minimum(fewer, np.float32(1e9)), np.ones((3, 3), np.uint8))
 
 
 @dataclass(frozen=True)
 class _Work:
-    """Arrays on the device and what the kernels take."""
+    """Arrays on the device and what the kernels take. every: pixels to a ray; fewer: rows and columns of rays."""
 
     march: list[object]
-    half: tuple[int, int]
+    every: int
+    fewer: tuple[int, int]
     size: tuple[int, int]
     seen: list[object]
     rgb: tuple[wp.array, wp.array]
@@ -114,7 +116,8 @@ class _Work:
         behind_m: F32, mattes: Sequence[Holdout], device: str,
     ) -> _Work:  # fmt: skip
         h, w = behind_m.shape
-        far = _far(behind_m)
+        every = int(np.clip(round(w / RAYS_WIDE), 1, MOST_PX))
+        far = _far(behind_m, every)
         light, given = Sunlight(), setting.light
         light.toward = wp.vec3(*toward.tolist())
         light.sun, light.sky, light.bounce = (wp.vec3(*map(float, v)) for v in (given.sun, given.sky, given.bounce))
@@ -134,23 +137,25 @@ class _Work:
             upload(np.array([float(m.depth_m) for m in drawn], np.float32), wp.float32, device),
         ]  # fmt: skip
         out = (empty((h, w), wp.vec3, device), empty((h, w), wp.vec4, device), empty((h, w), wp.vec4, device))
-        return _Work(march, far.shape, (h, w), seen, rgb, out, device)  # type: ignore[arg-type]
+        return _Work(march, every, far.shape, (h, w), seen, rgb, out, device)  # type: ignore[arg-type]
 
     def bands(self) -> list[tuple[int, int]]:
-        """Rows of the picture; even numbers begin one."""
-        return [(a, min(a + 2 * BAND_ROWS, self.size[0])) for a in range(0, self.size[0], 2 * BAND_ROWS)]
+        """Rows of the picture; whole rows of rays."""
+        rows = self.every * BAND_ROWS
+        return [(a, min(a + rows, self.size[0])) for a in range(0, self.size[0], rows)]
 
     def band(self, rows: tuple[int, int]) -> None:
         """March the rays that these rows of the picture read, and read them."""
         a, b = rows
-        first, last = max(a // 2 - 1, 0), min((b - 1) // 2 + 2, self.half[0])
-        shape = (last - first, self.half[1])
+        n = self.every
+        first, last = max(a // n - 1, 0), min((b - 1) // n + 2, self.fewer[0])
+        shape = (last - first, self.fewer[1])
         count = zeros(shape, wp.int32, self.device)
         node = empty((*shape, NODES), wp.float32, self.device)
         curve = empty((*shape, NODES), wp.vec4, self.device)
         rays = [count, node, curve]
-        wp.launch(march_kernel, dim=shape, device=self.device, inputs=[*self.march, first, *rays])
-        inputs = [a, first, self.half[0], *rays, *self.seen, *self.out]
+        wp.launch(march_kernel, dim=shape, device=self.device, inputs=[*self.march, n, first, *rays])
+        inputs = [a, n, first, self.fewer[0], *rays, *self.seen, *self.out]
         wp.launch(through_kernel, dim=(b - a, self.size[1]), device=self.device, inputs=inputs)
 
     def passes(self) -> AirPasses:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
+import cv2
 import numpy as np
 import warp as wp
 from numpy.typing import NDArray
@@ -19,16 +20,27 @@ from composer.environment.volumes import Bank, Feet, Plume, Volumes
 from composer.errors import InputError
 from composer.guides import kernel_cloud
 from composer.guides.device import Pool, empty, load_kernels, upload, zeros
-from composer.guides.kernel_cloud import BANK, PLUME, REACH, Cloud, Pools, bank_kernel, levels_kernel, light_kernel, plume_kernel
+from composer.guides.kernel_cloud import (
+    BANK,
+    BLOCK,
+    PLUME,
+    REACH,
+    Cloud,
+    Pools,
+    bank_kernel,
+    levels_kernel,
+    light_kernel,
+    plume_kernel,
+)
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 HeightAt = Callable[[F64, F64], NDArray[np.floating]]
 
 #: Cells of all a frame's grids together; where more would be wanted, all are made coarser alike.
-MOST_CELLS = 3_000_000
+MOST_CELLS = 1_600_000
 #: How many pixels of the picture a cell may be wide, where the grid's bounds let it.
-CELL_PX = 5.0
+CELL_PX = 5.5
 FEWEST, MOST_ACROSS = 24, 64
 BANK_LEVELS = 20
 BANK_CELLS = 70_000
@@ -49,6 +61,7 @@ class _Grid:
 
     cloud: Cloud
     base: F32
+    blocks: NDArray[np.uint8]
     fill: Callable[[Cloud, wp.array, int, int], None]
 
 
@@ -64,17 +77,17 @@ def clouds_of(
     if raised is not None and volumes.feet is not None:
         grids.append(_raised(raised, volumes.feet, volumes, view, frame, height_at, device))
     pools = Pools()
-    first = light = base = 0
+    first = light = base = block = 0
     for grid in grids:
         c = grid.cloud
-        c.first, c.first_light, c.first_base = first, light, base
+        c.first, c.first_light, c.first_base, c.first_block = first, light, base, block
         c.mx, c.my, c.mz = (max(2, (n + 1) // 2) for n in (c.nx, c.ny, c.nz))
         first, light, base = first + c.nx * c.ny * c.nz, light + c.mx * c.my * c.mz, base + grid.base.size
+        block += grid.blocks.size
     pools.density = empty((max(first, 1),), wp.float32, device)
     pools.light = zeros((max(light, 1),), wp.vec2, device)
-    pools.base = upload(np.concatenate([np.zeros(0, np.float32), *(g.base.ravel() for g in grids)] or [0.0]), wp.float32, device)
-    if not pools.base.shape[0]:
-        pools.base = wp.zeros(1, dtype=wp.float32, device=device)
+    pools.base = upload(_joined([g.base for g in grids], np.float32), wp.float32, device)
+    pools.blocks = upload(_joined([g.blocks for g in grids], np.uint8), wp.uint8, device)
     ahead = wp.vec3(*(float(v) for v in np.array(toward) / np.linalg.norm(toward)))
 
     def fill(job: tuple[_Grid, int, int]) -> None:
@@ -90,6 +103,20 @@ def clouds_of(
     pool.run(light_up, [(g, a, b) for g in grids for a, b in pool.split(g.cloud.my, 4)])
     each = [g.cloud for g in grids] or [Cloud()]
     return Clouds(wp.array(each, dtype=Cloud, device=device), len(grids), pools)
+
+
+def _joined(parts: list[NDArray], kind: type) -> NDArray:  # type: ignore[type-arg]
+    """One after the other; at least one element."""
+    return np.concatenate([np.zeros(0, kind), *(p.ravel() for p in parts)]) if any(p.size for p in parts) else np.zeros(1, kind)
+
+
+def _blocks(there: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """[nz, nx] by blocks: 1 where anything is in the block or in those around it."""
+    n = int(BLOCK)
+    nz, nx = there.shape
+    even = np.pad(there, ((0, -nz % n), (0, -nx % n)))
+    whole = even.reshape(even.shape[0] // n, n, -1, n).any(axis=(1, 3)).astype(np.uint8)
+    return cv2.dilate(whole, np.ones((3, 3), np.uint8))
 
 
 def _rel(place: F64, view: View) -> wp.vec3:
@@ -121,14 +148,14 @@ def _plume(p: Plume, volumes: Volumes, view: View, frame: int, device: str) -> _
     low = np.array([(p.wind_m_s[0] * ages - wide).min(), 0.0, (p.wind_m_s[1] * ages - wide).min()])
     high = np.array([(p.wind_m_s[0] * ages + wide).max(), p.height_m, (p.wind_m_s[1] * ages + wide).max()])
     c.low, c.high = _rel(p.foot_m + low, view), _rel(p.foot_m + high, view)
-    c.step = 1.6 * 2 * REACH * p.radius_at(0.35 * p.height_m) / across
+    c.step = 2.0 * 2 * REACH * p.radius_at(0.35 * p.height_m) / across
     seconds = volumes.seconds(frame)
 
     def fill(cloud: Cloud, out: wp.array, a: int, b: int) -> None:
         inputs = [cloud, a, seconds, p.age_s, p.extinction_per_m, float(p.seed % 4096) * 1.37, out]
         wp.launch(plume_kernel, dim=(b - a, cloud.nz, cloud.nx), device=device, inputs=inputs)
 
-    return _Grid(c, np.zeros(0, np.float32), fill)
+    return _Grid(c, np.zeros(0, np.float32), np.zeros(0, np.uint8), fill)
 
 
 def _on_ground(
@@ -147,7 +174,7 @@ def _on_ground(
     c.origin = _rel(origin, view)
     c.low = _rel(np.array([corner[0], y.min() - 0.5, corner[1]]), view)
     c.high = _rel(np.array([corner[0] + cell * (nx - 1), y.max() + top, corner[1] + cell * (nz - 1)]), view)
-    c.radius, c.spread, c.rise, c.step = 1.0, 0.0, 1.0, 1.3 * cell
+    c.radius, c.spread, c.rise, c.step = 1.0, 0.0, 1.0, 1.4 * cell
     return (y - origin[1]).astype(np.float32), there
 
 
@@ -189,7 +216,7 @@ def _bank(b: Bank, volumes: Volumes, view: View, frame: int, height_at: HeightAt
     corner, cell, cover = _cover(b, cell)
     c = Cloud()
     nz, nx = cover.shape
-    base, ground = _on_ground(c, corner, (nx, BANK_LEVELS, nz), cell, 4.2 * b.height_m, view, height_at)
+    base, ground = _on_ground(c, corner, (nx, BANK_LEVELS, nz), cell, 3.4 * b.height_m, view, height_at)
     c.wind, c.albedo, c.forward = wp.vec2(*b.wind_m_s), wp.vec3(*b.albedo), b.forward
     amount = upload((cover * ground * b.extinction_per_m).astype(np.float32), wp.float32, device)
     size = max(2.4 * b.height_m, 4 * cell)
@@ -200,7 +227,7 @@ def _bank(b: Bank, volumes: Volumes, view: View, frame: int, height_at: HeightAt
         inputs = [cloud, first, seconds, b.patches, b.height_m, size, anchor, amount, out]
         wp.launch(bank_kernel, dim=(last - first, cloud.nz, cloud.nx), device=device, inputs=inputs)
 
-    return _Grid(c, base, fill)
+    return _Grid(c, base, _blocks(cover > 0), fill)
 
 
 def _raised(
@@ -218,4 +245,4 @@ def _raised(
         inputs = [cloud, first, seconds, 0.8, size, anchor, levels, out]
         wp.launch(levels_kernel, dim=(last - first, cloud.nz, cloud.nx), device=device, inputs=inputs)
 
-    return _Grid(c, base, fill)
+    return _Grid(c, base, _blocks(dust.extinction[0] > 0), fill)

@@ -1,7 +1,7 @@
 # ruff: noqa: RUF046 (in a kernel, float(0.0) declares a variable, 0.0 a constant)
 """Warp kernels that look through the air: how much light comes through to any depth, and how much is added on the way.
 
-Rays are marched through all volumes at half the picture's size, whatever stands in them, and each keeps what it met as a
+Rays are marched through all volumes, one for some pixels, whatever stands in them, and each keeps what it met as a
 curve over depth. A pixel then reads the four rays around it at the very depths of its own soldiers, pieces and plate. So an
 edge in the picture is as sharp as it is drawn, and there is nothing to be cut or blurred along it.
 
@@ -14,7 +14,20 @@ from __future__ import annotations
 
 import warp as wp
 
-from composer.guides.kernel_cloud import PLUME, REACH, Cloud, Pools, age_at, density_at, depths_at, place_in, radius_at
+from composer.guides.kernel_cloud import (
+    BANK,
+    PLUME,
+    REACH,
+    Cloud,
+    Pools,
+    age_at,
+    base_at,
+    density_at,
+    depths_at,
+    is_empty,
+    place_in,
+    radius_at,
+)
 from composer.guides.kernel_view import OPTIONS, Eye, pixel_ray, to_world
 
 wp.set_module_options(OPTIONS)
@@ -60,14 +73,18 @@ def phase(g: float, c: float) -> float:
 
 
 @wp.func
-def source(s: Sunlight, albedo: wp.vec3, g: float, c: float, depths: wp.vec2) -> wp.vec3:
-    """Radiance that a grain throws towards the camera for all it takes away. c: cosine between the light's way and the camera's.
-    depths: optical, towards the sun and upwards."""
-    lit = float(0.0)
-    share = float(1.0)
-    for o in range(3):
-        lit += share * PI * phase(g * share, c) * wp.exp(-depths[0] * share)
-        share *= 0.5
+def phases(g: float, c: float) -> wp.vec3:
+    """Of light scattered once, and of the two that stand for more. c: cosine between the light's way and the camera's."""
+    return wp.vec3(PI * phase(g, c), 0.5 * PI * phase(0.5 * g, c), 0.25 * PI * phase(0.25 * g, c))
+
+
+@wp.func
+def source(s: Sunlight, albedo: wp.vec3, turned: wp.vec3, depths: wp.vec2) -> wp.vec3:
+    """Radiance that a grain throws towards the camera for all it takes away. turned: as `phases`. depths: optical, towards the
+    sun and upwards."""
+    thin = wp.exp(-0.25 * depths[0])
+    half = thin * thin
+    lit = turned[0] * half * half + turned[1] * half + turned[2] * thin
     dome = wp.exp(-0.5 * depths[1])
     glow = s.sun * lit + s.sky * (0.5 * dome) + s.bounce * 0.35
     return wp.cw_mul(albedo, glow)
@@ -135,6 +152,35 @@ def plume_span(c: Cloud, d: wp.vec3, box: wp.vec2) -> wp.vec2:
 
 
 @wp.func
+def bank_span(c: Cloud, pool: Pools, d: wp.vec3, box: wp.vec2, limit: float) -> wp.vec2:
+    """The part of a span that is no higher above the ground than the bank: looked for at even steps, and its ends between them by
+    the heights on both sides, so that they move smoothly from ray to ray."""
+    end = wp.min(box[1], limit)
+    first = float(1.0)
+    last = float(0.0)
+    found = int(0)
+    before = float(0.0)
+    steps = int(14)
+    for k in range(steps + 1):
+        f = float(k) / float(steps)
+        t = box[0] + (end - box[0]) * f
+        q = d * t - c.origin
+        over = q[1] - base_at(c, pool, q[0] / c.cell, q[2] / c.cell) - c.top
+        share = over / wp.max(over - before, 1.0e-6)
+        if over < 0.0:
+            if found == 0:
+                first = f
+                if k > 0:
+                    first = (float(k - 1) + before / wp.max(before - over, 1.0e-6)) / float(steps)
+                found = 1
+            last = f
+        elif k > 0 and before < 0.0:
+            last = (float(k) - share) / float(steps)
+        before = over
+    return wp.vec2(box[0] + (end - box[0]) * first, box[0] + (end - box[0]) * last)
+
+
+@wp.func
 def patch_at(mist: Mist, x: float, z: float) -> float:
     gx = (x - mist.corner[0]) / mist.cell
     gz = (z - mist.corner[1]) / mist.cell
@@ -166,14 +212,14 @@ def mist_depth(mist: Mist, d: wp.vec3, size: float, a: float, b: float) -> float
 @wp.kernel
 def march_kernel(
     eye: Eye, light: Sunlight, mist: Mist, clouds: wp.array(dtype=Cloud), many: int, pool: Pools, far_m: wp.array2d(dtype=float),
-    row0: int, count: wp.array2d(dtype=int), node: wp.array3d(dtype=float), curve: wp.array3d(dtype=wp.vec4),
+    every: int, row0: int, count: wp.array2d(dtype=int), node: wp.array3d(dtype=float), curve: wp.array3d(dtype=wp.vec4),
 ):  # fmt: skip
-    """dim (rows, W/2), from row0 of the half picture: along each ray, node planar depths and what came on the way to them (RGB,
-    and in w what is let through). far_m: how deep anybody looks, of the whole half picture."""
+    """dim (rows, columns of rays), from row0, one ray each `every` pixels: along it, node planar depths and what came on the way
+    to them (RGB, and in w what is let through). far_m: how deep anybody looks, by ray."""
     y, x = wp.tid()
     count[y, x] = 0
     limit = wp.min(far_m[y + row0, x], FAR_M)
-    ray = pixel_ray(eye, 2.0 * float(x) + 1.0, 2.0 * float(y + row0) + 1.0)
+    ray = pixel_ray(eye, (float(x) + 0.5) * float(every), (float(y + row0) + 0.5) * float(every))
     if ray[0] != ray[0] or ray[1] != ray[1]:
         return
     d = to_world(eye, ray)
@@ -182,19 +228,31 @@ def march_kernel(
     near = vec_most()
     far = vec_most()
     step = vec_most()
+    once = vec_most()
+    twice = vec_most()
+    often = vec_most()
+    bare = vec_most()
+    misty = phases(mist.forward, cosine)
     need = float(2.0)
     start = limit
     for v in range(many):
         c = clouds[v]
         span = box_span(c, d)
-        if span[0] < span[1] and c.kind == PLUME:
-            span = plume_span(c, d, span)
+        if span[0] < wp.min(span[1], limit):
+            if c.kind == PLUME:
+                span = plume_span(c, d, span)
+            else:
+                span = bank_span(c, pool, d, span, limit)
         near[v] = 1.0
         far[v] = 0.0
         if span[0] < wp.min(span[1], limit):
             near[v] = span[0]
             far[v] = wp.min(span[1], limit)
-            step[v] = wp.max(c.step / size, (span[1] - span[0]) / 36.0)
+            step[v] = wp.max(c.step / size, (span[1] - span[0]) / 30.0)
+            turned = phases(c.forward, cosine)
+            once[v] = turned[0]
+            twice[v] = turned[1]
+            often[v] = turned[2]
             need += (far[v] - near[v]) / step[v] + 2.0
             start = wp.min(start, near[v])
     grow = float(0.22)
@@ -210,20 +268,31 @@ def march_kernel(
     node[y, x, 0] = t
     curve[y, x, 0] = wp.vec4(0.0, 0.0, 0.0, 1.0)
     n = int(1)
+    clear = int(0)
     while t < limit and n < NODES and through > 0.002:
         ahead = limit
         width = float(1.0e9)
         inside = int(0)
+        filled = int(0)
         for v in range(many):
             if near[v] < far[v]:
                 if near[v] <= t and t < far[v]:
                     inside = 1
-                    width = wp.min(width, step[v])
+                    wide = step[v]
+                    bare[v] = 0.0
+                    if clouds[v].kind == BANK:
+                        if is_empty(clouds[v], pool, d * t) != 0:
+                            bare[v] = 1.0
+                            wide = 3.0 * wide
+                    if bare[v] == 0.0:
+                        filled = 1
+                    width = wp.min(width, wide)
                     ahead = wp.min(ahead, far[v])
                 elif near[v] > t:
                     ahead = wp.min(ahead, near[v])
         if mist.rate > 0.0:
             inside = 1
+            filled = 1
             width = wp.min(width, wp.max(grow * t, 0.8))
         if n == NODES - 1:
             width = 1.0e9
@@ -233,26 +302,27 @@ def march_kernel(
             end = ahead
         if end <= t * 1.0000005:
             end = t * 1.000001 + 1.0e-5
-        if inside != 0:
+        depth = float(0.0)
+        if filled != 0:
             p = d * (0.5 * (t + end))
             long = (end - t) * size
-            depth = float(0.0)
             given = wp.vec3(0.0, 0.0, 0.0)
             for v in range(many):
-                if near[v] <= t and t < far[v]:
+                if near[v] <= t and t < far[v] and bare[v] == 0.0:
                     c = clouds[v]
                     g = place_in(c, pool, p)
                     if g[0] >= 0.0:
                         own = density_at(c, pool, g) * long
                         if own > 0.0:
                             depth += own
-                            given += source(light, c.albedo, c.forward, cosine, depths_at(c, pool, g)) * own
+                            turned = wp.vec3(once[v], twice[v], often[v])
+                            given += source(light, c.albedo, turned, depths_at(c, pool, g)) * own
             if mist.rate > 0.0:
                 own = mist_depth(mist, d, size, t, end) * patch_at(mist, p[0], p[2])
                 thick = mist.rate * wp.exp(-wp.clamp((p[1] - mist.base) / mist.fall, -3.0, 60.0)) * mist.fall
                 depths = wp.vec2(thick / wp.max(light.toward[1], 0.1), thick)
                 depth += own
-                given += source(light, mist.albedo, mist.forward, cosine, depths) * own
+                given += source(light, mist.albedo, misty, depths) * own
             if depth > 0.0:
                 left = wp.exp(-depth)
                 taken = 1.0 - left
@@ -260,10 +330,17 @@ def march_kernel(
                     taken = depth
                 glow += given * (through * taken / depth)
                 through *= left
+        if depth == 0.0 and clear != 0:
+            n -= 1  # nothing here nor before: one step
+        clear = int(0)
+        if depth == 0.0:
+            clear = 1
         t = end
         node[y, x, n] = t
         curve[y, x, n] = wp.vec4(glow[0], glow[1], glow[2], through)
         n += 1
+    if n == 2 and clear != 0:
+        n = 0
     count[y, x] = n
 
 
@@ -311,10 +388,10 @@ class Rays:
 
 
 @wp.func
-def rays_of(x: int, y: int, row0: int, count: wp.array2d(dtype=int), rows: int) -> Rays:
+def rays_of(x: int, y: int, every: int, row0: int, count: wp.array2d(dtype=int), rows: int) -> Rays:
     r = Rays()
-    gx = 0.5 * float(x) - 0.25
-    gy = 0.5 * float(y) - 0.25
+    gx = (float(x) + 0.5) / float(every) - 0.5
+    gy = (float(y) + 0.5) / float(every) - 0.5
     i = int(wp.floor(gx))
     j = int(wp.floor(gy))
     r.u = gx - float(i)
@@ -395,7 +472,7 @@ def through_air(
 
 @wp.kernel
 def through_kernel(
-    row0: int, ray0: int, rows: int, count: wp.array2d(dtype=int), node: wp.array3d(dtype=float),
+    row0: int, every: int, ray0: int, rows: int, count: wp.array2d(dtype=int), node: wp.array3d(dtype=float),
     curve: wp.array3d(dtype=wp.vec4), crowd: Seen, place: Seen, placed: int, crowd_rgb: wp.array2d(dtype=wp.vec3),
     place_rgb: wp.array2d(dtype=wp.vec3), cover: wp.array2d(dtype=float), behind_m: wp.array2d(dtype=float),
     matte: wp.array3d(dtype=float), matte_m: wp.array(dtype=float),
@@ -407,7 +484,7 @@ def through_kernel(
     before: the same as far as the nearest matte in the pixel; 0 0 0 1 where there is none."""
     y, x = wp.tid()
     y += row0
-    r = rays_of(x, y, ray0, count, rows)
+    r = rays_of(x, y, every, ray0, count, rows)
     before[y, x] = wp.vec4(0.0, 0.0, 0.0, 1.0)
     back[y, x] = wp.vec4(0.0, 0.0, 0.0, 1.0)
     front[y, x] = wp.vec3(0.0, 0.0, 0.0)

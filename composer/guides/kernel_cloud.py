@@ -37,6 +37,7 @@ class Cloud:
     first: int
     first_light: int
     first_base: int
+    first_block: int
     cell: float
     top: float
     radius: float
@@ -52,11 +53,17 @@ class Cloud:
 
 @wp.struct
 class Pools:
-    """Of all clouds, one after the other: extinction a metre; optical depth towards the sun and upwards; ground heights."""
+    """Of all clouds, one after the other: extinction a metre; optical depth towards the sun and upwards; ground heights; and
+    which blocks of a bank's ground have anything over or beside them."""
 
     density: wp.array(dtype=float)
     light: wp.array(dtype=wp.vec2)
     base: wp.array(dtype=float)
+    blocks: wp.array(dtype=wp.uint8)
+
+
+#: Cells to a side of the blocks of a bank that are known to be empty.
+BLOCK = wp.constant(8)
 
 
 @wp.func
@@ -162,6 +169,17 @@ def depths_at(c: Cloud, pool: Pools, g: wp.vec3) -> wp.vec2:
     low = (d[a] * (1.0 - u) + d[a + 1] * u) * (1.0 - w) + (d[a + c.mx] * (1.0 - u) + d[a + c.mx + 1] * u) * w
     top = (d[b] * (1.0 - u) + d[b + 1] * u) * (1.0 - w) + (d[b + c.mx] * (1.0 - u) + d[b + c.mx + 1] * u) * w
     return low * (1.0 - v) + top * v
+
+
+@wp.func
+def is_empty(c: Cloud, pool: Pools, p: wp.vec3) -> int:
+    """Whether nothing of a bank is over this place or anywhere near."""
+    i = wp.clamp(int((p[0] - c.origin[0]) / c.cell), 0, c.nx - 1) / BLOCK
+    k = wp.clamp(int((p[2] - c.origin[2]) / c.cell), 0, c.nz - 1) / BLOCK
+    across = (c.nx + BLOCK - 1) / BLOCK
+    if pool.blocks[c.first_block + k * across + i] == wp.uint8(0):
+        return 1
+    return 0
 
 
 @wp.func
