@@ -58,7 +58,9 @@ def step_frames(frame: int, feet: Feet, frame_rate: float) -> tuple[int, ...]:
     return tuple(last - k * every for k in range(many + 1))
 
 
-def puffs_of(place_m: F64, frames: tuple[int, ...], frame: int, feet: Feet, frame_rate: float, weight: F64) -> list[Puffs]:
+def puffs_of(
+    place_m: F64, frames: tuple[int, ...], frame: int, feet: Feet, frame_rate: float, weight: F64
+) -> list[Puffs]:
     """place_m: float64 [F, N, 2] at `frames` of `step_frames`. weight: float64 [N], 1 for a man."""
     out = []
     for k in range(len(frames) - 1):

@@ -28,6 +28,7 @@ from composer.guides.kernel_cloud import (
     Cloud,
     Pools,
     bank_kernel,
+    level_kernel,
     levels_kernel,
     light_kernel,
     plume_kernel,
@@ -107,7 +108,11 @@ def clouds_of(
 
 def _joined(parts: list[NDArray], kind: type) -> NDArray:  # type: ignore[type-arg]
     """One after the other; at least one element."""
-    return np.concatenate([np.zeros(0, kind), *(p.ravel() for p in parts)]) if any(p.size for p in parts) else np.zeros(1, kind)
+    return (
+        np.concatenate([np.zeros(0, kind), *(p.ravel() for p in parts)])
+        if any(p.size for p in parts)
+        else np.zeros(1, kind)
+    )
 
 
 def _blocks(there: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -149,10 +154,13 @@ def _plume(p: Plume, volumes: Volumes, view: View, frame: int, device: str) -> _
     high = np.array([(p.wind_m_s[0] * ages + wide).max(), p.height_m, (p.wind_m_s[1] * ages + wide).max()])
     c.low, c.high = _rel(p.foot_m + low, view), _rel(p.foot_m + high, view)
     c.step = 2.0 * 2 * REACH * p.radius_at(0.35 * p.height_m) / across
-    seconds = volumes.seconds(frame)
+    seed = float(p.seed % 4096) * 1.37
+    level = wp.zeros((up, 11), dtype=wp.float32, device=device)
+    inputs = [c, volumes.seconds(frame), p.age_s, p.extinction_per_m, seed, level]
+    wp.launch(level_kernel, dim=up, device=device, inputs=inputs)
 
     def fill(cloud: Cloud, out: wp.array, a: int, b: int) -> None:
-        inputs = [cloud, a, seconds, p.age_s, p.extinction_per_m, float(p.seed % 4096) * 1.37, out]
+        inputs = [cloud, a, seed, level, out]
         wp.launch(plume_kernel, dim=(b - a, cloud.nz, cloud.nx), device=device, inputs=inputs)
 
     return _Grid(c, np.zeros(0, np.float32), np.zeros(0, np.uint8), fill)
@@ -208,10 +216,13 @@ def _cover(bank: Bank, cell: float) -> tuple[F64, float, F32]:
 
 
 def _bank(b: Bank, volumes: Volumes, view: View, frame: int, height_at: HeightAt, device: str) -> _Grid:
-    nearest = b.outline_m[np.hypot(*(b.outline_m - volumes.eye_m[[0, 2]]).T).argmin()]
-    there = np.array([nearest[0], volumes.eye_m[1] - 5.0, nearest[1]])
+    eye = volumes.eye_m[None, [0, 2]]
+    away = 0.0 if inside(b.outline_m, eye)[0] else float(edge_distance_m(b.outline_m, eye)[0])
+    there = volumes.eye_m + np.array([max(away, 4.0), 0.0, 0.0])
     extent = np.ptp(b.outline_m, axis=0) + 2 * b.soft_m
-    cell = max(1.6 * CELL_PX * _pixel_m(there, volumes, view), 0.12 * b.height_m, float(np.sqrt(np.prod(extent) / BANK_CELLS)))
+    cell = max(
+        1.6 * CELL_PX * _pixel_m(there, volumes, view), 0.12 * b.height_m, float(np.sqrt(np.prod(extent) / BANK_CELLS))
+    )
     cell = float(2.0 ** (np.ceil(4 * np.log2(max(cell, 0.15))) / 4))
     corner, cell, cover = _cover(b, cell)
     c = Cloud()

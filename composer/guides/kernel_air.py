@@ -417,6 +417,8 @@ def air_at(
     less = 1.0 / 1024.0
     t = wp.clamp((1.0 - a[3] - less) / (2.0 * less), 0.0, 1.0)
     keep = t * t * (3.0 - 2.0 * t)
+    if (1.0 - a[3]) * keep < 1.0e-5:
+        keep = 0.0
     return wp.vec4(a[0] * keep, a[1] * keep, a[2] * keep, 1.0 - (1.0 - a[3]) * keep)
 
 

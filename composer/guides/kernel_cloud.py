@@ -188,54 +188,70 @@ def ramp(t: float) -> float:
     return s * s * (3.0 - 2.0 * s)
 
 
-@wp.func
-def billows(p: wp.vec3, size: float, finest: float) -> float:
-    """Octaves of noise around `size`, which may change from place to place: each octave's own size is a fixed power of two, and
-    they are faded in and out, so that the pattern never stretches."""
-    level = wp.log2(size)
-    first = int(wp.floor(level)) + 1
-    total = float(0.0)
-    for o in range(5):
-        e = float(first - o)
-        away = e - level  # 1..-4
-        share = wp.exp(-0.62 * wp.abs(away)) * wp.min(1.0 - away, 1.0)
-        own = wp.pow(2.0, e)
-        share *= wp.clamp(own / finest - 1.0, 0.0, 1.0) * wp.clamp(away + 4.0, 0.0, 1.0)
-        if share > 0.0:
-            total += share * noise(p / own + wp.vec3(13.7 * e, 5.1 * e, 31.3 * e))[3]
-    return total * 0.62
-
-
 @wp.kernel
-def plume_kernel(
-    c: Cloud, j0: int, seconds: float, age: float, extinction: float, seed: float, out: wp.array(dtype=float)
+def level_kernel(
+    c: Cloud, seconds: float, age: float, extinction: float, seed: float, level: wp.array2d(dtype=float)
 ):  # fmt: skip
-    """dim (levels, nz, nx), from level j0: a column's extinction a metre. seconds: since the shot's first frame, at which it was
-    `age` old."""
-    j, k, i = wp.tid()
-    j += j0
+    """dim (ny): what is the same all over a level of a column: its extinction (0), radius (1), sway (2, 3), the place of its puff
+    in the noise (4), the size of the largest octave (5) and the octaves' shares (6..10). seconds: since the shot's first frame, at
+    which the column was `age` old.
+
+    The noise has about the column's width, which grows; each octave's own size is a fixed power of two, and octaves are faded in and
+    out, so that the pattern is carried and never stretches."""
+    j = wp.tid()
     t = float(j) / float(c.ny - 1)
     up = c.top * t * t
     since = age_at(c, up)
     radius = radius_at(c, up, since)
+    let_go = seconds - since
+    often = c.rise / (7.0 * c.radius + 0.06 * c.top)
+    sway = 0.75 * ramp(up / (0.25 * c.top))
+    old = age + seconds
+    whole = (
+        ramp((old - since) / (0.15 * old + 0.5)) * (1.0 - ramp((up / c.top - 0.5) / 0.5)) * ramp(up / (0.5 * c.radius))
+    )
+    level[j, 0] = extinction * wp.pow(c.radius / radius, 1.3) * whole
+    level[j, 1] = radius
+    level[j, 2] = sway * noise(wp.vec3(let_go * often, seed, 3.7))[3]
+    level[j, 3] = sway * noise(wp.vec3(let_go * often, seed + 40.5, 11.3))[3]
+    level[j, 4] = c.rise * -let_go
+    size = wp.log2(0.95 * radius)
+    finest = 2.6 * REACH * radius / float(c.nx - 1)
+    first = float(int(wp.floor(size)) + 1)
+    level[j, 5] = first
+    for o in range(5):
+        away = first - float(o) - size  # 1..-4
+        own = wp.pow(2.0, first - float(o))
+        share = wp.exp(-0.62 * wp.abs(away)) * wp.min(1.0 - away, 1.0)
+        level[j, 6 + o] = 0.62 * share * wp.clamp(own / finest - 1.0, 0.0, 1.0) * wp.clamp(away + 4.0, 0.0, 1.0)
+
+
+@wp.kernel
+def plume_kernel(c: Cloud, j0: int, seed: float, level: wp.array2d(dtype=float), out: wp.array(dtype=float)):
+    """dim (levels, nz, nx), from level j0: a column's extinction a metre."""
+    j, k, i = wp.tid()
+    j += j0
     x = (float(i) / float(c.nx - 1) - 0.5) * 2.0 * REACH
     z = (float(k) / float(c.nz - 1) - 0.5) * 2.0 * REACH
     value = float(0.0)
-    if x * x + z * z < REACH * REACH:
-        let_go = seconds - since
-        often = c.rise / (7.0 * c.radius + 0.06 * c.top)
-        sway = 0.75 * ramp(up / (0.25 * c.top))
-        dx = sway * noise(wp.vec3(let_go * often, seed, 3.7))[3]
-        dz = sway * noise(wp.vec3(let_go * often, seed + 40.5, 11.3))[3]
-        away = (x - dx) * (x - dx) + (z - dz) * (z - dz)
-        finest = 2.6 * REACH * radius / float(c.nx - 1)
-        at = wp.vec3(x * radius + seed, c.rise * -let_go, z * radius)
-        e = wp.clamp(1.0 - away + 1.5 * billows(at, 0.95 * radius, finest), 0.0, 1.0)
-        body = e * e * (3.0 - 2.0 * e)
-        old = age + seconds
-        whole = ramp((old - since) / (0.15 * old + 0.5)) * (1.0 - ramp((up / c.top - 0.5) / 0.5)) * ramp(up / (0.5 * c.radius))
-        edge = ramp((REACH - wp.sqrt(x * x + z * z)) / 0.15)
-        value = extinction * wp.pow(c.radius / radius, 1.3) * body * whole * edge
+    gain = level[j, 0]
+    if x * x + z * z < REACH * REACH and gain > 0.0:
+        dx = x - level[j, 2]
+        dz = z - level[j, 3]
+        body = 1.0 - dx * dx - dz * dz
+        if body > -1.3:
+            radius = level[j, 1]
+            at = wp.vec3(x * radius + seed, level[j, 4], z * radius)
+            e = level[j, 5]
+            per = wp.pow(2.0, -e)
+            for o in range(5):
+                share = level[j, 6 + o]
+                if share > 0.0:
+                    body += 1.5 * share * noise(at * per + wp.vec3(13.7 * e, 5.1 * e, 31.3 * e))[3]
+                per *= 2.0
+                e -= 1.0
+            body = wp.clamp(body, 0.0, 1.0)
+            value = gain * body * body * (3.0 - 2.0 * body) * ramp((REACH - wp.sqrt(x * x + z * z)) / 0.15)
     out[(j * c.nz + k) * c.nx + i] = value
 
 

@@ -17,7 +17,7 @@ F16 = NDArray[np.float16]
 F32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 #: Layers that Muster generates; the shadow only darkens the plate.
-GENERATED = ("environment", "crowd")
+GENERATED = ("environment", "crowd", "air")
 #: Weights of red, green and blue in luminance: ACEScg's, near enough for levels in any scene-linear space.
 LUMINANCE = np.array([0.2722, 0.6741, 0.0537], np.float32)
 #: Coverage from which on a pixel shows nothing of the plate.

@@ -48,9 +48,7 @@ class AirLook:
         air = air_passes(
             self.setting, guides, guides.beauty, around, plate_depth(ground_m, holdouts), holdouts, device=self.device
         )
-        scene = Scenery(
-            place.plate, clean, place.sky_new, place.sky_alpha, guides.coverage, place.alpha, shadow, matte
-        )
+        scene = Scenery(place.plate, clean, place.sky_new, place.sky_alpha, guides.coverage, place.alpha, shadow, matte)
         return composite_through_air(air, scene, delivery_from_working)
 
 
