@@ -23,8 +23,8 @@ from composer.guides.device import Pool, load_kernels, upload
 
 @dataclass(frozen=True)
 class Scenery:
-    """What the air lies over. plate: float32 [H, W, 3], in the delivery space, with the new sky; clean: the same without actors, or
-    None. sky, sky_alpha: what the new sky brought, and how much of the plate it took. matte: share of mattes before crowd and
+    """What the air lies over. plate: float32 [H, W, 3], in the delivery space, with the new sky; clean: the same without actors,
+    or None. sky, sky_alpha: what the new sky brought, and how much of the plate it took. matte: share of mattes before crowd and
     shadow. crowd_alpha, place_alpha, shadow: float32 [H, W]."""
 
     plate: F32

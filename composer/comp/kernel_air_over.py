@@ -38,11 +38,11 @@ def air_over_kernel(
     sky: wp.array2d(dtype=wp.vec3), sky_alpha: wp.array2d(dtype=float), matte: wp.array2d(dtype=float),
     front: wp.array2d(dtype=wp.vec3), back: wp.array2d(dtype=wp.vec4), before: wp.array2d(dtype=wp.vec4), out: Aired,
 ):  # fmt: skip
-    """dim (rows, W). crowd, place, front, back, before: as in `AirPasses`, ACEScg. plate, sky: in the delivery space, with the sky
-    in it already.
+    """dim (rows, W). crowd, place, front, back, before: as in `AirPasses`, ACEScg. plate, sky: in the delivery space, with the
+    sky in it already.
 
-    With T and L what the air lets through and adds as far as the plate, T1 and L1 as far as the matte (share m): the actor is seen
-    as T1 F + L1, so the plate is taken there; what lies behind him lets T / T1 of that through.
+    With T and L what the air lets through and adds as far as the plate, T1 and L1 as far as the matte (share m): the actor is
+    seen as T1 F + L1, so the plate is taken there; what lies behind him lets T / T1 of that through.
     """
     y, x = wp.tid()
     y += row0

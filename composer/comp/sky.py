@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from composer.comp.edges import background_behind
 from composer.comp.layer import F32
+from composer.guides.beside import beside
 from composer.guides.passes import Holdout
 
 #: Half the width of the edge that is looked at, pixels for a picture 1080 high.
@@ -46,6 +47,9 @@ def sky_edge(
     pictures = [h for h in holdouts if isinstance(h.depth_m, np.ndarray)]
     for one in pictures:
         hard &= ~(np.isfinite(one.depth_m) & (one.alpha > 0.5))
+    drawn = [one.alpha > 0 for one in holdouts if not isinstance(one.depth_m, np.ndarray)]
+    if pictures and drawn:  # under a matte depth pictures say nothing: what is behind an actor is what is beside him
+        hard = beside(hard, np.logical_or.reduce(drawn))
     if not pictures:
         hard = _keyed(plate, hard, key)
     alpha = _soft(plate, hard, key)

@@ -14,10 +14,12 @@ from composer.camera.camera import View
 from composer.environment.feet import Raised
 from composer.environment.noise import noise2
 from composer.environment.volumes import Fog, Volumes
-from composer.guides import kernel_air
+from composer.guides import kernel_air, kernel_through
+from composer.guides.beside import beside
 from composer.guides.clouds import Clouds, HeightAt, clouds_of
 from composer.guides.device import Pool, empty, eye_of, load_kernels, upload, zeros
-from composer.guides.kernel_air import NODES, Mist, Seen, Sunlight, march_kernel, through_kernel
+from composer.guides.kernel_air import NODES, Mist, Sunlight, march_kernel
+from composer.guides.kernel_through import Seen, through_kernel
 from composer.guides.kernel_view import Eye
 from composer.guides.lens_table import lens_tables
 from composer.guides.passes import GuidePasses, Holdout, Light, Samples
@@ -57,12 +59,16 @@ class AirPasses:
 
 
 def plate_depth(ground_m: F32, holdouts: Sequence[Holdout]) -> F32:
-    """float32 [H, W], planar: how far away what the plate shows is, as far as it is known; drawn mattes left aside."""
+    """float32 [H, W], planar: how far away what the plate shows is, as far as it is known, drawn mattes left aside. Under a
+    matte depth pictures say nothing: there it is as deep as beside it."""
     depth = np.asarray(ground_m, np.float32)
-    for one in holdouts:
-        if np.ndim(one.depth_m):
-            known = (one.alpha > 0.5) & np.isfinite(one.depth_m)
-            depth = np.where(known, np.minimum(depth, one.depth_m), depth)
+    pictures = [one for one in holdouts if np.ndim(one.depth_m)]
+    for one in pictures:
+        known = (one.alpha > 0.5) & np.isfinite(one.depth_m)
+        depth = np.where(known, np.minimum(depth, one.depth_m), depth)
+    drawn = [one.alpha > 0 for one in holdouts if not np.ndim(one.depth_m)]
+    if pictures and drawn:
+        depth = beside(depth, np.logical_or.reduce(drawn))
     return np.ascontiguousarray(depth, np.float32)
 
 
@@ -72,7 +78,7 @@ def air_passes(
 ) -> AirPasses:  # fmt: skip
     """guides: whose samples say how far away everything is. crowd_rgb, place_rgb: float32 [H, W, 3], ACEScg, premultiplied, as
     they are in the picture without air. behind_m: as `plate_depth`. mattes: holdouts with one depth each."""
-    load_kernels(device, kernel_air)
+    load_kernels(device, kernel_air, kernel_through)
     pool = Pool(device, threads)
     try:
         toward = np.array(setting.light.sun_direction, np.float64)

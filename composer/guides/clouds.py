@@ -169,7 +169,7 @@ def _plume(p: Plume, volumes: Volumes, view: View, frame: int, device: str) -> _
 def _on_ground(
     c: Cloud, corner: F64, size: tuple[int, int, int], cell: float, top: float, view: View, height_at: HeightAt
 ) -> tuple[F32, NDArray[np.bool_]]:  # fmt: skip
-    """Lays a grid over the ground from a corner (x, z); its ground heights over the origin [nz, nx], and where there is ground."""
+    """Lays a grid over the ground from a corner (x, z); its ground heights over the origin [nz, nx], and where there is any."""
     nx, ny, nz = size
     x, z = np.meshgrid(corner[0] + cell * np.arange(nx), corner[1] + cell * np.arange(nz))
     y = np.asarray(height_at(x.ravel(), z.ravel()), np.float64).reshape(nz, nx)
@@ -197,7 +197,7 @@ def _cover(bank: Bank, cell: float) -> tuple[F64, float, F32]:
             return _covers[id(bank)][1]
     low = np.floor((bank.outline_m.min(0) - bank.soft_m) / cell) * cell
     high = np.ceil((bank.outline_m.max(0) + bank.soft_m) / cell) * cell
-    nx, nz = (int(round(v)) + 1 for v in (high - low) / cell)
+    nx, nz = (round(float(v)) + 1 for v in (high - low) / cell)
     x, z = np.meshgrid(low[0] + cell * np.arange(nx), low[1] + cell * np.arange(nz))
     points = np.stack([x.ravel(), z.ravel()], axis=1)
     away = edge_distance_m(bank.outline_m, points) * np.where(inside(bank.outline_m, points), 1.0, -1.0)

@@ -193,11 +193,11 @@ def level_kernel(
     c: Cloud, seconds: float, age: float, extinction: float, seed: float, level: wp.array2d(dtype=float)
 ):  # fmt: skip
     """dim (ny): what is the same all over a level of a column: its extinction (0), radius (1), sway (2, 3), the place of its puff
-    in the noise (4), the size of the largest octave (5) and the octaves' shares (6..10). seconds: since the shot's first frame, at
-    which the column was `age` old.
+    in the noise (4), the size of the largest octave (5) and the octaves' shares (6..10). seconds: since the shot's first frame,
+    at which the column was `age` old.
 
-    The noise has about the column's width, which grows; each octave's own size is a fixed power of two, and octaves are faded in and
-    out, so that the pattern is carried and never stretches."""
+    The noise has about the column's width, which grows; each octave's own size is a fixed power of two, and octaves are faded in
+    and out, so that the pattern is carried and never stretches."""
     j = wp.tid()
     t = float(j) / float(c.ny - 1)
     up = c.top * t * t
@@ -316,7 +316,7 @@ def light_kernel(c: Cloud, pool: Pools, j0: int, toward: wp.vec3):
     sun = float(0.0)
     gone = float(0.0)
     long = first
-    for s in range(8):
+    for _s in range(8):
         q = place_in(c, pool, p + toward * (gone + 0.5 * long))
         if q[0] >= 0.0:
             sun += density_at(c, pool, q) * long
@@ -327,7 +327,7 @@ def light_kernel(c: Cloud, pool: Pools, j0: int, toward: wp.vec3):
     long = 1.6 * first
     if c.kind == BANK:
         long = 0.12 * c.top
-    for s in range(4):
+    for _s in range(4):
         q = place_in(c, pool, p + wp.vec3(0.0, gone + 0.5 * long, 0.0))
         if q[0] >= 0.0:
             sky += density_at(c, pool, q) * long

@@ -57,8 +57,8 @@ class DustPolygonPx(Part):
 
 class DustSpec(Part):
     """A bank of dust over a piece of ground, given as the crowd's regions are. `height_m`: to where an eighth of it is left.
-    `visibility_m`: a fiftieth of the contrast is left after so far, near the ground. `soft_m`: how far it thins out inside its edge.
-    `patches`: 0 even, 1 in billows."""
+    `visibility_m`: a fiftieth of the contrast is left after so far, near the ground. `soft_m`: how far it thins out inside its
+    edge. `patches`: 0 even, 1 in billows."""
 
     name: Name
     polygon_m: Annotated[tuple[_Place, ...], Field(min_length=3, max_length=1000)] | None = None

@@ -84,6 +84,6 @@ def test_the_lattice_is_the_worlds() -> None:
 
 def test_somebody_who_is_put_elsewhere_raises_nothing_on_his_way() -> None:
     frames = step_frames(60, FEET, RATE)
-    place = np.zeros((len(frames), 1, 2)) + [0.0, -20.0]
+    place = np.tile(np.array([0.0, -20.0]), (len(frames), 1, 1))
     place[:3] += 50.0
     assert puffs_of(place, frames, 60, FEET, RATE, np.ones(1)) == []

@@ -12,7 +12,6 @@ import pytest
 
 from composer.errors import InputErrors
 from composer.io.files import sha256_file
-from composer.io.image import read_channels
 from composer.render.job import JobResult, prepare_job, run_job
 from composer.render.quality import load_quality
 from composer.render.verify import verify_delivery
