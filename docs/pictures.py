@@ -5,6 +5,7 @@ python docs/pictures.py charge      # the charge: charge.mp4 and a frame of it, 
 python docs/pictures.py options     # 100, 1,000 and 10,000 soldiers of one shot, one under the other
 python docs/pictures.py match       # the demo's crowd before and after it is matched to the plate, and through a lens
 python docs/pictures.py fortress    # the valley with a fortress: fortress.jpg
+python docs/pictures.py smoke       # the same with smoke and dust: smoke.jpg
 python docs/pictures.py review      # the review page over those options (needs playwright and Chromium)
 python docs/pictures.py charge --out out    # the same as charge; frames that lie in out/ already are not rendered again
 """
@@ -38,6 +39,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "docs" / "pictures"
 CHARGE = ROOT / "scenes" / "valley" / "charge.yaml"
 FORTRESS = ROOT / "scenes" / "valley" / "fortress.yaml"
+SMOKE = ROOT / "scenes" / "valley" / "smoke.yaml"
 OPTIONS = ROOT / "scenes" / "valley" / "options.yaml"
 FRAME = 1012
 #: Of the movie: its width, how coarsely it is coded (H.264 CRF), and the frame that is shown as a picture.
@@ -98,6 +100,13 @@ def fortress(out: str) -> None:
     done = run("render", str(FORTRESS), "--frames", str(FRAME), "--out", out, "--quality", "final")
     exr = next(Path(str(done["delivery"])).glob(f"exr/*{FRAME}.exr"))
     Image.fromarray(shown(exr, 1920)).save(HERE / "fortress.jpg", quality=88)
+
+
+def smoke(out: str) -> None:
+    """The valley with its air."""
+    done = run("render", str(SMOKE), "--frames", str(FRAME), "--out", out, "--quality", "final")
+    exr = next(Path(str(done["delivery"])).glob(f"exr/*{FRAME}.exr"))
+    Image.fromarray(shown(exr, 1920)).save(HERE / "smoke.jpg", quality=88)
 
 
 def options(out: str) -> None:
@@ -163,7 +172,7 @@ def review(out: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    kinds = ("demo", "charge", "fortress", "options", "match", "review")
+    kinds = ("demo", "charge", "fortress", "smoke", "options", "match", "review")
     parser.add_argument("what", nargs="?", default="demo", choices=kinds)
     parser.add_argument("--out", help="where frames are rendered to (default: a folder that is deleted again)")
     parser.add_argument("--frames", metavar="1001-1048", help="of the charge: only these")
@@ -179,6 +188,8 @@ def main() -> None:
             match(out)
         elif args.what == "fortress":
             fortress(out)
+        elif args.what == "smoke":
+            smoke(out)
         elif args.what == "review":
             review(out)
         else:

@@ -75,3 +75,16 @@ def test_no_sky_no_touch(truth) -> None:  # type: ignore[no-untyped-def]
     edge = sky_edge(plate, np.full((H, W), 10.0, np.float32), [])
     base, new = with_sky(plate, edge, np.ones((H, W, 3), np.float32))
     assert np.array_equal(base, plate) and not new.any() and not edge.alpha.any()
+
+
+def test_at_an_actors_edge_before_the_land_there_is_no_sky(truth) -> None:  # type: ignore[no-untyped-def]
+    """Depth pictures say nothing under a matte: what is behind the actor is what is beside him."""
+    alpha, _, _, plate = truth
+    matte = np.zeros((H, W), np.float32)
+    matte[150:200, 100:140] = 1
+    matte = cv2.GaussianBlur(matte, (0, 0), 2.0)
+    known = _holdout(alpha)
+    cut = Holdout(np.where(matte > 0, np.float32(0), known.alpha), known.depth_m)
+    edge = sky_edge(plate, np.full((H, W), np.inf, np.float32), [cut, Holdout(matte, 8.0)])
+    assert not edge.alpha[140:].any()
+    assert np.array_equal(edge.alpha[:130], sky_edge(plate, np.full((H, W), np.inf, np.float32), [known]).alpha[:130])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.interpolate import RegularGridInterpolator
+from support.empty import nobody
 
 from composer.camera.camera import View
 from composer.environment.feet import Raised
@@ -16,7 +17,7 @@ from composer.guides.air import AirPasses, AirSetting, air_passes, plate_depth
 from composer.guides.clouds import Clouds, clouds_of
 from composer.guides.device import Pool
 from composer.guides.kernel_cloud import REACH
-from composer.guides.passes import GuidePasses, Holdout, Samples
+from composer.guides.passes import Holdout, Samples
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 WHITE = (0.9, 0.9, 0.9)
@@ -40,17 +41,6 @@ def volumes(*parts: object, **more: object) -> Volumes:
     fog = next((p for p in parts if isinstance(p, Fog)), None)
     feet = next((p for p in parts if isinstance(p, Feet)), None)
     return Volumes(plumes, banks, fog, feet, 1, 24.0, np.array([0.0, 1.8, 0.0]))
-
-
-def nobody(view: View) -> GuidePasses:
-    w, h = view.size_px
-    zero, three = np.zeros((h, w), np.float32), np.zeros((h, w, 3), np.float32)
-    none = np.zeros(0, np.float32)
-    samples = Samples(np.zeros(w * h + 1, np.int64), none.astype(np.uint32), none, none, np.zeros((0, 3), np.float32))
-    return GuidePasses(
-        zero + np.inf, three, zero.astype(np.uint32), three[..., :2], three[..., :2], zero, three, three, zero, zero,
-        np.zeros((0, 18, 3), np.float32), none.astype(np.uint32), np.zeros((0, 18), bool), samples,
-    )  # fmt: skip
 
 
 def seen(

@@ -1,0 +1,50 @@
+"""The valley with its air: what the shot asks for is in the picture, and the hosts are those of the fortress."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from support.empty import nobody
+
+from composer.environment.build import build_environment
+from composer.guides.air import air_passes, plate_depth
+from composer.guides.ground import ground_depth
+from composer.guides.passes import Light
+from composer.render.air import air_look
+from composer.render.people import people_on
+from composer.shot.load import load_shot
+from composer.shot.reduced import reduced
+from composer.shot.stage import prepare
+
+SCENES = Path(__file__).parents[2] / "scenes" / "valley"
+
+
+def test_smoke_dust_and_feet_are_in_the_picture() -> None:
+    stage = reduced(prepare(load_shot(SCENES / "smoke.yaml")), 320)
+    place = build_environment(stage)
+    assert place is not None and place.volumes is not None
+    view, people = stage.camera.view(1012), people_on(stage)
+    light = Light(stage.light.sun_direction, stage.light.sun, stage.light.sky, stage.light.bounce)
+    look = air_look(stage, place.volumes, people, view, light, "cpu")
+    assert look is not None and look.setting.raised is not None
+    ground = ground_depth(stage.ground, view)
+    guides = nobody(view)
+    air = air_passes(look.setting, guides, guides.beauty, None, plate_depth(ground, []), [])
+    taken = 1 - air.back[..., 3]
+    assert 0.1 < (taken > 0.05).mean() < 0.8 and taken.max() > 0.5
+    assert (air.back >= 0).all() and np.isfinite(air.back).all()
+    for plume in place.volumes.plumes:  # each column is where the shot has it
+        up = plume.foot_m + np.array([0.0, 3.0, 0.0])
+        cam = view.camera_from_world[:3, :3] @ (up - view.position_m)
+        x = int(cam[0] / -cam[2] * view.focal_px[0] + view.centre_px[0])
+        y = int(-cam[1] / -cam[2] * view.focal_px[1] + view.centre_px[1])
+        if 4 <= x < 316 and 4 <= y < 176:
+            assert taken[y - 3 : y + 4, x - 4 : x + 5].max() > 0.2, plume.name
+
+
+def test_the_hosts_are_those_of_the_fortress() -> None:
+    first, second = (load_shot(SCENES / name) for name in ("fortress.yaml", "smoke.yaml"))
+    assert first.crowd == second.crowd
+    assert first.environment is not None and second.environment is not None
+    assert first.environment.pieces == second.environment.pieces
