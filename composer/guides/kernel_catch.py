@@ -165,6 +165,25 @@ def ground_point_kernel(eye: Eye, depth_m: wp.array2d(dtype=float), row0: int, p
 
 
 @wp.kernel
+def surface_kernel(
+    sun: Sun, eye: Eye, surface_m: wp.array2d(dtype=float), tap: wp.array(dtype=wp.vec4), row0: int,
+    shadow: wp.array2d(dtype=float),
+):  # fmt: skip
+    """dim (rows, W): the share of sunlight taken from what stands at these planar depths (inf: nothing), which is taken to face
+    the camera."""
+    y, x = wp.tid()
+    y += row0
+    d = surface_m[y, x]
+    shadow[y, x] = 0.0
+    if d < FAR and sun.levels > 0:
+        p = to_world(eye, pixel_ray(eye, float(x) + 0.5, float(y) + 0.5) * d)
+        along_x = to_world(eye, wp.vec3(d / eye.fx, 0.0, 0.0))
+        along_y = to_world(eye, wp.vec3(0.0, d / eye.fy, 0.0))
+        number = level_of(sun, wp.length(p))
+        shadow[y, x] = settle(ground_block(sun, number, p, along_x, along_y, tap))
+
+
+@wp.kernel
 def plane_kernel(eye: Eye, normal: wp.vec3, height: float, row0: int, depth_m: wp.array2d(dtype=float)):
     """dim (rows, W): planar depth of the plane dot(normal, rel) = height; inf where the ray misses it."""
     y, x = wp.tid()

@@ -30,11 +30,13 @@ class Holdout:
     """Something on the plate that stands in front of what is further away than it.
 
     alpha: float32 [H, W], 1 hides. depth_m: planar depth from which on it hides: float32 [H, W] (inf hides nothing
-    there), or one number for the whole matte (0 hides everything).
+    there), or one number for the whole matte (0 hides everything). surface_m: float32 [H, W], planar depth of what it shows,
+    where shadow is to fall on it; None: nowhere.
     """
 
     alpha: F32
     depth_m: F32 | float = 0.0
+    surface_m: F32 | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ class GuidePasses:
     samples: the visible samples behind each pixel. lights: the beauty by light, where it was asked for.
     dropped: samples lost to overflow, counted, 0 in a good frame.
     seconds: by stage. notes: what was made coarser than wanted, one sentence each. place: what is seen of set pieces and
-    terrain, where the shot has any; the crowd's passes are then what they leave of it, and `shadow` is theirs too.
+    terrain, where the shot has any; the crowd's passes are then what they leave of it, and `shadow` is theirs too. on_holdouts:
+    float32 [H, W] in 0..1, the share of sunlight taken from what holdouts with a surface show; None where none has one.
     """
 
     depth_m: F32
@@ -121,3 +124,4 @@ class GuidePasses:
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     place: PlacePasses | None = None
+    on_holdouts: F32 | None = None

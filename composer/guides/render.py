@@ -27,7 +27,7 @@ from composer.guides.bands import Inputs, draw_bands
 from composer.guides.canvas import Canvas
 from composer.guides.device import Pool, empty, eye_of, load_kernels, upload, zeros
 from composer.guides.frame import Crowd, Slots, casters_of, check_agents, look, picture_sides, plant, skin
-from composer.guides.kernel_catch import Feet, ground_kernel, ground_point_kernel
+from composer.guides.kernel_catch import Feet, ground_kernel, ground_point_kernel, surface_kernel
 from composer.guides.kernel_pose import joint_kernel
 from composer.guides.kernel_resolve import Blockers
 from composer.guides.kernel_shade import Shading
@@ -90,15 +90,19 @@ def _blockers(ground_depth_m: F32 | None, holdouts: Sequence[Holdout], shape: tu
     return blockers
 
 
-def _receivers(view: View, tables: LensTables, ground_depth_m: F32 | None, crowd: Crowd) -> F64:
-    """Places in the picture that a shadow may fall on, rel: the ground on a coarse grid, and the agents."""
+def _receivers(
+    view: View, tables: LensTables, ground_depth_m: F32 | None, crowd: Crowd, holdouts: Sequence[Holdout]
+) -> F64:  # fmt: skip
+    """Places in the picture that a shadow may fall on, rel: the ground and holdouts on a coarse grid, and the agents."""
     tops, axis = crowd.middle[crowd.seen], crowd.axis[crowd.seen]
     places = [tops - axis, tops + 1.2 * axis]
-    if ground_depth_m is not None:
-        h, w = ground_depth_m.shape
+    for surface_m in (ground_depth_m, *(one.surface_m for one in holdouts)):
+        if surface_m is None:
+            continue
+        h, w = surface_m.shape
         rows = np.unique(np.append(np.arange(0, h, 8), h - 1))
         columns = np.unique(np.append(np.arange(0, w, 8), w - 1))
-        depth = ground_depth_m[np.ix_(rows, columns)].astype(np.float64)
+        depth = surface_m[np.ix_(rows, columns)].astype(np.float64)
         j, i = np.nonzero(np.isfinite(depth) & (depth > 0))
         px = np.stack([columns[i] + 0.5, rows[j] + 0.5], axis=-1)
         ray = (px - np.array(view.centre_px)) / np.array(view.focal_px)
@@ -160,6 +164,29 @@ def _ground(
     pool.run(points, strips)
     pool.run(fill, strips)
     return shadow.numpy(), contact.numpy()
+
+
+def _on_holdouts(
+    holdouts: Sequence[Holdout], eye: Eye, sun: Sun, size_px: tuple[int, int], pool: Pool, device: str
+) -> F32 | None:  # fmt: skip
+    """The share of sunlight taken from what holdouts with a surface show, float32 [H, W]; None without any."""
+    each = [one for one in holdouts if one.surface_m is not None]
+    if not each:
+        return None
+    w, h = size_px
+    total = np.zeros((h, w), np.float32)
+    tap = upload(filter_taps(), wp.vec4, device)
+    for one in each:
+        target = empty((h, w), wp.float32, device)
+        inputs = [sun, eye, upload(np.asarray(one.surface_m, np.float32), wp.float32, device), tap]
+
+        def fill(rows: tuple[int, int], inputs: list[object] = inputs, target: wp.array = target) -> None:
+            dim = (rows[1] - rows[0], w)
+            wp.launch(surface_kernel, dim=dim, device=device, inputs=[*inputs, rows[0], target])
+
+        pool.run(fill, pool.split(h, 24))
+        total = np.maximum(total, target.numpy())
+    return total
 
 
 def _joints(
@@ -251,7 +278,7 @@ def render_guides(
         stages.mark("prepare")
         crowd = look(agents, assets, view, tables[1])
         focal = float(np.sqrt(view.focal_px[0] * view.focal_px[1]))
-        receivers = _receivers(view, tables[1], ground_depth_m, crowd)
+        receivers = _receivers(view, tables[1], ground_depth_m, crowd, holdouts)
         if stand is not None:
             receivers = np.concatenate([receivers, _in_sight(stand.lumps.outline - view.position_m, view, tables[1])])
         lit = max(light.sun) > 0.0
@@ -289,6 +316,7 @@ def render_guides(
         merged, of_place = draw_bands(inputs, canvas, pool, band_rows)
         stages.mark("raster and resolve")
         shadow, contact = _ground(ground_depth_m, eyes[1], sun, feet, blockers, size, full, pool, device)
+        on_holdouts = _on_holdouts(holdouts, eyes[1], sun, size, pool, device)
         stages.mark("ground")
         depth, agent_id = canvas.fetch("depth"), canvas.fetch("agent_id")
         nearest = depth if place is None else np.minimum(depth, place.fetch("depth"))
@@ -306,6 +334,7 @@ def render_guides(
             shadow=shadow, contact=contact, pose_px=pose.pixel, pose_agent=pose.agent, pose_visible=pose.visible,
             samples=merged, lights=canvas.lights(), dropped=0, seconds=stages.seconds,
             notes=(*_lens_notes(tables[1]), *plan.notes), place=_place_passes(place, of_place, environment),
+            on_holdouts=on_holdouts,
         )  # fmt: skip
     finally:
         pool.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from composer.camera.camera import View
 from composer.comp.composite import Composite, composite, laid_over
 from composer.comp.layer import F32, F64, Frame
-from composer.comp.shadow import shadow_alpha
+from composer.comp.shadow import shaded_holdouts, shadow_alpha, with_holdout_shadow
 from composer.crowd.agents import Agents
 from composer.crowd.people import People
 from composer.environment.build import build_environment
@@ -24,6 +24,7 @@ from composer.guides.render import render_guides
 from composer.inference.conditions import Sight
 from composer.inference.reach import reach_of
 from composer.inference.record import PaintRecord
+from composer.render.actors import actors_of, with_surfaces
 from composer.render.air import AirLook, air_look
 from composer.render.match import Matching, ahead, matching_of
 from composer.render.place import PlaceLook, place_look, with_layers
@@ -96,7 +97,8 @@ class Look:
     """agents, views: at this frame and those before and after it, this one in the middle. plate, clean: float32
     [H, W, 3], in the delivery space. ground_m, shadow, matte: float32 [H, W]; matte as `matte_in_front` has it. place:
     what stands around the crowd, where the shot has `environment:`. matching: what the crowd gets of the plate's look; None
-    is nothing. air: smoke, dust and fog, where there is any."""
+    is nothing. air: smoke, dust and fog, where there is any. on_actors:
+    float32 [H, W], the share of light that the crowd's shadow has taken from the plate's actors (in `plate` already)."""
 
     number: int
     agents: Agents
@@ -113,6 +115,7 @@ class Look:
     place: PlaceLook | None = None
     matching: Matching | None = None
     air: AirLook | None = None
+    on_actors: F32 | None = None
     device: str = "cpu"
 
     def composite(self, guides: GuidePasses) -> Composite:
@@ -161,6 +164,8 @@ class Look:
 def finish(look: Look, guides: GuidePasses, paint: PaintRecord | None, watch: Stopwatch) -> Frame:
     """The crowd, as `guides` have it, laid into the plate."""
     result = look.composite(guides)
+    if look.on_actors is not None:
+        result = with_holdout_shadow(result, look.on_actors)
     watch.lap("composite")
     notes = result.notes
     if guides.dropped:
@@ -184,7 +189,7 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
     agents = scene.people.at(numbers)
     watch.lap("layout")
     ground_m = ground_depth(stage.ground, now, device=scene.device)
-    holdouts = guide_holdouts(inputs.holdouts)
+    holdouts = with_surfaces(guide_holdouts(inputs.holdouts), stage.shot.holdouts, ground_m)
     watch.lap("ground")
     guides = render_guides(
         agents, scene.people.cast, (before, now, after), ground_m, holdouts, scene.light, samples=scene.samples,
@@ -192,6 +197,14 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
         environment=scene.environment,
     )  # fmt: skip
     watch.lap("guides")
+    weights = stage.color.luminance_weights()
+    clean = next((h.clean for h in inputs.holdouts if h.clean is not None), None)
+    shadow = shadow_alpha(guides.shadow, guides.contact, scene.light, weights)
+    actors, on_actors = actors_of(holdouts), None
+    if actors is not None and guides.on_holdouts is not None:
+        dark = shadow_alpha(guides.on_holdouts, np.zeros_like(actors), scene.light, weights)
+        inputs = replace(inputs, plate=shaded_holdouts(inputs.plate, dark, actors, clean))
+        on_actors, shadow = dark * actors, shadow * (1 - actors)  # the ground behind an actor is not seen
     delivered = stage.color.matrix_from_working(stage.plate.delivery_colorspace)
     place = None
     if scene.environment is not None:
@@ -210,17 +223,18 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
         agents=agents,
         views=(before, now, after),
         plate=inputs.plate,
-        clean=next((h.clean for h in inputs.holdouts if h.clean is not None), None),
+        clean=clean,
         ground_m=ground_m,
         holdouts=holdouts,
         guides=guides,
         pose=pose,
-        shadow=shadow_alpha(guides.shadow, guides.contact, scene.light, stage.color.luminance_weights()),
+        shadow=shadow,
         matte=matte_in_front(inputs.holdouts, guides, ground_m),
         delivery_from_working=delivered,
         place=place,
         matching=matching_of(stage, number),
         air=air,
+        on_actors=on_actors,
         device=scene.device,
     )
 

@@ -59,6 +59,16 @@ class HoldoutSpec(Part):
     scale: Positive = 1.0
     bias_m: float = 0.0
     distance_m: NotNegative | None = None
+    shadow: Literal["feet", "distance", "depth"] | None = None
+
+    @model_validator(mode="after")
+    def _shaded(self) -> Self:
+        if self.shadow is not None and (self.shadow == "depth") != (self.depth is not None):
+            fits = "depth" if self.depth is not None else "feet or distance"
+            raise mistake("this holdout does not stand there", expected=fits, got=self.shadow, key="shadow")
+        if self.shadow == "distance" and not self.distance_m:
+            raise mistake("how far away does it stand?", expected="distance_m: 8", got="no distance_m", key="shadow")
+        return self
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -69,7 +79,7 @@ class HoldoutSpec(Part):
             "depth": {"channel", "scale", "bias_m"},
             "difference": {"distance_m"},
         }[kind]
-        stray = sorted(self.model_fields_set - takes - {kind})
+        stray = sorted(self.model_fields_set - takes - {kind, "shadow"})
         if stray:
             raise mistake(
                 f"a {kind} holdout does not take this", expected=", ".join(sorted(takes)), got=stray[0], key=stray[0]
