@@ -25,7 +25,7 @@ from composer.crowd.regions import GroundLike
 from composer.crowd.seeds import hash01, hash_u32
 from composer.crowd.shares import free_id
 from composer.crowd.skeleton import JOINT
-from composer.shot.schema import CrowdSpec
+from composer.shot.schema_crowd import CrowdSpec
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from composer.crowd.regions import F64, Bools, checked_polygon, edge_distance_m, inside, told_at
 from composer.errors import Where
-from composer.shot.schema import ObstacleSpec
+from composer.shot.schema_crowd import ObstacleSpec
 
 #: A footprint is drawn in cells of this size, larger ones where there would be too many; half a cell's diagonal is
 #: added.

@@ -41,7 +41,8 @@ from composer.render.quality import Quality
 from composer.render.reroll import Reroll, Rerolled, reroll_frame
 from composer.render.sign import SignAsk, sign_frames, sign_proxy, signatures, signing_for
 from composer.shot.reduced import reduced
-from composer.shot.schema import PLACE_PARTS, ShotFile
+from composer.shot.schema import ShotFile
+from composer.shot.schema_delivery import PLACE_PARTS
 from composer.shot.stage import Stage, prepare
 
 #: What the job tells the one who waits: done so far, all, frame number, 'rendered', 'skipped' or 'painting 3/20'.
