@@ -15,7 +15,7 @@ from composer.errors import InputError
 from composer.io.exr import read_exr_parts
 from composer.render import costs
 from composer.render.forecast import Load, Measure
-from composer.render.job import Job
+from composer.render.ready import Job
 from composer.review import options as review
 from composer.review.option_axes import Option, options_of, shot_of
 from composer.shot.load import load_shot
