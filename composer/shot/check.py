@@ -85,10 +85,8 @@ class _Found:
         """Errors raised inside are kept, and the checks go on."""
         try:
             yield
-        except InputErrors as errors:
-            self.errors += errors.errors
         except MusterError as error:
-            self.errors.append(error)
+            self.errors += error.errors
 
     def attempt(self, job: Callable[[], T]) -> T | None:
         """What `job` returns, or None and its error kept."""
