@@ -56,11 +56,15 @@ class State:
     armour: int
 
 
+#: Typed here: as a bare number in a kernel it would not fit Warp's int.
+_STEP = wp.constant(wp.uint32(2891336453))
+
+
 @wp.func
 def hash3(x: int, y: int, z: int, seed: wp.uint32) -> float:
     """0..1 of a cell (PCG, Jarzynski and Olano 2020)."""
     v = wp.uint32(x) * wp.uint32(1664525) + wp.uint32(y) * wp.uint32(22695477) + wp.uint32(z) * wp.uint32(747796405)
-    v = (v ^ seed) * wp.uint32(747796405) + wp.uint32(2891336453)
+    v = (v ^ seed) * wp.uint32(747796405) + _STEP
     v = ((v >> ((v >> wp.uint32(28)) + wp.uint32(4))) ^ v) * wp.uint32(277803737)
     v = (v >> wp.uint32(22)) ^ v
     return float(v & wp.uint32(0xFFFFFF)) / 16777215.0
