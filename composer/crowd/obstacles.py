@@ -49,11 +49,16 @@ class Obstacles:
     def block(self, points: F64) -> Bools:
         """Which points [N, 2] (x, z) lie in an obstacle or nearer to it than its clearance."""
         found = np.zeros(len(points), dtype=bool)
+        if not len(points):
+            return found
+        least, most = points.min(axis=0), points.max(axis=0)
         for shape, clearance in self.shapes:
             if isinstance(shape, Footprint):
                 found |= shape.within(points, clearance)
                 continue
             low, high = shape.min(axis=0) - clearance, shape.max(axis=0) + clearance
+            if (low > most).any() or (high < least).any():
+                continue  # a wood is a thousand obstacles, and most are nowhere near
             near = np.flatnonzero(~found & ((points >= low) & (points <= high)).all(axis=1))
             found[near] = inside(shape, points[near]) | (edge_distance_m(shape, points[near]) < clearance)
         return found
