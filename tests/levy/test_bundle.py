@@ -55,6 +55,14 @@ def test_it_is_verified_and_says_what_it_takes(bundle: Bundle, net: Levy) -> Non
         verify_bundle(bundle)
 
 
+def test_untrained_it_gives_its_guide_back(tiny: str, tmp_path: Path, pairs: list[Stored]) -> None:
+    """It says what to change, and at first that is nothing: also where it starts from noise alone."""
+    torch.manual_seed(1)
+    bundle = write_bundle(Levy(SIZES[tiny]), tmp_path / "new")
+    painted = Engine(open_adapter(bundle, "cpu", "float32")).paint(request_from(pairs[0], steps=2)).rgb[0]
+    np.testing.assert_allclose(painted, pairs[0].part("guide"), atol=1e-5)
+
+
 def _positions(bundle: Bundle) -> int:
     """Elements in files that are no parameters of the network: none, or CLIP's table of places."""
     from safetensors.torch import load_file

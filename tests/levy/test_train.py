@@ -61,10 +61,19 @@ def test_crops_are_shown_somebody_and_now_and_then_no_guide(pairs: list[Stored])
 
 
 def test_levels_end_in_pure_noise() -> None:
-    signal, sigma, weight = levels()
+    signal, sigma = levels()
     assert signal[-1] == 0 and sigma[-1] == 1 and signal[0] > 0.99
     torch.testing.assert_close(signal**2 + sigma**2, torch.ones(1000))
-    assert weight.min() == 0.25 and weight.max() == 4 and (weight.diff() <= 0).all()
+
+
+def test_averages_count_what_pixels_hide() -> None:
+    """A wrong level costs the same as its square; an error that alternates costs nothing."""
+    weight = torch.ones(1, 12, 8, 8)
+    level = train._low(torch.full((1, 12, 8, 8), 0.1), weight)
+    torch.testing.assert_close(level, torch.tensor([0.01]))
+    signs = torch.ones(8, 8)
+    signs[::2] = -1
+    assert float(train._low(0.1 * signs.expand(1, 12, 8, 8), weight)) < 1e-12
 
 
 class Fixed(Crops):

@@ -81,7 +81,9 @@ class Trainer:
         self.device = torch.device(spec.device)
         self.net = Levy(SIZES[spec.size]).to(self.device, memory_format=torch.channels_last)
         self.kept = {name: p.detach().clone() for name, p in self.net.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=spec.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+        self.optimizer = torch.optim.AdamW(
+            self.net.parameters(), lr=spec.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+        )
         self.signal, self.sigma = (t.to(self.device) for t in levels())
         self.step, self.spent = 0, 0.0
         self._call = torch.compile(self.net, dynamic=False) if spec.compiled else self.net
@@ -131,7 +133,9 @@ class Trainer:
 
     def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         count = len(batch.clean)
-        t = torch.from_numpy(np.where(rng.random(count) < PURE, 999, rng.integers(LAST_STEP, 1000, size=count))).to(self.device)
+        t = torch.from_numpy(np.where(rng.random(count) < PURE, 999, rng.integers(LAST_STEP, 1000, size=count))).to(
+            self.device
+        )
         dice = torch.Generator(self.device).manual_seed(int(rng.integers(1 << 62)))
         noise = torch.randn(batch.clean.shape, generator=dice, device=self.device)
         at = (slice(None), None, None, None)
