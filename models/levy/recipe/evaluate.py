@@ -29,11 +29,12 @@ SWAPS = (
 
 @dataclass(frozen=True)
 class Figures:
-    """low_*: PSNR of 4x4 means in the crowd, dB; guide_*: the guide render's own. one_step: PSNR of one step. colour: mean
-    error per agent. detail_*: high-frequency energy over the target's. blind_*: from depth and pose alone, low-pass, 4
-    steps. iou: of silhouettes. spread: over seeds. text_*: RMS that a changed word makes in the crowd and elsewhere, over
-    the guide and from depth and pose alone. tiled: PSNR against the whole frame, dB. carried_*: RMS along true motion with
-    world-locked and screen-locked noise, and of the guide, which no painting over it can undercut by much. frame_s, frame_gib: 1280x720, 4 steps."""
+    """low_*: PSNR of 4x4 means in the crowd, dB; guide_*: the guide render's own. one_step: PSNR of one step. colour:
+    mean error per agent. detail_*: high-frequency energy over the target's. blind_*: from depth and pose alone, low-
+    pass, 4 steps. iou: of silhouettes. spread: over seeds. text_*: RMS that a changed word makes in the crowd and
+    elsewhere, over the guide and from depth and pose alone. tiled: PSNR against the whole frame, dB. carried_*: RMS
+    along true motion with world-locked and screen-locked noise, and of the guide, which no painting over it can
+    undercut by much. frame_s, frame_gib: 1280x720, 4 steps."""
 
     guide: float
     guide_low: float

@@ -37,7 +37,9 @@ def steadiness(
     for n in job.frames[:frames]:
         look = look_at(scene, read_inputs(scene.stage, n))
         for kind, error in errors.items():
-            noise = noise_of("world" if kind == "guide" else kind)(scene, [look], painter.plan.seed, painter.brush.factor)
+            noise = noise_of("world" if kind == "guide" else kind)(
+                scene, [look], painter.plan.seed, painter.brush.factor
+            )
             request = request_of([look.sight(brief.grow_px)], brief, noise)
             now = request.guide[0] if kind == "guide" else painter.brush.paint(request).rgb[0]
             if last is not None:
