@@ -124,7 +124,7 @@ def test_every_figure_is_measured(bundle: Bundle, pairs: list[Stored]) -> None:
     figures = evaluate(bundle, [small], "cpu", lambda _: None)
     told = figures.json()
     assert {k for k, v in told.items() if v is None} <= {
-        "tiled", "same_again", "carried_world", "carried_screen", "frame_s", "frame_gib", "cpu_cuda",
+        "tiled", "same_again", "carried_world", "carried_screen", "carried_guide", "frame_s", "frame_gib", "cpu_cuda",
         "text_crowd", "text_elsewhere", "blind_text_crowd",
     }  # fmt: skip
     assert "one-step crowd PSNR" in figures.table() and from_json(told).json() == told
@@ -168,7 +168,7 @@ def test_weights_that_are_too_large_are_not_written(net: Levy, tmp_path: Path, m
 def test_the_card_says_how_it_was_made() -> None:
     facts = {
         "pairs": 3, "seconds": 1.0, "device": "a CPU", "steps": 7, "size": "tiny", "parameters": 1.0, "megabytes": 2.0,
-        "words": "red", "count": 2,
+        "words": "red", "count": 2, "before": "",
     }  # fmt: skip
     card = card_text(facts, Figures(*[1.0] * 20).table(), "grid.png")
     assert "no photograph" in card and "| 1. one-step" in card and "(grid.png)" in card

@@ -127,3 +127,18 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path, pairs: list[
         Trainer(TrainSpec("small", steps=2, batch=2), crops, tmp_path)
     with pytest.raises(InputError, match="nothing is trained"):
         trained(tmp_path / "elsewhere")
+
+
+def test_a_training_begins_where_another_ended(tmp_path: Path, pairs: list[Stored], tiny: str) -> None:
+    crops = crops_of(pairs)
+    first = Trainer(TrainSpec(tiny, steps=3, batch=2), crops, tmp_path / "first")
+    first.run()
+    spec = TrainSpec(tiny, steps=2, batch=2, start=tmp_path / "first")
+    second = Trainer(spec, crops, tmp_path / "second")
+    for name, value in first.averaged().state_dict().items():
+        assert torch.equal(value, second.net.state_dict()[name]), name
+    assert second.step == 0
+    second.run()
+    assert trained(tmp_path / "second")[1]["before"] == [{"steps": 3, "seconds": pytest.approx(first.spent)}]
+    with pytest.raises(InputError, match="another network"):
+        Trainer(TrainSpec("thin", steps=2, start=tmp_path / "first"), crops, tmp_path / "third")

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +44,8 @@ LOG_S = 30.0
 
 @dataclass(frozen=True)
 class TrainSpec:
-    """size: of `net.SIZES`. steps: in place of seconds, for runs that must be the same again. batch: crops of 64 px a
+    """size: of `net.SIZES`. steps: in place of seconds, for runs that must be the same again. start: folder
+    of another training, whose averaged weights this one begins with. batch: crops of 64 px a
     step; a quarter of it of 128 px. ema: of the weights that are kept."""
 
     size: str = "small"
@@ -56,6 +58,7 @@ class TrainSpec:
     device: str = "cpu"
     threads: int | None = None
     compiled: bool = False
+    start: Path | None = None
     save_every_s: float = 300.0
     log_every: int = 20
 
@@ -86,9 +89,12 @@ class Trainer:
         )
         self.signal, self.sigma = (t.to(self.device) for t in levels())
         self.step, self.spent = 0, 0.0
+        self.before: list[dict[str, float]] = []
         self._call = torch.compile(self.net, dynamic=False) if spec.compiled else self.net
         if (folder / "checkpoint").is_dir():
             self._resume()
+        elif spec.start is not None:
+            self._begin_with(spec.start)
 
     @property
     def share(self) -> float:
@@ -179,7 +185,8 @@ class Trainer:
         save_file(_plain(self.net.state_dict()), new / "model.safetensors")
         save_file(_plain(self.kept), new / "ema.safetensors")
         torch.save(self.optimizer.state_dict(), new / "optimizer.pt")
-        state = {"step": self.step, "spent": self.spent, "spec": asdict(self.spec)}
+        spec = {**asdict(self.spec), "start": str(self.spec.start) if self.spec.start else None}
+        state = {"step": self.step, "spent": self.spent, "before": self.before, "spec": spec}
         (new / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
         old = self.folder / "checkpoint.old"
         shutil.rmtree(old, ignore_errors=True)
@@ -192,14 +199,19 @@ class Trainer:
         folder = self.folder / "checkpoint"
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         if state["spec"]["size"] != self.spec.size:
-            raise InputError(
-                "the checkpoint is of another network", where=Where(folder / "state.json"), expected=self.spec.size,
-                got=state["spec"]["size"], hint="another --work, or take the checkpoint away",
-            )  # fmt: skip
-        self.step, self.spent = state["step"], state["spent"]
+            raise _other_network(folder / "state.json", self.spec.size, state["spec"]["size"])
+        self.step, self.spent, self.before = state["step"], state["spent"], state.get("before", [])
         self.net.load_state_dict(load_file(folder / "model.safetensors"))
         self.kept = {name: value.to(self.device) for name, value in load_file(folder / "ema.safetensors").items()}
         self.optimizer.load_state_dict(torch.load(folder / "optimizer.pt", map_location=self.device, weights_only=True))
+
+    def _begin_with(self, folder: Path) -> None:
+        net, state = trained(folder)
+        if state["spec"]["size"] != self.spec.size:
+            raise _other_network(folder, self.spec.size, state["spec"]["size"])
+        self.net.load_state_dict(net.state_dict())
+        self.kept = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
+        self.before = [*state.get("before", []), {"steps": state["step"], "seconds": state["spent"]}]
 
     def _log(self, losses: list[float], told: Callable[[dict[str, float]], None] | None) -> None:
         line = {
@@ -212,7 +224,14 @@ class Trainer:
             told(line)
 
 
-def trained(folder: Path) -> tuple[Levy, dict[str, object]]:
+def _other_network(where: Path, wanted: str, got: str) -> InputError:
+    return InputError(
+        "the checkpoint is of another network", where=Where(where), expected=wanted, got=got,
+        hint="another --work, or take the checkpoint away",
+    )  # fmt: skip
+
+
+def trained(folder: Path) -> tuple[Levy, dict[str, Any]]:
     """The averaged network of a checkpoint, and its state."""
     path = folder / "checkpoint" / "state.json"
     if not path.is_file():
