@@ -130,13 +130,27 @@ def _sight(piece: NDArray[np.uint32], depth: F32, normal: NDArray[np.float16], d
     return out
 
 
+def unseen_share(sight: PlaceSight, keys: Sequence[KeyPicture], device: str = "cpu") -> float:
+    """The share of the place that a view sees and that no painting shows. sight: with normals, of one sample a pixel."""
+    there = sight.piece[..., 0].reshape(-1) > 0
+    start = np.concatenate([[0], np.cumsum(there)]).astype(np.int64)
+    found = _Entries(start, sight.piece[..., 0].reshape(-1)[there])
+    if not len(found.piece_id):
+        return 0.0
+    left = np.ones(len(found.piece_id), np.float32)
+    for key in keys:
+        left *= 1.0 - _shown(found, sight, key, device, None).share
+    return float(left.mean())
+
+
 def project_paintings(
     place: PlacePasses, sight: PlaceSight, keys: Sequence[KeyPicture], device: str = "cpu", *, threads: int | None = None
 ) -> Projected:  # fmt: skip
     """The place of a frame with paintings on it, the first of `keys` first. sight: the same frame's, with normals."""
     if sight.normal.shape[0] == 0:
         raise InputError("a frame's sight needs normals", expected="place_sight(..., normals=True)")
-    shown = [_shown(place, sight, key, device, threads) for key in keys]
+    entries = _Entries(place.samples.start, place.samples.agent_id)
+    shown = [_shown(entries, sight, key, device, threads) for key in keys]
     count = len(place.samples.agent_id)
     finest = np.max([s.dense for s in shown], axis=0) if shown else np.zeros(count, np.float32)
     left = np.ones(count, np.float32)
@@ -159,6 +173,14 @@ def project_paintings(
 
 
 @dataclass(frozen=True)
+class _Entries:
+    """start, piece_id: as `Samples` has them."""
+
+    start: NDArray[np.int64]
+    piece_id: NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
 class _Shown:
     """By entry: rgb float32 [E, 3], share and dense float32 [E], as of `project_kernel`."""
 
@@ -167,7 +189,7 @@ class _Shown:
     dense: F32
 
 
-def _shown(place: PlacePasses, sight: PlaceSight, key: KeyPicture, device: str, threads: int | None) -> _Shown:
+def _shown(entries: _Entries, sight: PlaceSight, key: KeyPicture, device: str, threads: int | None) -> _Shown:
     h, w, samples = sight.piece.shape
     if key.rgba.shape != (*key.sight.piece.shape[:2], 4):
         raise InputError(
@@ -175,7 +197,7 @@ def _shown(place: PlacePasses, sight: PlaceSight, key: KeyPicture, device: str, 
             got=str(list(key.rgba.shape)),
         )  # fmt: skip
     load_kernels(device, kernel_project)
-    count = len(place.samples.agent_id)
+    count = len(entries.piece_id)
     rgb, share, dense = np.zeros((count, 3), np.float32), np.zeros(count, np.float32), np.zeros(count, np.float32)
     if count == 0:
         return _Shown(rgb, share, dense)
@@ -186,8 +208,8 @@ def _shown(place: PlacePasses, sight: PlaceSight, key: KeyPicture, device: str, 
         eye_of(sight.view, lens_tables(sight.view), origin, device),
         eye_of(key.sight.view, lens_tables(key.sight.view), origin, device),
         _sight(key.sight.piece, key.sight.depth_m, key.sight.normal, device), upload(key.rgba, wp.float32, device),
-        FEATHER * key.rgba.shape[0], upload(place.samples.start, wp.int64, device),
-        upload(place.samples.agent_id, wp.uint32, device),
+        FEATHER * key.rgba.shape[0], upload(entries.start, wp.int64, device),
+        upload(entries.piece_id, wp.uint32, device),
     ]  # fmt: skip
     pool = Pool(device, threads)
 

@@ -20,6 +20,7 @@ from composer.deliver.exr import Slate
 from composer.io.files import sha256_file
 from composer.render.frame import Scene
 from composer.render.match import matching_of
+from composer.render.paintings import painting_files, told_of
 from composer.shot.holdout import Difference, Pictures
 from composer.shot.sky_matte import sky_matte_file
 from composer.shot.stage import Stage
@@ -60,6 +61,7 @@ def _digest_at(scene: Scene, number: int) -> str:
     total = hashlib.sha256()
     _feed(total, [stage.camera.view(n) for n in near])
     _feed(total, scene.people.at(near))
+    _feed(total, told_of(stage))
     if (matte := sky_matte_file(stage, number)) is not None:
         total.update(_file_digest(matte).encode())
     for path in frame_files(stage, number):
@@ -68,10 +70,10 @@ def _digest_at(scene: Scene, number: int) -> str:
 
 
 def frame_files(stage: Stage, number: int) -> list[Path]:
-    """The picture files that frame `number` is made from: its plate, its mattes and depths, and all that a clean plate is
-    made of."""
+    """The picture files that frame `number` is made from: its plate, its mattes and depths, all that a clean plate is made
+    of, and the paintings of the place."""
     plate = stage.plate
-    files = [plate.path(number)]
+    files = [plate.path(number), *painting_files(stage)]
     for source in stage.holdouts.sources:
         if isinstance(source, Difference):
             clip = source.source

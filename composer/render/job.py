@@ -36,6 +36,7 @@ from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_
 from composer.render.manifest import FrameRecord, is_done, put_together, remember_shot, write_manifest, write_record
 from composer.render.match import match_notes
 from composer.render.painters import PaintAsk, open_painters
+from composer.render.paintings import painting_notes
 from composer.render.people import people_on
 from composer.render.quality import Quality
 from composer.render.reroll import Reroll, Rerolled, reroll_frame
@@ -135,7 +136,7 @@ def prepare_jobs(
         shot = stage.shot
     painters = open_painters(stage, people, quality, ask or PaintAsk(), device, told)
     place = build_environment(stage)
-    notes = (*stage.notes, *people.notes, *match_notes(stage), *(place.notes if place else ()))
+    notes = (*stage.notes, *people.notes, *match_notes(stage), *(place.notes if place else ()), *painting_notes(stage))
     if not painters and quality.paints:
         notes += (
             f"quality {quality.name}: no bundle is named (paint.bundle, --bundle): the guide render is delivered",

@@ -25,6 +25,7 @@ from composer.inference.conditions import Sight
 from composer.inference.reach import reach_of
 from composer.inference.record import PaintRecord
 from composer.render.match import Matching, ahead, matching_of
+from composer.render.paintings import PlacePainter, with_paintings
 from composer.render.place import PlaceLook, place_look, with_layers
 from composer.shot.holdout import HoldoutFrame
 from composer.shot.schema import LIGHT_SET
@@ -38,13 +39,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Scene:
     """A shot that is ready to render: the stage, who is on it, and how well it is to be drawn. painter: what paints the
-    crowd, where something does."""
+    crowd, where something does; place_painter: what paints key views of the place."""
 
     stage: Stage
     people: People
     samples: int
     device: str
     painter: Painter | None = None
+    place_painter: PlacePainter | None = None
 
     @property
     def environment(self) -> Environment | None:
@@ -112,6 +114,7 @@ class Look:
     place: PlaceLook | None = None
     matching: Matching | None = None
     device: str = "cpu"
+    notes: tuple[str, ...] = ()
 
     def composite(self, guides: GuidePasses) -> Composite:
         """The crowd, as these guides have it, and its shadow in the plate; matched to the plate where the shot asks."""
@@ -155,7 +158,7 @@ def finish(look: Look, guides: GuidePasses, paint: PaintRecord | None, watch: St
     """The crowd, as `guides` have it, laid into the plate."""
     result = look.composite(guides)
     watch.lap("composite")
-    notes = result.notes
+    notes = (*look.notes, *result.notes)
     if guides.dropped:
         notes += (f"{guides.dropped} samples were dropped: more agents met in one pixel than there is room for",)
     return Frame(
@@ -185,6 +188,9 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
         environment=scene.environment,
     )  # fmt: skip
     watch.lap("guides")
+    painted = with_paintings(scene, guides, number)
+    guides = painted.guides
+    watch.lap("paintings")
     delivered = stage.color.matrix_from_working(stage.plate.delivery_colorspace)
     place = None
     if scene.environment is not None:
@@ -210,6 +216,7 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
         place=place,
         matching=matching_of(stage, number),
         device=scene.device,
+        notes=painted.notes,
     )
 
 
