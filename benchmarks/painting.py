@@ -84,8 +84,7 @@ def on_pieces(scene: Scene, key: KeyPicture) -> KeyPicture:
     assert scene.environment is not None
     names = scene.environment.names
     ids = np.array([i for i, n in names.items() if n in PAINTED or n.rpartition(".")[0] in PAINTED], np.uint32)
-    kept = np.where(np.isin(key.sight.piece, ids), key.sight.piece, np.uint32(0))
-    return replace(key, sight=replace(key.sight, piece=kept))
+    return key.on(ids)
 
 
 def composed(scene: Scene, look: Look, key: KeyPicture, sight: PlaceSight) -> tuple[F32, float, float]:

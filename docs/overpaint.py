@@ -61,7 +61,9 @@ def overpaint(rgba: F32, normal: F32, mattes: dict[str, F32]) -> F32:
     level = brushed.mean(-1, keepdims=True)
     land = sum((mattes[n] for n in ("ridge", "wood", "castle") if n in mattes), np.zeros(rgba.shape[:2], np.float32))
     up = cv2.blur(normal[..., 1], (3, 3)) + 0.35 * (cloud(rgba.shape[:2], 90 * scale, 3) - 0.5)
-    row = np.linspace(0, 1, rgba.shape[0], dtype=np.float32)[:, None] + 0.07 * (cloud(rgba.shape[:2], 160 * scale, 4) - 0.5)
+    row = np.linspace(0, 1, rgba.shape[0], dtype=np.float32)[:, None] + 0.07 * (
+        cloud(rgba.shape[:2], 160 * scale, 4) - 0.5
+    )
     high = np.clip((SNOW_LINE[0] - row) / (SNOW_LINE[0] - SNOW_LINE[1]), 0, 1)
     snow = np.clip((up - 0.62 + 0.32 * high) / 0.3, 0, 1) * np.clip(2 * high, 0, 1) * np.clip(land, 0, 1)
     sun = np.clip((cv2.GaussianBlur(level[..., 0], (0, 0), 2 * scale) - 0.05) / 0.16, 0, 1)[..., None]
@@ -81,7 +83,9 @@ def _windows(castle: F32 | None, scale: float) -> F32:
     out = np.zeros(castle.shape, np.float32)
     for i in np.random.default_rng(9).permutation(len(ys))[:16]:
         half = max(1, round(1.0 * scale)), max(1, round(2.2 * scale))
-        cv2.rectangle(out, (int(xs[i]) - half[0], int(ys[i]) - half[1]), (int(xs[i]) + half[0], int(ys[i]) + half[1]), 1, -1)
+        cv2.rectangle(
+            out, (int(xs[i]) - half[0], int(ys[i]) - half[1]), (int(xs[i]) + half[0], int(ys[i]) + half[1]), 1, -1
+        )
     soft = cv2.GaussianBlur(out, (0, 0), max(0.6 * scale, 0.4))
     return soft + 0.5 * cv2.GaussianBlur(out, (0, 0), 4 * scale)
 

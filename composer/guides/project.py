@@ -69,16 +69,23 @@ class PlaceSight:
 
 @dataclass(frozen=True)
 class KeyPicture:
-    """A painting at a key view. rgba: float32 [H, W, 4], ACEScg, not premultiplied; alpha: how far a pixel is painted."""
+    """A painting at a key view. rgba: float32 [H, W, 4], ACEScg, not premultiplied; alpha: how far a pixel is painted. pieces:
+    uint32 [N], those that it is on; None: all."""
 
     sight: PlaceSight
     rgba: F32
+    pieces: NDArray[np.uint32] | None = None
+
+    def on(self, pieces: NDArray[np.uint32]) -> KeyPicture:
+        """The same on these pieces alone."""
+        kept = np.where(np.isin(self.sight.piece, pieces), self.sight.piece, np.uint32(0))
+        return replace(self, sight=replace(self.sight, piece=kept), pieces=pieces)
 
 
 @dataclass(frozen=True)
 class Projected:
-    """place: with the paintings on it. unseen: the share of the place's coverage that no painting shows. by_key: the share
-    that each of them shows."""
+    """place: with the paintings on it. unseen: the share of what is to be painted on that no painting shows. by_key: the
+    share that each of them shows."""
 
     place: PlacePasses
     unseen: float
@@ -135,12 +142,20 @@ def unseen_share(sight: PlaceSight, keys: Sequence[KeyPicture], device: str = "c
     there = sight.piece[..., 0].reshape(-1) > 0
     start = np.concatenate([[0], np.cumsum(there)]).astype(np.int64)
     found = _Entries(start, sight.piece[..., 0].reshape(-1)[there])
-    if not len(found.piece_id):
+    meant = _meant(found.piece_id, keys)
+    if not meant.any():
         return 0.0
     left = np.ones(len(found.piece_id), np.float32)
     for key in keys:
         left *= 1.0 - _shown(found, sight, key, device, None).share
-    return float(left.mean())
+    return float(left[meant].mean())
+
+
+def _meant(piece_id: NDArray[np.uint32], keys: Sequence[KeyPicture]) -> NDArray[np.bool_]:
+    """Which entries some painting is on, seen or not."""
+    if any(key.pieces is None for key in keys):
+        return np.ones(len(piece_id), bool)
+    return np.isin(piece_id, np.concatenate([key.pieces for key in keys if key.pieces is not None] or [[]]))
 
 
 def project_paintings(
@@ -156,7 +171,7 @@ def project_paintings(
     left = np.ones(count, np.float32)
     painted = np.zeros((count, 3), np.float32)
     by_key = []
-    cover = place.samples.coverage
+    cover = place.samples.coverage * _meant(place.samples.agent_id, keys)
     whole = max(float(cover.sum()), 1e-9)
     for s in shown:
         side = np.sqrt(s.dense / np.maximum(finest, 1e-9))
@@ -165,9 +180,11 @@ def project_paintings(
         painted += mine[:, None] * s.rgb
         left = left - mine
         by_key.append(float((mine * cover).sum()) / whole)
-    rgb = np.where(left[:, None] < 1, painted * cover[:, None] + left[:, None] * place.samples.rgb, place.samples.rgb)
+    own = place.samples.rgb
+    mixed = painted * place.samples.coverage[:, None] + left[:, None] * own
+    rgb = np.where(left[:, None] < 1, mixed, own)
     samples = replace(place.samples, rgb=rgb.astype(np.float32))
-    beauty = _added(place, rgb - place.samples.rgb)
+    beauty = _added(place, rgb - own)
     unseen = float((left * cover).sum()) / whole
     return Projected(replace(place, beauty=beauty, samples=samples), unseen, tuple(by_key))
 

@@ -55,6 +55,17 @@ def scene_key(scene: Scene, number: int, known: dict[int, str] | None = None) ->
     return total.hexdigest()
 
 
+def place_key(scene: Scene, number: int) -> str:
+    """What a key view of the place is painted from: the place, its light, the view and the plate of frame `number`."""
+    stage, total = scene.stage, hashlib.sha256()
+    for value in (code_digest(), number, scene.samples, scene.device, stage.light, stage.camera.view(number)):
+        _feed(total, value)
+    total.update(_shared(scene).encode())
+    for path in frame_files(stage, number, paintings=False):
+        total.update(_file_digest(path).encode())
+    return total.hexdigest()
+
+
 def _digest_at(scene: Scene, number: int) -> str:
     """Digest of what is read to draw one frame: views, people, picture files."""
     stage, near = scene.stage, (number - 1, number, number + 1)
@@ -62,6 +73,8 @@ def _digest_at(scene: Scene, number: int) -> str:
     _feed(total, [stage.camera.view(n) for n in near])
     _feed(total, scene.people.at(near))
     _feed(total, told_of(stage))
+    if scene.place_painter is not None:
+        _feed(total, scene.place_painter.key())
     if (matte := sky_matte_file(stage, number)) is not None:
         total.update(_file_digest(matte).encode())
     for path in frame_files(stage, number):
@@ -69,11 +82,11 @@ def _digest_at(scene: Scene, number: int) -> str:
     return total.hexdigest()
 
 
-def frame_files(stage: Stage, number: int) -> list[Path]:
+def frame_files(stage: Stage, number: int, paintings: bool = True) -> list[Path]:
     """The picture files that frame `number` is made from: its plate, its mattes and depths, all that a clean plate is made
     of, and the paintings of the place."""
     plate = stage.plate
-    files = [plate.path(number), *painting_files(stage)]
+    files = [plate.path(number), *(painting_files(stage) if paintings else ())]
     for source in stage.holdouts.sources:
         if isinstance(source, Difference):
             clip = source.source

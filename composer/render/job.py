@@ -35,6 +35,7 @@ from composer.render.depends import code_digest, frame_key
 from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
 from composer.render.manifest import FrameRecord, is_done, put_together, remember_shot, write_manifest, write_record
 from composer.render.match import match_notes
+from composer.render.paint_place import open_place_painter
 from composer.render.painters import PaintAsk, open_painters
 from composer.render.paintings import painting_notes
 from composer.render.people import people_on
@@ -137,6 +138,9 @@ def prepare_jobs(
     painters = open_painters(stage, people, quality, ask or PaintAsk(), device, told)
     place = build_environment(stage)
     notes = (*stage.notes, *people.notes, *match_notes(stage), *(place.notes if place else ()), *painting_notes(stage))
+    kept = out / shot.shot / shot.version / ".muster" / "paintings"
+    place_painter, said = open_place_painter(stage, quality, kept, device, told)
+    notes += said
     if not painters and quality.paints:
         notes += (
             f"quality {quality.name}: no bundle is named (paint.bundle, --bundle): the guide render is delivered",
@@ -146,7 +150,7 @@ def prepare_jobs(
     near_far = control_range(stage, people) if "control_depth" in shot.delivery.wanted else None
     if near_far:
         notes += (f"control_depth: 1 at {near_far[0]:.4g} m, 0 at {near_far[1]:.4g} m, in every frame",)
-    scene = Scene(stage, people, quality.samples, device)
+    scene = Scene(stage, people, quality.samples, device, place_painter=place_painter)
     if not painters:
         delivery = out / shot.shot / shot.version
         return (Job(scene, chosen, delivery, quality, notes, near_far, signing=signing, approval=approval),)

@@ -52,9 +52,9 @@ class KeyView:
     plate: F32
 
 
-def place_alone(scene: Scene, number: int) -> tuple[PlacePasses, F32]:
-    """The place at a frame without crowd and holdouts, with the shot's paintings; and float32 [H, W, 3], its light through
-    its air, premultiplied, ACEScg."""
+def place_alone(scene: Scene, number: int, painted: bool = True) -> tuple[PlacePasses, F32]:
+    """The place at a frame without crowd and holdouts, with the shot's paintings unless `painted` is False; and float32
+    [H, W, 3], its light through its air, premultiplied, ACEScg."""
     environment, stage = _environment(scene), scene.stage
     numbers = (number - 1, number, number + 1)
     views = (stage.camera.view(number - 1), stage.camera.view(number), stage.camera.view(number + 1))
@@ -63,7 +63,7 @@ def place_alone(scene: Scene, number: int) -> tuple[PlacePasses, F32]:
         without_people(scene.people.at(numbers)), scene.people.cast, views, ground, [], scene.light,
         samples=scene.samples, device=scene.device, environment=environment,
     )  # fmt: skip
-    place = with_paintings(scene, guides, number).guides.place
+    place = (with_paintings(scene, guides, number).guides if painted else guides).place
     assert place is not None
     return place, place.beauty if environment.haze is None else hazed(place, environment.haze, views[1])
 

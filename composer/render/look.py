@@ -146,6 +146,10 @@ class Look:
             self.matte, reach_of(guides, self.holdouts, self.ground_m, grow_px),
         )  # fmt: skip
 
+    def behind_the_place(self) -> F32:
+        """The plate with its new sky, float32 [H, W, 3], ACEScg."""
+        return self.working(self.plate if self.place is None else self.place.plate)
+
     def _delivered(self, rgb: F32) -> F32:
         return _through(rgb, self.delivery_from_working)
 

@@ -41,7 +41,11 @@ WORTH_A_NOTE = 0.03
 
 
 class PlacePainter(Protocol):
-    """What paints key views that the shot gives to a bundle."""
+    """What paints key views that the shot gives to a bundle. said: notes on what was painted, by frame."""
+
+    said: dict[int, tuple[str, ...]]
+
+    def key(self) -> tuple[object, ...]: ...
 
     def painted(self, scene: Scene, index: int) -> F32:
         """float32 [H, W, 3], ACEScg: the picture of `environment.paintings[index]`, without alpha."""
@@ -190,8 +194,7 @@ def _key(scene: Scene, place: Environment, index: int) -> KeyPicture:
     if spec.pieces is None:
         return picture
     chosen = [n for n, name in place.names.items() if name in spec.pieces or name.rpartition(".")[0] in spec.pieces]
-    kept = np.where(np.isin(sight.piece, np.array(chosen, np.uint32)), sight.piece, np.uint32(0))
-    return replace(picture, sight=replace(sight, piece=kept))
+    return picture.on(np.array(chosen, np.uint32))
 
 
 def sight_at(scene: Scene, place: Environment, number: int, *, normals: bool = True) -> PlaceSight:
@@ -238,9 +241,9 @@ def with_paintings(scene: Scene, guides: GuidePasses, number: int) -> PaintedPla
     if not keys or place is None or guides.place is None:
         return PaintedPlace(guides)
     done = project_paintings(guides.place, sight_at(scene, place, number), keys, scene.device)
-    notes: tuple[str, ...] = ()
+    notes = tuple(n for said in (scene.place_painter.said.values() if scene.place_painter else ()) for n in said)
     if done.unseen > WORTH_A_NOTE:
-        notes = (f"paintings: {100 * done.unseen:.0f} % of the place is in none of them: rendered there",)
+        notes += (f"paintings: {100 * done.unseen:.0f} % of what is painted on is in none of them: rendered there",)
     return PaintedPlace(replace(guides, place=done.place), notes)
 
 

@@ -41,8 +41,8 @@ def shot(make_shot: MakeShot) -> Path:
     return path
 
 
-def rendered(shot: Path, out: Path, frame: int = 1001) -> dict[str, np.ndarray]:
-    result = run_job(prepare_job(load_shot(shot), out, load_quality("final"), frames=(frame,)))
+def rendered(shot: Path, out: Path, frame: int = 1001, quality: str = "final") -> dict[str, np.ndarray]:
+    result = run_job(prepare_job(load_shot(shot), out, load_quality(quality), frames=(frame,)))
     path = next((result.delivery / "exr").glob(f"*{frame}.exr"))
     names = [*"RGB", *(f"environment.{c}" for c in "RGBA"), "environment_depth.Z", "crowd.A"]
     planes = read_channels(path, names)
@@ -212,3 +212,31 @@ def test_a_shot_without_paintings_is_left_alone(make_shot: MakeShot) -> None:
     scene = Scene(stage, people_on(stage), 1, "cpu")
     look = look_at(scene, read_inputs(stage, 1001))
     assert with_paintings(scene, look.guides, 1001).guides is look.guides and callable(key_picture)
+
+
+def test_a_bundle_paints_a_key_view_once_and_on_the_place_only(shot: Path, with_models: Path, tmp_path: Path) -> None:
+    line = "  paintings: [{frame: 1001, bundle: tiny-sd15, strength: 0.9, prompt: a ruin, seed: 3, steps: 2}]\n  haze"
+    bare = rendered(shot, tmp_path / "bare", quality="draft")
+    shot.write_text(shot.read_text().replace("  haze", line))
+    job = prepare_job(load_shot(shot), tmp_path / "out", load_quality("draft"), frames=(1001,))
+    assert any("tiny-sd15" in n for n in job.notes)
+    painted = rendered(shot, tmp_path / "out", quality="draft")
+    there = np.isfinite(bare["depth"])
+    changed = np.abs(painted["rgb"] - bare["rgb"]).max(-1) > 0.01
+    assert changed[there].mean() > 0.5 and not changed[~there].any()
+    store = tmp_path / "out" / "tiny" / "v001" / ".muster" / "paintings"
+    kept = [(p, p.stat().st_mtime_ns) for p in store.rglob("*.npy")]
+    assert len(kept) == 1
+    second = rendered(shot, tmp_path / "out", 1002, quality="draft")  # locked off: the same place
+    assert [(p, p.stat().st_mtime_ns) for p in store.rglob("*.npy")] == kept
+    both = there & (painted["place"][..., 3] > 0.999) & (second["place"][..., 3] > 0.999)
+    assert np.abs(painted["rgb"] - second["rgb"])[both].max() < 5e-3
+    preview = prepare_job(load_shot(shot), tmp_path / "p", load_quality("preview"))
+    assert any("key views of bundles are left" in n for n in preview.notes)
+
+
+def test_a_bundle_that_is_not_there_is_told_at_its_line(shot: Path, with_models: Path, tmp_path: Path) -> None:
+    shot.write_text(shot.read_text().replace("  haze", "  paintings: [{frame: 1001, bundle: nothing}]\n  haze"))
+    with pytest.raises(InputErrors, match="nothing") as error:
+        prepare_job(load_shot(shot), tmp_path, load_quality("draft"))
+    assert error.value.errors[0].where.line
