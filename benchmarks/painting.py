@@ -28,7 +28,7 @@ from overpaint import overpaint  # noqa: E402
 from composer.camera.camera import View  # noqa: E402
 from composer.guides.project import KeyPicture, PlaceSight, project_paintings  # noqa: E402
 from composer.io.content import find_content  # noqa: E402
-from composer.render.key_view import KeyView, _mattes, key_view  # noqa: E402
+from composer.render.key_view import KeyView, key_view, mattes_of  # noqa: E402
 from composer.render.look import Look, Scene, look_at, read_inputs  # noqa: E402
 from composer.render.paintings import key_picture, sight_at  # noqa: E402
 from composer.render.people import people_on  # noqa: E402
@@ -76,7 +76,7 @@ def key_of(scene: Scene, view: KeyView, painted: F32) -> KeyPicture:
 
 
 def painted_over(view: KeyView) -> F32:
-    return overpaint(view.place, view.passes.normal, _mattes(view.passes))
+    return overpaint(view.place, view.passes.normal, mattes_of(view.passes))
 
 
 def on_pieces(scene: Scene, key: KeyPicture) -> KeyPicture:
@@ -160,9 +160,9 @@ def psnr(a: F32, b: F32, where: NDArray[np.bool_]) -> float:
     return round(float(-10 * np.log10(np.mean(off[where] ** 2) + 1e-12)), 1)
 
 
-def measure(width: int = 1920, frames: tuple[int, ...] | None = None) -> dict[str, object]:
-    """frames: in a row; all of the shot where not given."""
-    scene = scene_of(width)
+def measure(scene: Scene | None = None, frames: tuple[int, ...] | None = None) -> dict[str, object]:
+    """scene: of the fortress; at full size where not given. frames: in a row, all of the shot where not given."""
+    scene = scene or scene_of(1920)
     numbers = frames or scene.stage.plate.frames
     view = key_view(scene, KEY)
     key = on_pieces(scene, key_of(scene, view, painted_over(view)))
@@ -202,4 +202,4 @@ def measure(width: int = 1920, frames: tuple[int, ...] | None = None) -> dict[st
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 1920), indent=1))
+    print(json.dumps(measure(scene_of(int(sys.argv[1]) if len(sys.argv) > 1 else 1920)), indent=1))

@@ -133,11 +133,11 @@ def _parts(view: KeyView, scene: Scene) -> list[ExrPart]:
         ExrPart("plate", half("RGB", view.plate)),
         ExrPart("depth", {"Z": np.ascontiguousarray(passes.depth_m)}),
         ExrPart("normal", half("XYZ", passes.normal)),
-        ExrPart("mattes", {n: m.astype(np.float16) for n, m in _mattes(passes).items()}),
+        ExrPart("mattes", {n: m.astype(np.float16) for n, m in mattes_of(passes).items()}),
     ]
 
 
-def _mattes(passes: PlacePasses) -> dict[str, F32]:
+def mattes_of(passes: PlacePasses) -> dict[str, F32]:
     """By part of `environment:`, float32 [H, W], how much of each pixel it covers."""
     h, w = passes.coverage.shape
     samples = passes.samples

@@ -17,7 +17,6 @@ from composer.guides.control import control_depth
 from composer.inference.bundle import Bundle
 from composer.inference.bundle_verify import verify_bundle
 from composer.inference.conditions import tame
-from composer.inference.library import find_bundle
 from composer.inference.noise import ScreenNoise
 from composer.inference.policy import Policy
 from composer.inference.request import PaintRequest, Prompt
@@ -28,7 +27,7 @@ from composer.render.key_view import deserted, place_alone
 from composer.render.look import Scene, look_at, read_inputs
 from composer.render.paint import Brush
 from composer.render.painters import USUAL_STRENGTH, range_of
-from composer.render.paintings import specs_of
+from composer.render.paintings import bundle_of, specs_of
 from composer.render.quality import Quality
 from composer.shot.located import located
 from composer.shot.schema_painting import PaintingSpec
@@ -119,7 +118,7 @@ def open_place_painter(
     for i, spec in specs.items():
         try:
             with located(stage.shot, "environment", "paintings", i, "bundle"):
-                bundles[i] = _cleared(stage, str(spec.bundle), quality, policy, told)
+                bundles[i] = _cleared(bundle_of(stage, spec), quality, policy, told)
         except InputErrors as several:
             errors += several.errors
         except InputError as error:
@@ -132,11 +131,7 @@ def open_place_painter(
     )
 
 
-def _cleared(
-    stage: Stage, name: str, quality: Quality, policy: Policy, told: Callable[[str], None] | None
-) -> Bundle:  # fmt: skip
-    folder = stage.shot.path(name)
-    bundle = find_bundle(str(folder) if "/" in name or (folder / "bundle.yaml").is_file() else name)
+def _cleared(bundle: Bundle, quality: Quality, policy: Policy, told: Callable[[str], None] | None) -> Bundle:
     if why := policy.refuse(bundle, quality.name):
         raise InputError(why)
     if window_of(bundle) > 1:

@@ -18,10 +18,12 @@ import numpy as np
 from composer.comp.layer import F32
 from composer.environment.build import build_environment
 from composer.environment.model import Environment
-from composer.errors import InputError, InputErrors, MusterError
+from composer.errors import InputError, InputErrors, MusterError, Where
 from composer.guides.ground import ground_depth
 from composer.guides.passes import GuidePasses
 from composer.guides.project import KeyPicture, PlaceSight, place_sight, project_paintings
+from composer.inference.bundle import Bundle
+from composer.inference.library import find_bundle
 from composer.io.image import ImageInfo, read_image, read_info
 from composer.render.place import air_before
 from composer.shot.located import located
@@ -96,6 +98,8 @@ def _check_one(stage: Stage, index: int, spec: PaintingSpec) -> None:
             expected=f"{frames[0]}-{frames[-1]}", got=str(spec.frame),
         )  # fmt: skip
     if spec.picture is None:
+        with located(stage.shot, *loc, "bundle"):
+            bundle_of(stage, spec)
         return
     with located(stage.shot, *loc, "picture"):
         check_picture(stage, read_info(stage.shot.path(spec.picture)), spec.frame)
@@ -104,10 +108,15 @@ def _check_one(stage: Stage, index: int, spec: PaintingSpec) -> None:
             stage.color.space(spec.colorspace)
 
 
+def bundle_of(stage: Stage, spec: PaintingSpec) -> Bundle:
+    """The bundle that a spec names, or the folder of one, as paths in the shot are. Raises InputError."""
+    name = str(spec.bundle)
+    folder = stage.shot.path(name)
+    return find_bundle(str(folder) if "/" in name or (folder / "bundle.yaml").is_file() else name)
+
+
 def check_picture(stage: Stage, info: ImageInfo, frame: int) -> None:
     """Whether a picture can be the painting of that frame: its size, and what it says of itself. Raises InputError."""
-    from composer.errors import Where
-
     where, size = Where(file=info.path), plate_size(stage)
     if info.size_px != size:
         raise InputError(
