@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -26,13 +26,12 @@ sys.path.insert(0, str(ROOT / "docs"))
 from overpaint import overpaint  # noqa: E402
 
 from composer.camera.camera import View  # noqa: E402
-from composer.guides.project import KeyPicture, PlaceSight, project_paintings  # noqa: E402
+from composer.guides.project import KeyPicture, project_paintings  # noqa: E402
 from composer.io.content import find_content  # noqa: E402
 from composer.render.key_view import KeyView, key_view, mattes_of  # noqa: E402
 from composer.render.look import Look, Scene, look_at, read_inputs  # noqa: E402
 from composer.render.paintings import key_picture, sight_at  # noqa: E402
 from composer.render.people import people_on  # noqa: E402
-from composer.render.place import place_look  # noqa: E402
 from composer.shot.load import load_shot  # noqa: E402
 from composer.shot.reduced import reduced  # noqa: E402
 from composer.shot.stage import prepare  # noqa: E402
@@ -87,37 +86,27 @@ def on_pieces(scene: Scene, key: KeyPicture) -> KeyPicture:
     return key.on(ids)
 
 
-def composed(scene: Scene, look: Look, key: KeyPicture, sight: PlaceSight) -> tuple[F32, float, float]:
-    """The composite with the painting, how much of the place it does not show, and the seconds that it took."""
-    assert look.guides.place is not None and scene.environment is not None
-    begin = time.perf_counter()
-    done = project_paintings(look.guides.place, sight, [key])
-    seconds = time.perf_counter() - begin
-    guides = replace(look.guides, place=done.place)
-    around = place_look(
-        scene.environment, guides, look.views[1], look.plate, look.ground_m, look.holdouts, None,
-        look.delivery_from_working, "cpu",
-    )  # fmt: skip
-    return replace(look, guides=guides, place=around).composite(guides).rgb.astype(np.float32), done.unseen, seconds
+def composed(scene: Scene, number: int, keys: tuple[KeyPicture, ...]) -> tuple[F32, Look]:
+    """The composite with these paintings, and what it was made from."""
+    look = look_at(scene, read_inputs(scene.stage, number), keys=keys)
+    return look.composite(look.guides).rgb.astype(np.float32), look
 
 
 def seen_at(scene: Scene, number: int, key: KeyPicture) -> Seen:
     place = scene.environment
-    look = look_at(scene, read_inputs(scene.stage, number))
-    assert place is not None and look.guides.place is not None and look.place is not None
-    sight = sight_at(scene, place, number)
-    painted, unseen, seconds = composed(scene, look, key, sight)
-    rendered = look.composite(look.guides).rgb.astype(np.float32)
+    rendered, look = composed(scene, number, ())
+    painted, _ = composed(scene, number, (key,))
+    assert place is not None and look.guides.place is not None
+    passes, sight = look.guides.place, sight_at(scene, place, number)
+    begin = time.perf_counter()
+    unseen = project_paintings(passes, sight, [key]).unseen
+    seconds = time.perf_counter() - begin
     ours = np.array([i for i, n in place.names.items() if n in PAINTED or n.rpartition(".")[0] in PAINTED], np.uint32)
-    passes = look.guides.place
     solid = (passes.coverage > SOLID) & np.isin(passes.piece_id, ours) & (sight.piece == sight.piece[..., :1]).all(-1)
-    made = look.composite(look.guides)
-    clear = ~made.touched & (look.matte <= 0) & np.isfinite(look.ground_m)
+    clear = ~look.composite(look.guides).touched & (look.matte <= 0) & np.isfinite(look.ground_m)
     for one in look.holdouts:
         if isinstance(one.depth_m, np.ndarray):  # trees and stones on the ground are not the ground
             clear &= ~(one.depth_m < 0.97 * look.ground_m)
-    own = look.views[1].size_px[::-1]
-    assert clear.shape == own
     return Seen(
         look.views[1], {"painted": painted, "rendered": rendered, "plate": look.plate},
         {"painted": solid, "rendered": solid, "plate": clear},
@@ -175,9 +164,7 @@ def measure(scene: Scene | None = None, frames: tuple[int, ...] | None = None) -
         unseen.append(now.unseen)
         seconds.append(now.seconds)
         if number in (numbers[0], KEY, numbers[-1]):
-            look = look_at(scene, read_inputs(scene.stage, number))
-            assert scene.environment is not None
-            same = composed(scene, look, untouched, sight_at(scene, scene.environment, number))[0]
+            same, _ = composed(scene, number, (untouched,))
             trips[str(number)] = psnr(same, now.pictures["rendered"], np.isfinite(now.depth_m["painted"]))
         if before is not None:
             for name, each in sums.items():

@@ -20,6 +20,7 @@ from composer.environment.model import Environment
 from composer.guides.ground import ground_depth
 from composer.guides.passes import GuidePasses, Holdout, Light
 from composer.guides.pose import pose_picture
+from composer.guides.project import KeyPicture
 from composer.guides.render import render_guides
 from composer.inference.conditions import Sight
 from composer.inference.reach import reach_of
@@ -175,8 +176,10 @@ def _through(rgb: F32, matrix: F64) -> F32:
     return rgb if np.allclose(matrix, np.eye(3)) else rgb @ matrix.T.astype(np.float32)
 
 
-def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Look:
-    """Draw the crowd's guides for one frame."""
+def look_at(
+    scene: Scene, inputs: Inputs, watch: Stopwatch | None = None, keys: Sequence[KeyPicture] | None = None
+) -> Look:  # fmt: skip
+    """Draw the guides of one frame. keys: paintings on the place in place of the shot's own."""
     watch = watch or Stopwatch()
     stage, number = scene.stage, inputs.number
     numbers = (number - 1, number, number + 1)
@@ -192,7 +195,7 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
         environment=scene.environment,
     )  # fmt: skip
     watch.lap("guides")
-    painted = with_paintings(scene, guides, number)
+    painted = with_paintings(scene, guides, number, keys)
     guides = painted.guides
     watch.lap("paintings")
     delivered = stage.color.matrix_from_working(stage.plate.delivery_colorspace)

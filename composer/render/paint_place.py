@@ -83,7 +83,7 @@ class BundlePainter:
         """What the model is asked for, and the guide in ACEScg: the place over the plate, nobody before it."""
         bare = replace(deserted(scene), place_painter=None)
         passes, light = place_alone(bare, spec.frame, painted=False)
-        plate = look_at(bare, read_inputs(scene.stage, spec.frame)).behind_the_place()
+        plate = look_at(bare, read_inputs(scene.stage, spec.frame), keys=()).behind_the_place()
         alpha = passes.coverage[..., None]
         guide = tame(plate * (1 - alpha) + light)
         there = np.isfinite(passes.depth_m)

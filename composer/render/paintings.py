@@ -7,6 +7,7 @@ view's own depth and comes back with the frame's, so a painting far away fades a
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import RLock
@@ -15,17 +16,18 @@ from typing import TYPE_CHECKING, Protocol
 import cv2
 import numpy as np
 
+from composer.camera.camera import View
 from composer.comp.layer import F32
 from composer.environment.build import build_environment
-from composer.environment.model import Environment
+from composer.environment.model import Environment, Haze
 from composer.errors import InputError, InputErrors, MusterError, Where
 from composer.guides.ground import ground_depth
-from composer.guides.passes import GuidePasses
+from composer.guides.passes import GuidePasses, PlacePasses, Samples
 from composer.guides.project import KeyPicture, PlaceSight, place_sight, project_paintings
 from composer.inference.bundle import Bundle
 from composer.inference.library import find_bundle
 from composer.io.image import ImageInfo, read_image, read_info
-from composer.render.place import air_before
+from composer.render.place import hazed
 from composer.shot.located import located
 from composer.shot.reduced import ReducedPlate, smaller
 from composer.shot.schema_painting import PaintingSpec
@@ -230,6 +232,17 @@ def key_picture(place: Environment, sight: PlaceSight, rgb: F32, alpha: F32 | No
     return KeyPicture(sight, np.concatenate([rgb, painted[..., None]], axis=-1).astype(np.float32))
 
 
+def air_before(depth_m: F32, haze: Haze, view: View) -> F32:
+    """How much the place's air lets through of what lies at that depth, float32 [H, W]: of black through white air, what is
+    not white."""
+    black, none = np.zeros((*depth_m.shape, 3), np.float32), np.zeros(0, np.float32)
+    nobody = Samples(np.zeros(depth_m.size + 1, np.int64), none.astype(np.uint32), none, none, none.reshape(0, 3))
+    still = black[..., :2]
+    seen = np.isfinite(depth_m).astype(np.float32)
+    passes = PlacePasses(depth_m, black, seen.astype(np.uint32), still, still, seen, black, black, nobody)
+    return 1.0 - hazed(passes, replace(haze, colour=np.ones(3)), view)[..., 0]
+
+
 def _to_the_edge(rgb: F32, cover: F32) -> F32:
     """The colour of wholly covered pixels carried to those beside them that hold something else too."""
     whole = cover > 0.999
@@ -244,9 +257,11 @@ def _to_the_edge(rgb: F32, cover: F32) -> F32:
     return np.where(near[..., None], table[label], rgb)
 
 
-def with_paintings(scene: Scene, guides: GuidePasses, number: int) -> PaintedPlace:
-    """The guides of a frame with the shot's paintings on its place."""
-    keys, place = key_pictures(scene), scene.environment
+def with_paintings(
+    scene: Scene, guides: GuidePasses, number: int, keys: Sequence[KeyPicture] | None = None
+) -> PaintedPlace:  # fmt: skip
+    """The guides of a frame with the shot's paintings on its place; or with `keys` in place of these."""
+    keys, place = key_pictures(scene) if keys is None else keys, scene.environment
     if not keys or place is None or guides.place is None:
         return PaintedPlace(guides)
     done = project_paintings(guides.place, sight_at(scene, place, number), keys, scene.device)

@@ -29,10 +29,10 @@ class PlaceLook:
     plate: F32
 
 
-def air_before(depth_m: F32, haze: Haze, view: View) -> F32:
-    """How much of what lies at that planar depth the air lets through, float32 [H, W]; 1 where there is nothing."""
-    seen = np.isfinite(depth_m)
-    depth = np.where(seen, depth_m, 0.0)
+def hazed(place: PlacePasses, haze: Haze, view: View) -> F32:
+    """The place's beauty through the air before it, float32 [H, W, 3]."""
+    depth = np.where(np.isfinite(place.depth_m), place.depth_m, 0.0)
+    seen = place.coverage > 0
     rays = np.zeros((*depth.shape, 3))
     rays[seen] = view.rays(np.argwhere(seen)[:, ::-1] + 0.5)
     step = rays * depth[..., None]
@@ -45,12 +45,7 @@ def air_before(depth_m: F32, haze: Haze, view: View) -> F32:
             np.abs(rise) < 1e-4, np.exp(-low), (np.exp(-low) - np.exp(-high)) / np.where(rise == 0, 1, rise)
         )
         far = far * np.clip(level, 0.0, 4.0)
-    return np.exp(-haze.extinction_per_m * far).astype(np.float32)
-
-
-def hazed(place: PlacePasses, haze: Haze, view: View) -> F32:
-    """The place's beauty through the air before it, float32 [H, W, 3]."""
-    through = air_before(np.where(place.coverage > 0, place.depth_m, np.inf), haze, view)[..., None]
+    through = np.exp(-haze.extinction_per_m * far)[..., None].astype(np.float32)
     return place.beauty * through + (1 - through) * haze.colour.astype(np.float32) * place.coverage[..., None]
 
 
