@@ -38,6 +38,8 @@ from composer.shot.stage import prepare  # noqa: E402
 
 F32 = NDArray[np.float32]
 KEY, FLOOR, SOLID = 1012, 2.0**-7, 0.999
+#: Ground nearer than this is left out: its grass stands up from it by more than a pixel and moves otherwise.
+GRASS_M = 60.0
 PAINTED = ("ridge", "castle", "wood")
 
 
@@ -103,7 +105,12 @@ def seen_at(scene: Scene, number: int, key: KeyPicture) -> Seen:
     seconds = time.perf_counter() - begin
     ours = np.array([i for i, n in place.names.items() if n in PAINTED or n.rpartition(".")[0] in PAINTED], np.uint32)
     solid = (passes.coverage > SOLID) & np.isin(passes.piece_id, ours) & (sight.piece == sight.piece[..., :1]).all(-1)
-    clear = ~look.composite(look.guides).touched & (look.matte <= 0) & np.isfinite(look.ground_m)
+    clear = (
+        ~look.composite(look.guides).touched
+        & (look.matte <= 0)
+        & np.isfinite(look.ground_m)
+        & (look.ground_m > GRASS_M)
+    )
     for one in look.holdouts:
         if isinstance(one.depth_m, np.ndarray):  # trees and stones on the ground are not the ground
             clear &= ~(one.depth_m < 0.97 * look.ground_m)

@@ -14,6 +14,7 @@ from composer.render.match import match_notes
 from composer.render.painters import check_paint
 from composer.render.paintings import painting_notes
 from composer.render.people import people_on
+from composer.render.repairs import check_repairs
 from composer.shot.check import check
 from composer.shot.load import load_shot
 from composer.shot.stage import prepare
@@ -39,7 +40,7 @@ def check_shot(path: Path) -> CheckReport:
         stage = prepare(shot)
         people = people_on(stage)
         check_paint(stage, people)
-        painted = painting_notes(stage)
+        painted = painting_notes(stage) + check_repairs(stage)
     except InputErrors as error:
         return CheckReport(error.errors, ())
     except MusterError as error:

@@ -21,6 +21,7 @@ from composer.io.files import sha256_file
 from composer.render.frame import Scene
 from composer.render.match import matching_of
 from composer.render.paintings import painting_files, told_of
+from composer.render.repairs import repair_files, told_of_repairs
 from composer.shot.holdout import Difference, Pictures
 from composer.shot.sky_matte import sky_matte_file
 from composer.shot.stage import Stage
@@ -72,7 +73,7 @@ def _digest_at(scene: Scene, number: int) -> str:
     total = hashlib.sha256()
     _feed(total, [stage.camera.view(n) for n in near])
     _feed(total, scene.people.at(near))
-    _feed(total, told_of(stage))
+    _feed(total, told_of(stage) + told_of_repairs(stage))
     if scene.place_painter is not None:
         _feed(total, scene.place_painter.key())
     if (matte := sky_matte_file(stage, number)) is not None:
@@ -84,9 +85,9 @@ def _digest_at(scene: Scene, number: int) -> str:
 
 def frame_files(stage: Stage, number: int, paintings: bool = True) -> list[Path]:
     """The picture files that frame `number` is made from: its plate, its mattes and depths, all that a clean plate is made
-    of, and the paintings of the place."""
+    of, and what repairs and paintings are made of."""
     plate = stage.plate
-    files = [plate.path(number), *(painting_files(stage) if paintings else ())]
+    files = [plate.path(number), *repair_files(stage), *(painting_files(stage) if paintings else ())]
     for source in stage.holdouts.sources:
         if isinstance(source, Difference):
             clip = source.source

@@ -40,10 +40,11 @@ from composer.render.painters import PaintAsk, open_painters
 from composer.render.paintings import painting_notes
 from composer.render.people import people_on
 from composer.render.quality import Quality
+from composer.render.repairs import check_repairs
 from composer.render.reroll import Reroll, Rerolled, reroll_frame
 from composer.render.sign import SignAsk, sign_frames, sign_proxy, signatures, signing_for
 from composer.shot.reduced import reduced
-from composer.shot.schema import PLACE_PARTS, ShotFile
+from composer.shot.schema import PLACE_PARTS, REPAIR, ShotFile
 from composer.shot.stage import Stage, prepare
 
 #: What the job tells the one who waits: done so far, all, frame number, 'rendered', 'skipped' or 'painting 3/20'.
@@ -138,6 +139,7 @@ def prepare_jobs(
     painters = open_painters(stage, people, quality, ask or PaintAsk(), device, told)
     place = build_environment(stage)
     notes = (*stage.notes, *people.notes, *match_notes(stage), *(place.notes if place else ()), *painting_notes(stage))
+    notes += check_repairs(stage)
     kept = out / shot.shot / shot.version / ".muster" / "paintings"
     place_painter, said = open_place_painter(stage, quality, kept, device, told)
     notes += said
@@ -384,12 +386,19 @@ def slate_of(job: Job) -> Slate:
         display=stage.color.display_view(shot.color.display, shot.color.view)[0],
         view=shot.color.view or stage.color.natural_view(plate.colorspace, shot.color.display),
         compression=shot.delivery.compression,
-        parts=tuple(p for p in shot.delivery.wanted if shot.environment is not None or p not in PLACE_PARTS),
+        parts=tuple(p for p in shot.delivery.wanted if _is_in(p, shot)),
         control_range_m=job.control_range_m,
         deep=shot.delivery.deep,
         note=shot.delivery.slate,
         extra={"quality": job.quality.name, "soldiers": str(len(job.scene.people.layout)), **_painter_tags(job)},
     )
+
+
+def _is_in(part: str, shot: ShotFile) -> bool:
+    """Whether a shot can have anything in that part."""
+    if part == REPAIR:
+        return bool(shot.repairs)
+    return shot.environment is not None or part not in PLACE_PARTS
 
 
 def _painter_tags(job: Job) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,7 @@ from composer.inference.record import PaintRecord
 from composer.render.match import Matching, ahead, matching_of
 from composer.render.paintings import PlacePainter, with_paintings
 from composer.render.place import PlaceLook, place_look, with_layers
+from composer.render.repairs import Repaired, repaired, with_repairs
 from composer.shot.holdout import HoldoutFrame
 from composer.shot.schema import LIGHT_SET
 from composer.shot.sky_matte import read_sky_matte
@@ -116,6 +117,7 @@ class Look:
     matching: Matching | None = None
     device: str = "cpu"
     notes: tuple[str, ...] = ()
+    repairs: Repaired | None = None
 
     def composite(self, guides: GuidePasses) -> Composite:
         """The crowd, as these guides have it, and its shadow in the plate; matched to the plate where the shot asks."""
@@ -161,7 +163,7 @@ class Look:
 
 def finish(look: Look, guides: GuidePasses, paint: PaintRecord | None, watch: Stopwatch) -> Frame:
     """The crowd, as `guides` have it, laid into the plate."""
-    result = look.composite(guides)
+    result = with_repairs(look.composite(guides), look.repairs)
     watch.lap("composite")
     notes = (*look.notes, *result.notes)
     if guides.dropped:
@@ -189,6 +191,10 @@ def look_at(
     ground_m = ground_depth(stage.ground, now, device=scene.device)
     holdouts = guide_holdouts(inputs.holdouts)
     watch.lap("ground")
+    mended = repaired(stage, number, inputs.plate, ground_m)
+    if mended is not None:
+        inputs = replace(inputs, plate=mended.plate)
+        watch.lap("repairs")
     guides = render_guides(
         agents, scene.people.cast, (before, now, after), ground_m, holdouts, scene.light, samples=scene.samples,
         device=scene.device, light_set=not set(LIGHT_SET).isdisjoint(stage.shot.delivery.wanted),
@@ -224,6 +230,7 @@ def look_at(
         matching=matching_of(stage, number),
         device=scene.device,
         notes=painted.notes,
+        repairs=mended,
     )
 
 

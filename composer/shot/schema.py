@@ -32,6 +32,7 @@ from composer.shot.schema_match import MatchSpec
 from composer.shot.schema_override import OverrideSpec
 from composer.shot.schema_paint import PaintSpec
 from composer.shot.schema_place import CameraSpec, ColorSpec, GroundSpec, PlateSpec, ScaleSpec
+from composer.shot.schema_repair import RepairSpec
 from composer.shot.schema_review import ReviewSpec
 
 
@@ -375,8 +376,10 @@ CRYPTOMATTES = ("crypto_agent", "crypto_side", "crypto_cast")
 PLACE_PARTS = (
     "environment", "environment_depth", "environment_normal", "environment_motion", "environment_albedo", "crypto_environment",
 )  # fmt: skip
+#: What was painted out of the plate; only of a shot with `repairs:`.
+REPAIR = "repair"
 PARTS = (
-    "rgba", "crowd", *LIGHT_SET, "shadow", "depth", "control_depth", "normal", "motion", "albedo", "pose",
+    "rgba", "crowd", *LIGHT_SET, "shadow", REPAIR, "depth", "control_depth", "normal", "motion", "albedo", "pose",
     *CRYPTOMATTES, *PLACE_PARTS,
 )  # fmt: skip
 PARTS_BY_DEFAULT = tuple(p for p in PARTS if p not in (*LIGHT_SET, "control_depth"))
@@ -436,6 +439,7 @@ class ShotFile(Part):
     holdouts: tuple[HoldoutSpec, ...] = ()
     light: LightSpec = Field(default_factory=LightSpec)
     environment: EnvironmentSpec | None = None
+    repairs: Annotated[tuple[RepairSpec, ...], Field(max_length=64)] = ()
     match: MatchSpec | None = None
     crowd: CrowdSpec
     cast: Text | None = None
