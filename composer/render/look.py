@@ -229,7 +229,7 @@ def look_at(
         place=place,
         matching=matching_of(stage, number),
         device=scene.device,
-        notes=painted.notes,
+        notes=(*painted.notes, *(mended.notes if mended else ())),
         repairs=mended,
     )
 

@@ -32,6 +32,8 @@ from composer.shot.stage import Stage
 F64 = NDArray[np.float64]
 #: As good as infinitely far, metres.
 HORIZON_M = 1e6
+#: Less than this share from beyond the picture's edge is not worth a word.
+WORTH_A_NOTE = 0.01
 #: Around the marked region, of a picture 1080 high: what its level is bent to, pixels.
 RIM_PX = 6.0
 
@@ -39,10 +41,11 @@ RIM_PX = 6.0
 @dataclass(frozen=True)
 class Repaired:
     """plate: float32 [H, W, 3], in the delivery space. rgba: float32 [H, W, 4], what was laid over it, so that plate *
-    (1 - alpha) + rgb is the new one."""
+    (1 - alpha) + rgb is the new one. notes: what could not be taken from the picture."""
 
     plate: F32
     rgba: F32
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -189,25 +192,28 @@ def repaired(stage: Stage, number: int, plate: F32, ground_m: F32 | None = None)
     """The plate of a frame with the shot's repairs; None where there are none. ground_m: the ground's depth at that frame."""
     if not stage.shot.repairs:
         return None
-    made, whole = plate.copy(), np.zeros(plate.shape[:2], np.float32)
+    made, whole, notes = plate.copy(), np.zeros(plate.shape[:2], np.float32), list[str]()
     view = stage.camera.view(number)
     for i, spec in enumerate(stage.shot.repairs):
         found = _patch(stage, spec, _key(stage, i), view, made, ground_m)
         if found is None:
             continue
-        box, alpha, patch = found
+        box, alpha, patch, outside = found
+        if outside > WORTH_A_NOTE:
+            share = f"{100 * outside:.0f} % of it would come from beyond the picture's edge"
+            notes.append(f"repair {spec.name}: {share}: what is at the edge is drawn out there")
         mixed = made[box] + alpha[..., None] * (patch - made[box])
         np.copyto(made[box], mixed.astype(np.float32), where=alpha[..., None] > 0)
         whole[box] = 1 - (1 - whole[box]) * (1 - alpha)
     rgb = np.where(whole[..., None] > 0, made - (1 - whole[..., None]) * plate, 0)
-    return Repaired(made, np.concatenate([rgb, whole[..., None]], axis=-1).astype(np.float32))
+    return Repaired(made, np.concatenate([rgb, whole[..., None]], axis=-1).astype(np.float32), tuple(notes))
 
 
 def _patch(
     stage: Stage, spec: RepairSpec, key: _Key, view: View, plate: F32, ground_m: F32 | None
-) -> tuple[tuple[slice, slice], F32, F32] | None:  # fmt: skip
-    """The box of the region in a frame, float32 [h, w] how much of each pixel it takes, float32 [h, w, 3] what comes there;
-    None where it is out of the picture."""
+) -> tuple[tuple[slice, slice], F32, F32, float] | None:  # fmt: skip
+    """The box of the region in a frame, float32 [h, w] how much of each pixel it takes, float32 [h, w, 3] what comes there, and
+    the share of it that no picture holds; None where it is out of the picture."""
     box = _box(spec, key, view)
     if box is None:
         return None
@@ -224,14 +230,22 @@ def _patch(
     if not alpha.any():
         return None
     if key.picture is not None:
-        return box, alpha, _read(key.picture, there, cv2.INTER_CUBIC, None)
+        return box, alpha, _read(key.picture, there, cv2.INTER_CUBIC, None), _beyond(there, alpha, view)
     scale = stage.plate.size_px[0] / _plate_size(stage)[0]
     assert spec.clone_px is not None
     aside = there + np.array(spec.clone_px) * scale
     depth = _read(key.depth_m, aside, cv2.INTER_LINEAR, None).astype(np.float64)
     point = key.view.position_m + key.view.rays(aside) * depth[..., None]
-    cloned = _read(plate, _project(view, point), cv2.INTER_CUBIC, None)
-    return box, alpha, cloned + _membrane(plate[box] - cloned, alpha, RIM_PX * plate.shape[0] / 1080)
+    source = _project(view, point)
+    cloned = _read(plate, source, cv2.INTER_CUBIC, None)
+    bent = cloned + _membrane(plate[box] - cloned, alpha, RIM_PX * plate.shape[0] / 1080)
+    return box, alpha, bent, _beyond(source, alpha, view)
+
+
+def _beyond(at: F64, alpha: F32, view: View) -> float:
+    """The share of a region whose places [h, w, 2] lie outside of the picture."""
+    outside = ((at < 0) | (at > np.array(view.size_px))).any(-1)
+    return float((alpha * outside).sum() / alpha.sum())
 
 
 def _project(view: View, points: F64) -> F64:

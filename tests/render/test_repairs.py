@@ -130,6 +130,15 @@ def test_cloned_grain_is_alive(make_shot: MakeShot) -> None:
     assert abs(np.corrcoef(patches[0].ravel(), patches[1].ravel())[0, 1]) < 0.2
 
 
+def test_a_source_beyond_the_edge_is_told(make_shot: MakeShot) -> None:
+    shot = make_shot()
+    stage = moving(shot)
+    line = f"{{name: post, frame: 1002, polygon_px: {marked(stage)}, clone_px: [-600, 0]}}"
+    stage = replace(stage, shot=load_shot(asked(shot, line)))
+    got = repaired(stage, 1002, field(stage, 1002, 0.0))
+    assert got is not None and "repair post: 100 % of it would come from beyond" in got.notes[0]
+
+
 def test_in_a_delivery_the_repair_is_an_element_and_the_rest_is_the_plate(make_shot: MakeShot, tmp_path: Path) -> None:
     line = "{name: van, frame: 1001, polygon_px: [[20, 60], [60, 60], [60, 90], [20, 90]], clone_px: [80, 0]}"
     shot = asked(make_shot(frames=2), line)
