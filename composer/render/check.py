@@ -41,10 +41,8 @@ def check_shot(path: Path) -> CheckReport:
         people = people_on(stage)
         check_paint(stage, people)
         painted = painting_notes(stage) + check_repairs(stage)
-    except InputErrors as error:
-        return CheckReport(error.errors, ())
     except MusterError as error:
-        return CheckReport((error,), ())
+        return CheckReport(error.errors, ())
     place = build_environment(stage)
     around = place.notes if place else ()
     return CheckReport((), (*stage.notes, *people.notes, *match_notes(stage), *around, *painted))

@@ -30,7 +30,7 @@ from composer.render.paintings import PlacePainter, with_paintings
 from composer.render.place import PlaceLook, place_look, with_layers
 from composer.render.repairs import Repaired, repaired, with_repairs
 from composer.shot.holdout import HoldoutFrame
-from composer.shot.schema import LIGHT_SET
+from composer.shot.schema_delivery import LIGHT_SET
 from composer.shot.sky_matte import read_sky_matte
 from composer.shot.stage import Stage
 

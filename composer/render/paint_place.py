@@ -119,10 +119,8 @@ def open_place_painter(
         try:
             with located(stage.shot, "environment", "paintings", i, "bundle"):
                 bundles[i] = _cleared(bundle_of(stage, spec), quality, policy, told)
-        except InputErrors as several:
-            errors += several.errors
-        except InputError as error:
-            errors.append(error)
+        except MusterError as error:
+            errors += error.errors
     if errors:
         raise InputErrors(errors)
     painter = BundlePainter(bundles, range_of(stage), quality, folder, lambda bundle: open_brush(bundle, device))

@@ -84,10 +84,8 @@ def check_paintings(stage: Stage) -> None:
     for i, spec in enumerate(specs_of(stage)):
         try:
             _check_one(stage, i, spec)
-        except InputErrors as several:
-            errors += several.errors
         except MusterError as error:
-            errors.append(error)
+            errors += error.errors
     if errors:
         raise InputErrors(errors)
 

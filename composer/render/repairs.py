@@ -77,7 +77,7 @@ def check_repairs(stage: Stage) -> tuple[str, ...]:
         try:
             _check(stage, i, spec)
         except MusterError as error:
-            errors.append(error)
+            errors += error.errors
     if errors:
         raise InputErrors(errors)
     return tuple(f"repair {s.name}: marked on frame {s.frame}" for s in stage.shot.repairs)

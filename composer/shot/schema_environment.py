@@ -158,7 +158,9 @@ class EnvironmentSpec(Part):
             for name in painting.pieces or ():
                 if name not in seen:
                     known = ", ".join(sorted(seen)) or "no part at all"
-                    raise mistake("a painting on a part that the place lacks", expected=known, got=name, key="paintings")
+                    raise mistake(
+                        "a painting on a part that the place lacks", expected=known, got=name, key="paintings"
+                    )
         if len({p.frame for p in self.paintings if p.pieces is None}) < sum(p.pieces is None for p in self.paintings):
             raise mistake("two paintings of one frame", expected="a frame of its own", key="paintings")
         return self
