@@ -11,6 +11,7 @@ import charge
 import guides
 import machine
 import noise
+import painting
 import preview
 import qc
 import scale
@@ -23,7 +24,7 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     work = {"preview": preview, "guides": guides, "scale": scale, "step": step, "charge": charge, "tiles": tiles}
-    work |= {"noise": noise, "qc": qc, "chain": chain, "air": air}
+    work |= {"noise": noise, "qc": qc, "chain": chain, "air": air, "painting": painting}
     for name, module in work.items():
         result = {"benchmark": name, **module.measure(), "command": "make bench", "machine": machine.describe()}
         text = json.dumps(result, indent=1)

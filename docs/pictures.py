@@ -6,6 +6,7 @@ python docs/pictures.py options     # 100, 1,000 and 10,000 soldiers of one shot
 python docs/pictures.py match       # the demo's crowd before and after it is matched to the plate, and through a lens
 python docs/pictures.py fortress    # the valley with a fortress: fortress.jpg
 python docs/pictures.py smoke       # the same with smoke and dust: smoke.jpg
+python docs/pictures.py painting    # a key view of that fortress, painted over, and seen from two other frames: painting.jpg
 python docs/pictures.py review      # the review page over those options (needs playwright and Chromium)
 python docs/pictures.py charge --out out    # the same as charge; frames that lie in out/ already are not rendered again
 """
@@ -46,6 +47,8 @@ FRAME = 1012
 MOVIE_PX, MOVIE_CRF, STILL = 1920, 23, 1016
 #: Of the options: how many soldiers, the width, and the part of each picture that is shown, in shares of its height.
 COUNTS, OPTIONS_PX, STRIP = (100, 1_000, 10_000), 1280, (0.26, 0.86)
+#: Of the painting: what is shown (left, top, right, bottom), px.
+PAINTED = (660, 40, 1700, 480)
 #: Of the match: what is shown (left, top, right, bottom), px, and what the crowd gets.
 CROP = (400, 300, 1300, 640)
 MATCH = """
@@ -107,6 +110,27 @@ def smoke(out: str) -> None:
     done = run("render", str(SMOKE), "--frames", str(FRAME), "--out", out, "--quality", "final")
     exr = next(Path(str(done["delivery"])).glob(f"exr/*{FRAME}.exr"))
     Image.fromarray(shown(exr, 1920)).save(HERE / "smoke.jpg", quality=88)
+
+
+def painting(out: str) -> None:
+    """A key view as it is written out; painted over; and how two other frames show it."""
+    from overpaint import paint_over
+
+    key = Path(run("paint", "out", str(FORTRESS), "--frame", str(FRAME), "--out", out)["files"][0])
+    painted = Path(out).resolve() / "painted.exr"
+    paint_over(key, painted)
+    entry = f'  paintings: [{{frame: {FRAME}, picture: "{painted}", pieces: [ridge, castle, wood]}}]\n'
+    shot = parse_shot(FORTRESS.read_text().replace("  haze: {", entry + "  haze: {"), FORTRESS)
+    result = run_job(prepare_job(shot, Path(out), load_quality("final"), frames=[1001, 1024]))
+    over = np.stack(list(read_channels(key, [f"over.{c}" for c in "RGB"]).values()), axis=-1)
+    color = ColorManager.open(None, {}, HERE)
+    pictures = [to_display(over, "ACEScg", 1.0, color, 1920)]
+    pictures += [shown(path, 1920) for path in sorted(result.delivery.glob("exr/*.exr"))]
+    left, top, right, bottom = PAINTED
+    strips = [
+        part for p in pictures for part in (p[top:bottom, left:right], np.full((4, right - left, 3), 255, np.uint8))
+    ]
+    Image.fromarray(np.concatenate(strips[:-1])).save(HERE / "painting.jpg", quality=88)
 
 
 def options(out: str) -> None:
@@ -172,7 +196,7 @@ def review(out: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    kinds = ("demo", "charge", "fortress", "smoke", "options", "match", "review")
+    kinds = ("demo", "charge", "fortress", "smoke", "painting", "options", "match", "review")
     parser.add_argument("what", nargs="?", default="demo", choices=kinds)
     parser.add_argument("--out", help="where frames are rendered to (default: a folder that is deleted again)")
     parser.add_argument("--frames", metavar="1001-1048", help="of the charge: only these")
@@ -190,6 +214,8 @@ def main() -> None:
             fortress(out)
         elif args.what == "smoke":
             smoke(out)
+        elif args.what == "painting":
+            painting(out)
         elif args.what == "review":
             review(out)
         else:

@@ -17,7 +17,21 @@ import composer
 from composer.cli.result import Result
 from composer.errors import InputError, MusterError, Where
 
-VERBS = ("render", "demo", "check", "layout", "sheet", "options", "review", "match", "verify", "qc", "farm", "models")
+VERBS = (
+    "render",
+    "demo",
+    "check",
+    "layout",
+    "sheet",
+    "options",
+    "review",
+    "match",
+    "paint",
+    "verify",
+    "qc",
+    "farm",
+    "models",
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

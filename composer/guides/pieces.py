@@ -140,6 +140,16 @@ class Staged:
         return replace(agents, **joined)
 
 
+def without_people(agents: Agents) -> Agents:
+    """The same frames with nobody in them."""
+    none = {}
+    for f in fields(Agents):
+        value = getattr(agents, f.name)
+        if isinstance(value, np.ndarray):
+            none[f.name] = np.take(value, np.zeros(0, np.int64), axis=_axis(f.name))
+    return replace(agents, **none)
+
+
 def _axis(name: str) -> int:
     return 1 if name in ("position_m", "heading_rad", "clip", "phase", "up", "clip_from", "phase_from", "blend") else 0
 

@@ -12,7 +12,9 @@ from composer.environment.build import build_environment
 from composer.errors import InputErrors, MusterError
 from composer.render.match import match_notes
 from composer.render.painters import check_paint
+from composer.render.paintings import painting_notes
 from composer.render.people import people_on
+from composer.render.repairs import check_repairs
 from composer.shot.check import check
 from composer.shot.load import load_shot
 from composer.shot.stage import prepare
@@ -38,11 +40,12 @@ def check_shot(path: Path) -> CheckReport:
         stage = prepare(shot)
         people = people_on(stage)
         check_paint(stage, people)
+        painted = painting_notes(stage) + check_repairs(stage)
     except MusterError as error:
         return CheckReport(error.errors, ())
     place = build_environment(stage)
     around = place.notes if place else ()
-    return CheckReport((), (*stage.notes, *people.notes, *match_notes(stage), *around))
+    return CheckReport((), (*stage.notes, *people.notes, *match_notes(stage), *around, *painted))
 
 
 def _types_of(path: Path) -> tuple[tuple[str, ...], list[MusterError]]:

@@ -20,6 +20,8 @@ from composer.deliver.exr import Slate
 from composer.io.files import sha256_file
 from composer.render.frame import Scene
 from composer.render.match import matching_of
+from composer.render.paintings import painting_files, told_of
+from composer.render.repairs import repair_files, told_of_repairs
 from composer.shot.holdout import Difference, Pictures
 from composer.shot.sky_matte import sky_matte_file
 from composer.shot.stage import Stage
@@ -54,12 +56,26 @@ def scene_key(scene: Scene, number: int, known: dict[int, str] | None = None) ->
     return total.hexdigest()
 
 
+def place_key(scene: Scene, number: int) -> str:
+    """What a key view of the place is painted from: the place, its light, the view and the plate of frame `number`."""
+    stage, total = scene.stage, hashlib.sha256()
+    for value in (code_digest(), number, scene.samples, scene.device, stage.light, stage.camera.view(number)):
+        _feed(total, value)
+    total.update(_shared(scene).encode())
+    for path in frame_files(stage, number, paintings=False):
+        total.update(_file_digest(path).encode())
+    return total.hexdigest()
+
+
 def _digest_at(scene: Scene, number: int) -> str:
     """Digest of what is read to draw one frame: views, people, picture files."""
     stage, near = scene.stage, (number - 1, number, number + 1)
     total = hashlib.sha256()
     _feed(total, [stage.camera.view(n) for n in near])
     _feed(total, scene.people.at(near))
+    _feed(total, told_of(stage) + told_of_repairs(stage))
+    if scene.place_painter is not None:
+        _feed(total, scene.place_painter.key())
     if (matte := sky_matte_file(stage, number)) is not None:
         total.update(_file_digest(matte).encode())
     for path in frame_files(stage, number):
@@ -67,11 +83,11 @@ def _digest_at(scene: Scene, number: int) -> str:
     return total.hexdigest()
 
 
-def frame_files(stage: Stage, number: int) -> list[Path]:
-    """The picture files that frame `number` is made from: its plate, its mattes and depths, and all that a clean plate is
-    made of."""
+def frame_files(stage: Stage, number: int, paintings: bool = True) -> list[Path]:
+    """The picture files that frame `number` is made from: its plate, its mattes and depths, all that a clean plate is made
+    of, and what repairs and paintings are made of."""
     plate = stage.plate
-    files = [plate.path(number)]
+    files = [plate.path(number), *repair_files(stage), *(painting_files(stage) if paintings else ())]
     for source in stage.holdouts.sources:
         if isinstance(source, Difference):
             clip = source.source

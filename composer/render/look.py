@@ -20,6 +20,7 @@ from composer.environment.model import Environment
 from composer.guides.ground import ground_depth
 from composer.guides.passes import GuidePasses, Holdout, Light
 from composer.guides.pose import pose_picture
+from composer.guides.project import KeyPicture
 from composer.guides.render import render_guides
 from composer.inference.conditions import Sight
 from composer.inference.reach import reach_of
@@ -27,7 +28,9 @@ from composer.inference.record import PaintRecord
 from composer.render.actors import actors_of, with_surfaces
 from composer.render.air import AirLook, air_look
 from composer.render.match import Matching, ahead, matching_of
+from composer.render.paintings import PlacePainter, with_paintings
 from composer.render.place import PlaceLook, place_look, with_layers
+from composer.render.repairs import Repaired, repaired, with_repairs
 from composer.shot.holdout import HoldoutFrame
 from composer.shot.schema_delivery import LIGHT_SET
 from composer.shot.sky_matte import read_sky_matte
@@ -40,13 +43,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Scene:
     """A shot that is ready to render: the stage, who is on it, and how well it is to be drawn. painter: what paints the
-    crowd, where something does."""
+    crowd, where something does; place_painter: what paints key views of the place."""
 
     stage: Stage
     people: People
     samples: int
     device: str
     painter: Painter | None = None
+    place_painter: PlacePainter | None = None
 
     @property
     def environment(self) -> Environment | None:
@@ -117,6 +121,8 @@ class Look:
     air: AirLook | None = None
     on_actors: F32 | None = None
     device: str = "cpu"
+    notes: tuple[str, ...] = ()
+    repairs: Repaired | None = None
 
     def composite(self, guides: GuidePasses) -> Composite:
         """The crowd, as these guides have it, and its shadow in the plate; matched to the plate where the shot asks."""
@@ -153,6 +159,10 @@ class Look:
             self.matte, reach_of(guides, self.holdouts, self.ground_m, grow_px),
         )  # fmt: skip
 
+    def behind_the_place(self) -> F32:
+        """The plate with its new sky, float32 [H, W, 3], ACEScg."""
+        return self.working(self.plate if self.place is None else self.place.plate)
+
     def _delivered(self, rgb: F32) -> F32:
         return _through(rgb, self.delivery_from_working)
 
@@ -166,8 +176,9 @@ def finish(look: Look, guides: GuidePasses, paint: PaintRecord | None, watch: St
     result = look.composite(guides)
     if look.on_actors is not None:
         result = with_holdout_shadow(result, look.on_actors)
+    result = with_repairs(result, look.repairs)
     watch.lap("composite")
-    notes = result.notes
+    notes = (*look.notes, *result.notes)
     if guides.dropped:
         notes += (f"{guides.dropped} samples were dropped: more agents met in one pixel than there is room for",)
     return Frame(
@@ -180,8 +191,10 @@ def _through(rgb: F32, matrix: F64) -> F32:
     return rgb if np.allclose(matrix, np.eye(3)) else rgb @ matrix.T.astype(np.float32)
 
 
-def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Look:
-    """Draw the crowd's guides for one frame."""
+def look_at(
+    scene: Scene, inputs: Inputs, watch: Stopwatch | None = None, keys: Sequence[KeyPicture] | None = None
+) -> Look:  # fmt: skip
+    """Draw the guides of one frame. keys: paintings on the place in place of the shot's own."""
     watch = watch or Stopwatch()
     stage, number = scene.stage, inputs.number
     numbers = (number - 1, number, number + 1)
@@ -191,12 +204,19 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
     ground_m = ground_depth(stage.ground, now, device=scene.device)
     holdouts = with_surfaces(guide_holdouts(inputs.holdouts), stage.shot.holdouts, ground_m)
     watch.lap("ground")
+    mended = repaired(stage, number, inputs.plate, ground_m)
+    if mended is not None:
+        inputs = replace(inputs, plate=mended.plate)
+        watch.lap("repairs")
     guides = render_guides(
         agents, scene.people.cast, (before, now, after), ground_m, holdouts, scene.light, samples=scene.samples,
         device=scene.device, light_set=not set(LIGHT_SET).isdisjoint(stage.shot.delivery.wanted),
         environment=scene.environment,
     )  # fmt: skip
     watch.lap("guides")
+    painted = with_paintings(scene, guides, number, keys)
+    guides = painted.guides
+    watch.lap("paintings")
     weights = stage.color.luminance_weights()
     clean = next((h.clean for h in inputs.holdouts if h.clean is not None), None)
     shadow = shadow_alpha(guides.shadow, guides.contact, scene.light, weights)
@@ -236,6 +256,8 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
         air=air,
         on_actors=on_actors,
         device=scene.device,
+        notes=(*painted.notes, *(mended.notes if mended else ())),
+        repairs=mended,
     )
 
 

@@ -16,7 +16,8 @@ from composer.render.frame import Scene
 from composer.render.quality import Quality
 from composer.render.reroll import Reroll
 from composer.shot.frames import ranges
-from composer.shot.schema_delivery import PLACE_PARTS
+from composer.shot.schema import ShotFile
+from composer.shot.schema_delivery import PLACE_PARTS, REPAIR
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,19 @@ def slate_of(job: Job) -> Slate:
         display=stage.color.display_view(shot.color.display, shot.color.view)[0],
         view=shot.color.view or stage.color.natural_view(plate.colorspace, shot.color.display),
         compression=shot.delivery.compression,
-        parts=tuple(p for p in shot.delivery.wanted if shot.environment is not None or p not in PLACE_PARTS),
+        parts=tuple(p for p in shot.delivery.wanted if _is_in(p, shot)),
         control_range_m=job.control_range_m,
         deep=shot.delivery.deep,
         note=shot.delivery.slate,
         extra={"quality": job.quality.name, "soldiers": str(len(job.scene.people.layout)), **_painter_tags(job)},
     )
+
+
+def _is_in(part: str, shot: ShotFile) -> bool:
+    """Whether a shot can have anything in that part."""
+    if part == REPAIR:
+        return bool(shot.repairs)
+    return shot.environment is not None or part not in PLACE_PARTS
 
 
 def _painter_tags(job: Job) -> dict[str, str]:

@@ -269,12 +269,12 @@ def _untouched(
 
 
 def untouched_of(parts: Mapping[str, ExrPart]) -> str:
-    """The digest of the plate's pixels as a file has them: `rgba` where no layer has alpha."""
+    """The digest of the plate's pixels as a file has them: `rgba` where no element has alpha."""
     rgb = np.stack([parts["rgba"].channels[c] for c in "RGB"], axis=-1)
     height, width = rgb.shape[:2]
     touched: NDArray[np.bool_] = np.zeros((height, width), bool)
     whole = Window(0, 0, width, height)
-    for name in ("crowd", "shadow", "environment", "air"):
+    for name in ("crowd", "shadow", "environment", "air", "repair"):
         if name in parts:
             part = parts[name]
             touched[(part.window or whole).slices(whole)] |= part.channels["A"] > 0

@@ -22,6 +22,7 @@ from composer.shot.schema_match import MatchSpec
 from composer.shot.schema_override import OverrideSpec
 from composer.shot.schema_paint import PaintSpec
 from composer.shot.schema_place import CameraSpec, ColorSpec, GroundSpec, PlateSpec, ScaleSpec
+from composer.shot.schema_repair import RepairSpec
 from composer.shot.schema_review import ReviewSpec
 
 
@@ -116,6 +117,7 @@ class ShotFile(Part):
     holdouts: tuple[HoldoutSpec, ...] = ()
     light: LightSpec = Field(default_factory=LightSpec)
     environment: EnvironmentSpec | None = None
+    repairs: Annotated[tuple[RepairSpec, ...], Field(max_length=64)] = ()
     match: MatchSpec | None = None
     crowd: CrowdSpec
     cast: Text | None = None

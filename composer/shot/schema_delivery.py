@@ -17,8 +17,10 @@ PLACE_PARTS = (
     "environment", "environment_depth", "environment_normal", "environment_motion", "environment_albedo", "crypto_environment",
     "air",
 )  # fmt: skip
+#: What was painted out of the plate; only of a shot with `repairs:`.
+REPAIR = "repair"
 PARTS = (
-    "rgba", "crowd", *LIGHT_SET, "shadow", "depth", "control_depth", "normal", "motion", "albedo", "pose",
+    "rgba", "crowd", *LIGHT_SET, "shadow", REPAIR, "depth", "control_depth", "normal", "motion", "albedo", "pose",
     *CRYPTOMATTES, *PLACE_PARTS,
 )  # fmt: skip
 PARTS_BY_DEFAULT = tuple(p for p in PARTS if p not in (*LIGHT_SET, "control_depth"))

@@ -1,4 +1,4 @@
-"""The block `environment:` of `shot.yaml`: terrain, set pieces, sky and haze."""
+"""The block `environment:` of `shot.yaml`: terrain, set pieces, sky, haze and paintings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from composer.shot.schema_air import VolumesSpec
 from composer.shot.schema_base import Colour, Name, NotNegative, Pair, Part, Positive, Share, Text, mistake
+from composer.shot.schema_painting import PaintingSpec
 
 _Angle = Annotated[float, Field(ge=-360, le=360)]
 _Coordinate = Annotated[float, Field(ge=-1e5, le=1e5)]
@@ -138,7 +139,7 @@ class HazeSpec(Part):
 
 
 class EnvironmentSpec(Part):
-    """What is built around the crowd."""
+    """What is built around the crowd, and what is painted on it."""
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     terrain: Annotated[tuple[TerrainSpec, ...], Field(max_length=64)] = ()
@@ -146,6 +147,7 @@ class EnvironmentSpec(Part):
     sky: SkySpec | None = None
     haze: HazeSpec | None = None
     volumes: VolumesSpec | None = None
+    paintings: Annotated[tuple[PaintingSpec, ...], Field(max_length=16)] = ()
 
     @model_validator(mode="after")
     def _names(self) -> Self:
@@ -154,4 +156,13 @@ class EnvironmentSpec(Part):
             if part.name in seen:
                 raise mistake("two parts of the place have one name", expected="a name of its own", got=part.name)
             seen.add(part.name)
+        for painting in self.paintings:
+            for name in painting.pieces or ():
+                if name not in seen:
+                    known = ", ".join(sorted(seen)) or "no part at all"
+                    raise mistake(
+                        "a painting on a part that the place lacks", expected=known, got=name, key="paintings"
+                    )
+        if len({p.frame for p in self.paintings if p.pieces is None}) < sum(p.pieces is None for p in self.paintings):
+            raise mistake("two paintings of one frame", expected="a frame of its own", key="paintings")
         return self

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from composer.environment.build import build_environment
 from composer.guides.passes import Light
 from composer.guides.render import render_guides
+from composer.render.look import Scene
 from composer.render.people import people_on
 from composer.shot.load import load_shot
-from composer.shot.stage import prepare
+from composer.shot.reduced import reduced
+from composer.shot.stage import Stage, prepare
 
-SHOT = Path(__file__).parents[2] / "scenes" / "valley" / "fortress.yaml"
+ROOT = Path(__file__).parents[2]
+SHOT = ROOT / "scenes" / "valley" / "fortress.yaml"
 
 
-def test_castle_camp_and_hosts_are_in_the_picture() -> None:
-    stage = prepare(load_shot(SHOT))
+@pytest.fixture(scope="module")
+def stage() -> Stage:
+    return prepare(load_shot(SHOT))
+
+
+def test_castle_camp_and_hosts_are_in_the_picture(stage: Stage) -> None:
     place = build_environment(stage)
     assert place is not None and place.sky is not None and place.triangle_count < 1_500_000
     people = people_on(stage)
@@ -42,3 +51,18 @@ def test_castle_camp_and_hosts_are_in_the_picture() -> None:
     left, right = columns < np.quantile(columns, 0.3), columns > np.quantile(columns, 0.8)
     assert beauty[left].mean() > 1.3 * beauty[right].mean()
     assert (seen.coverage > 0).mean() > 0.02
+
+
+def test_a_painting_of_it_holds_as_still_as_the_ground(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`benchmarks/painting.py`, two frames of it, small: painted at 1012, seen eight frames later."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    import painting
+
+    scene = Scene(reduced(stage, 320), people_on(stage, 60), 4, "cpu")
+    got = painting.measure(scene, (1020, 1021))
+    assert got["points_a_pair"]["painted"] > 500 and got["points_a_pair"]["plate"] > 2000
+    assert got["painted_to_plate"] < 1.2 and got["painted_to_plate_stops"] < 1.2
+    # the place drawn anew in every frame shimmers more than its painting
+    assert got["warp_error"]["painted"] < got["warp_error"]["rendered"]
+    assert min(got["round_trip_psnr_db"].values()) > 26
