@@ -11,6 +11,7 @@ from composer.camera.camera import View
 from composer.comp.composite import Composite
 from composer.comp.layer import F32, F64
 from composer.comp.look_blend import Under, blend, box_of, grown, occupied, reach_px
+from composer.comp.look_drawn import Around, Drawn
 from composer.comp.look_lens import Lens, blurred_layer, cuts_of, paths_of, reached
 from composer.comp.look_tint import entries_of, tint_of, tinted_layer
 from composer.comp.plate_look import PlateLook
@@ -32,9 +33,9 @@ class Setting:
     frame: int
 
 
-def grain_key(seed: int, frame: int) -> int:
-    """Where the noise of a frame begins among all counters: 64 bits."""
-    return int.from_bytes(hashlib.sha256(f"grain {seed} {frame}".encode()).digest()[:8], "little")
+def grain_key(seed: int, frame: int, what: str = "grain") -> int:
+    """Where the noise of a frame begins among all counters: 64 bits. what: two layers over one another need two noises."""
+    return int.from_bytes(hashlib.sha256(f"{what} {seed} {frame}".encode()).digest()[:8], "little")
 
 
 def composite_with_look(
@@ -43,26 +44,30 @@ def composite_with_look(
     pictures: tuple[F32, F32, F32, F32 | None],
     setting: Setting,
     *,
+    around: Around | None = None,
     device: str = "cpu",
     threads: int | None = None,
 ) -> Composite:
-    """As `composite`, with the plate's look on the crowd. pictures: plate, shadow, matte, clean as there.
+    """As `composite`, with the plate's look on the crowd. pictures: plate, shadow, matte, clean as there. around: what stands
+    around the crowd and goes through the same lens together with it; then the layer `environment` is there too, below the
+    crowd, and both add.
 
     Depth, normals, ids and the samples of `guides` are not changed by any of it.
     """
+    drawn = Drawn.of(guides, around)
     pool = Pool(device, threads)
     try:
         under = Under.of(*pictures, device)
-        alpha = upload(guides.coverage, wp.float32, device)
-        tint = tint_of(look, setting.view, setting.delivery_from_working)
+        alpha = upload(drawn.coverage, wp.float32, device)
+        tint = tint_of(look, setting.view, setting.delivery_from_working, drawn.mist)
         blocks = occupied(alpha, under.shadow_d, pool, device)
         if look.optics is None or not look.optics.blurs:
             blocks = grown(blocks, reach_px(look, under.size))
-            placed = tinted_layer(guides, tint, alpha, box_of(blocks, under.size), pool, device)
+            placed = tinted_layer(drawn, tint, alpha, box_of(blocks, under.size), pool, device)
         else:
             lens = Lens.of(look.optics, setting.focal_m, setting.view.focal_px)
-            entries, paths = entries_of(guides.samples, device), paths_of(guides, lens, device)
-            cuts = cuts_of(guides, lens, entries, paths, pool, device)
+            entries, paths = entries_of(drawn, device), paths_of(drawn, lens, device)
+            cuts = cuts_of(drawn, lens, entries, paths, pool, device)
             blocks = grown(reached(blocks, cuts), reach_px(look, under.size))
             box = box_of(blocks, under.size)
             placed = blurred_layer(cuts, lens, entries, paths, tint, under, setting.ahead_m, box, pool, device)

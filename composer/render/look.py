@@ -25,7 +25,7 @@ from composer.inference.conditions import Sight
 from composer.inference.reach import reach_of
 from composer.inference.record import PaintRecord
 from composer.render.match import Matching, ahead, matching_of
-from composer.render.place import PlaceLook, place_look, with_layers
+from composer.render.place import PlaceLook, place_look, with_layers, with_sky_layer
 from composer.shot.holdout import HoldoutFrame
 from composer.shot.schema import LIGHT_SET
 from composer.shot.sky_matte import read_sky_matte
@@ -94,7 +94,7 @@ class Stopwatch:
 class Look:
     """agents, views: at this frame and those before and after it, this one in the middle. plate, clean: float32
     [H, W, 3], in the delivery space. ground_m, shadow, matte: float32 [H, W]; matte as `matte_in_front` has it. place:
-    what stands around the crowd, where the shot has `environment:`. matching: what the crowd gets of the plate's look; None
+    what stands around the crowd, where the shot has `environment:`. matching: what crowd and place get of the plate's look; None
     is nothing."""
 
     number: int
@@ -116,9 +116,11 @@ class Look:
     def composite(self, guides: GuidePasses) -> Composite:
         """The crowd, as these guides have it, and its shadow in the plate; matched to the plate where the shot asks."""
         if self.matching is not None:
-            pictures = (self.plate, self.shadow, self.matte, self.clean)
+            plate, around = (self.plate, None) if self.place is None else (self.place.plate, self.place.around)
+            pictures = (plate, self.shadow, self.matte, self.clean)
             ahead_m = ahead(self.holdouts, self.ground_m)
-            return self.matching.composite(guides, pictures, ahead_m, self.delivery_from_working, self.device)
+            made = self.matching.composite(guides, pictures, ahead_m, self.delivery_from_working, self.device, around)
+            return made if self.place is None else with_sky_layer(made, self.place)
         crowd = self._delivered(guides.beauty)
         if self.place is None:
             return composite(self.plate, crowd, guides.coverage, self.shadow, self.matte, self.clean)
@@ -186,11 +188,12 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
     )  # fmt: skip
     watch.lap("guides")
     delivered = stage.color.matrix_from_working(stage.plate.delivery_colorspace)
-    place = None
+    place, matching = None, matching_of(stage, number)
     if scene.environment is not None:
         place = place_look(
-            scene.environment, guides, now, inputs.plate, ground_m, holdouts, inputs.sky_matte, delivered, scene.device
-        )
+            scene.environment, guides, (before, now, after), inputs.plate, ground_m, holdouts, inputs.sky_matte,
+            delivered, matching, scene.device,
+        )  # fmt: skip
         watch.lap("place")
     pose = pose_picture(guides, now.size_px)
     watch.lap("pose")
@@ -208,7 +211,7 @@ def look_at(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Loo
         matte=matte_in_front(inputs.holdouts, guides, ground_m),
         delivery_from_working=delivered,
         place=place,
-        matching=matching_of(stage, number),
+        matching=matching,
         device=scene.device,
     )
 
