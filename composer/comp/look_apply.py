@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import warp as wp
 
 from composer.camera.camera import View
@@ -12,7 +14,7 @@ from composer.comp.composite import Composite
 from composer.comp.layer import F32, F64
 from composer.comp.look_blend import Under, blend, box_of, grown, occupied, reach_px
 from composer.comp.look_drawn import Around, Drawn
-from composer.comp.look_lens import Lens, blurred_layer, cuts_of, paths_of, reached
+from composer.comp.look_lens import MOST_PATH_PX, Lens, blurred_layer, cuts_of, paths_of, reached
 from composer.comp.look_tint import entries_of, tint_of, tinted_layer
 from composer.comp.plate_look import PlateLook
 from composer.guides.device import Pool, upload
@@ -36,6 +38,22 @@ class Setting:
 def grain_key(seed: int, frame: int, what: str = "grain") -> int:
     """Where the noise of a frame begins among all counters: 64 bits. what: two layers over one another need two noises."""
     return int.from_bytes(hashlib.sha256(f"{what} {seed} {frame}".encode()).digest()[:8], "little")
+
+
+def spread_px(look: PlateLook, guides: GuidePasses, focal_m: float, view: View) -> int:
+    """How far the look takes a pixel's light, at the most."""
+    px = float(reach_px(look, guides.coverage.shape))
+    if look.edge is not None and look.edge.wrap > 0:
+        px += 3 * look.edge.wrap_px
+    if look.optics is not None and look.optics.blurs and len(guides.samples.depth_m):
+        lens = Lens.of(look.optics, focal_m, view.focal_px)
+        depth = guides.samples.depth_m
+        ends = np.array([max(float(depth.min()), 1e-3), float(depth.max())])
+        px += 1.5 * float(np.abs(lens.circle.radius_px(ends)).max()) * max(lens.pixel, 1.0) + 2
+        ways = (np.linalg.norm(m[guides.coverage > 0], axis=-1) for m in (guides.motion_px, guides.motion_back_px))
+        longest = max(float(np.nan_to_num(w, posinf=0.0).max(initial=0.0)) for w in ways)
+        px += min(longest * lens.open_for, MOST_PATH_PX)
+    return math.ceil(px)
 
 
 def composite_with_look(

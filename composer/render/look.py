@@ -129,6 +129,16 @@ class Look:
         made = composite(self.place.plate, front, alpha, self.shadow, self.matte, self.clean)
         return with_layers(made, self.place, crowd, guides.coverage, around)
 
+    def shown(self, guides: GuidePasses) -> F32:
+        """The picture with the crowd as these guides have it, before the plate's look on it: float32 [H, W, 3], ACEScg."""
+        dark, crowd = self.shadow.astype(np.float16), self._delivered(guides.beauty)
+        alpha, behind = guides.coverage, self.plate
+        if self.place is not None:
+            behind, crowd = self.place.plate, crowd + self._delivered(self.place.rgb)
+            alpha = np.minimum(alpha + self.place.alpha, 1.0)
+        crowd = np.where((alpha > 0)[..., None], crowd, 0).astype(np.float32)
+        return self.working(laid_over(behind, crowd, alpha.astype(np.float16), dark, self.matte, self.clean))
+
     def sight(self, grow_px: int) -> Sight:
         """The frame as a painter takes it, in ACEScg. grow_px: how far beyond the crowd is painted."""
         guides = self.guides

@@ -11,7 +11,7 @@ import numpy as np
 from composer.camera.camera import Camera, View
 from composer.comp.composite import Composite
 from composer.comp.layer import F32, F64
-from composer.comp.look_apply import Setting, composite_with_look, grain_key
+from composer.comp.look_apply import Setting, composite_with_look, grain_key, spread_px
 from composer.comp.look_drawn import Around
 from composer.comp.look_grain import grained
 from composer.comp.look_sky import SkySetting, sky_through
@@ -129,6 +129,10 @@ class Matching:
         `ahead`. around: what stands around the crowd."""
         setting = Setting(self.view, self.focal_m, delivery_from_working, ahead_m, self.seed, self.view.frame)
         return composite_with_look(self.look, guides, pictures, setting, around=around, device=device)
+
+    def spread_px(self, guides: GuidePasses) -> int:
+        """How far the look takes a pixel's light."""
+        return spread_px(self.look, guides, self.focal_m, self.view)
 
     def sky(self, sky: F32, views: tuple[View, View, View]) -> F32:
         """A new sky, float32 [H, W, 3] in the delivery space, through the plate's lens."""
