@@ -21,6 +21,7 @@ from composer.guides.ground import ground_depth
 from composer.guides.passes import GuidePasses, Holdout, Light
 from composer.guides.pose import pose_picture
 from composer.guides.render import render_guides
+from composer.inference.around import place_behind
 from composer.inference.conditions import Sight
 from composer.inference.reach import reach_of
 from composer.inference.record import PaintRecord
@@ -115,27 +116,34 @@ class Look:
 
     def composite(self, guides: GuidePasses) -> Composite:
         """The crowd, as these guides have it, and its shadow in the plate; matched to the plate where the shot asks."""
+        place = self._place(guides)
         if self.matching is not None:
-            plate, around = (self.plate, None) if self.place is None else (self.place.plate, self.place.around)
+            plate, around = (self.plate, None) if place is None else (place.plate, place.around)
             pictures = (plate, self.shadow, self.matte, self.clean)
             ahead_m = ahead(self.holdouts, self.ground_m)
             made = self.matching.composite(guides, pictures, ahead_m, self.delivery_from_working, self.device, around)
-            return made if self.place is None else with_sky_layer(made, self.place)
+            return made if place is None else with_sky_layer(made, place)
         crowd = self._delivered(guides.beauty)
-        if self.place is None:
+        if place is None:
             return composite(self.plate, crowd, guides.coverage, self.shadow, self.matte, self.clean)
-        around = self._delivered(self.place.rgb)
-        front, alpha = crowd + around, np.minimum(guides.coverage + self.place.alpha, 1.0)
-        made = composite(self.place.plate, front, alpha, self.shadow, self.matte, self.clean)
-        return with_layers(made, self.place, crowd, guides.coverage, around)
+        around = self._delivered(place.rgb)
+        front, alpha = crowd + around, np.minimum(guides.coverage + place.alpha, 1.0)
+        made = composite(place.plate, front, alpha, self.shadow, self.matte, self.clean)
+        return with_layers(made, place, crowd, guides.coverage, around)
+
+    def _place(self, guides: GuidePasses) -> PlaceLook | None:
+        """The place as these guides leave it: a painted edge may cover more of it or less."""
+        if self.place is None or guides.place is None or guides.place is self.guides.place:
+            return self.place
+        return self.place.of(guides.place)
 
     def shown(self, guides: GuidePasses) -> F32:
         """The picture with the crowd as these guides have it, before the plate's look on it: float32 [H, W, 3], ACEScg."""
         dark, crowd = self.shadow.astype(np.float16), self._delivered(guides.beauty)
-        alpha, behind = guides.coverage, self.plate
-        if self.place is not None:
-            behind, crowd = self.place.plate, crowd + self._delivered(self.place.rgb)
-            alpha = np.minimum(alpha + self.place.alpha, 1.0)
+        alpha, behind, place = guides.coverage, self.plate, self._place(guides)
+        if place is not None:
+            behind, crowd = place.plate, crowd + self._delivered(place.rgb)
+            alpha = np.minimum(alpha + place.alpha, 1.0)
         crowd = np.where((alpha > 0)[..., None], crowd, 0).astype(np.float32)
         return self.working(laid_over(behind, crowd, alpha.astype(np.float16), dark, self.matte, self.clean))
 
@@ -145,11 +153,15 @@ class Look:
         alpha, dark = guides.coverage.astype(np.float16), self.shadow.astype(np.float16)
         crowd = np.where((alpha > 0)[..., None], self._delivered(guides.beauty), 0).astype(np.float32)
         rest = (self.matte, self.clean)
-        behind, around = self.plate, (np.zeros_like(crowd), np.zeros_like(alpha))
+        behind, around = self.plate, np.zeros((*alpha.shape, 4), np.float32)
         if self.place is not None:
-            behind, around = self.place.plate, (self._delivered(self.place.rgb), self.place.alpha.astype(np.float16))
-        filled = laid_over(behind, crowd + around[0], np.minimum(alpha + around[1], np.float16(1)), dark, *rest)
-        empty = laid_over(behind, *around, dark, *rest)
+            behind = self.place.plate
+            around = np.concatenate([self._delivered(self.place.rgb), self.place.alpha[..., None]], axis=2)
+        share = np.minimum(alpha + around[..., 3].astype(np.float16), np.float16(1))
+        filled = laid_over(behind, crowd + around[..., :3], share, dark, *rest)
+        if guides.place is not None:
+            around = place_behind(around, guides)
+        empty = laid_over(behind, around[..., :3], around[..., 3].astype(np.float16), dark, *rest)
         return Sight(
             self.number, self.working(empty), self.working(filled), self.working(filled - crowd), guides, self.pose,
             self.matte, reach_of(guides, self.holdouts, self.ground_m, grow_px),

@@ -22,8 +22,8 @@ from composer.render.match import Matching
 class PlaceLook:
     """rgb: float32 [H, W, 3], ACEScg, premultiplied by `alpha` [H, W]: set pieces and terrain, in their air. sky_new: float32
     [H, W, 3], in the delivery space, what the new sky brings, and sky_alpha how much of the plate it takes; behind all.
-    plate: the plate with that sky. around: the place sample by sample, where it is matched to the plate; then sky_new and plate
-    have been through the lens and have the grain."""
+    plate: the plate with that sky. around: the place sample by sample, where it is matched to the plate; then sky_new and
+    plate have been through the lens and have the grain. haze, view: of the place's air."""
 
     rgb: F32
     alpha: F32
@@ -31,6 +31,15 @@ class PlaceLook:
     sky_alpha: F32
     plate: F32
     around: Around | None = None
+    haze: Haze | None = None
+    view: View | None = None
+
+    def of(self, passes: PlacePasses) -> PlaceLook:
+        """With other passes of the same place."""
+        assert self.view is not None
+        rgb = passes.beauty if self.haze is None else hazed(passes, self.haze, self.view)
+        around = None if self.around is None else around_of(passes, self.haze, self.view)
+        return replace(self, rgb=rgb, alpha=passes.coverage, around=around)
 
 
 def hazed(place: PlacePasses, haze: Haze, view: View) -> F32:
@@ -94,7 +103,7 @@ def place_look(
         if matching is not None:
             grained = matching.grained(base, share, device)
             base, new = grained, new + (grained - base)
-    return PlaceLook(rgb, alpha, new, share, base, around)
+    return PlaceLook(rgb, alpha, new, share, base, around, environment.haze, view)
 
 
 def with_sky_layer(made: Composite, look: PlaceLook) -> Composite:
