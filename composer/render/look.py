@@ -25,7 +25,7 @@ from composer.inference.around import place_behind
 from composer.inference.conditions import Sight
 from composer.inference.reach import reach_of
 from composer.inference.record import PaintRecord
-from composer.render.match import Matching, ahead, matching_of
+from composer.render.match import Matching, ahead, ground_seen, matching_of
 from composer.render.place import PlaceLook, place_look, with_layers, with_sky_layer
 from composer.shot.holdout import HoldoutFrame
 from composer.shot.schema_delivery import LIGHT_SET
@@ -119,7 +119,9 @@ class Look:
         place = self._place(guides)
         if self.matching is not None:
             plate, around = (self.plate, None) if place is None else (place.plate, place.around)
-            pictures = (plate, self.shadow, self.matte, self.clean)
+            share = ground_seen(self.holdouts, self.ground_m, self.matte)
+            shadow = self.matching.shadow(self.shadow, self.ground_m, share, self.views, self.device)
+            pictures = (plate, shadow, self.matte, self.clean)
             ahead_m = ahead(self.holdouts, self.ground_m)
             made = self.matching.composite(guides, pictures, ahead_m, self.delivery_from_working, self.device, around)
             return made if place is None else with_sky_layer(made, place)

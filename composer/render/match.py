@@ -14,6 +14,7 @@ from composer.comp.layer import F32, F64
 from composer.comp.look_apply import Setting, composite_with_look, grain_key, spread_px
 from composer.comp.look_drawn import Around
 from composer.comp.look_grain import grained
+from composer.comp.look_shadow import GroundSeen, shadow_through
 from composer.comp.look_sky import SkySetting, sky_through
 from composer.comp.plate_look import Air, Edge, Fringe, Grade, Grain, Optics, PlateLook, Vignette
 from composer.guides.passes import GuidePasses, Holdout
@@ -130,6 +131,10 @@ class Matching:
         setting = Setting(self.view, self.focal_m, delivery_from_working, ahead_m, self.seed, self.view.frame)
         return composite_with_look(self.look, guides, pictures, setting, around=around, device=device)
 
+    def shadow(self, shadow: F32, ground_m: F32, share: F32, views: tuple[View, View, View], device: str) -> F32:
+        """The shadow through the lens. share: as `ground_seen`."""
+        return shadow_through(self.look, shadow, GroundSeen(ground_m, share, views, self.focal_m), device)
+
     def spread_px(self, guides: GuidePasses) -> int:
         """How far the look takes a pixel's light."""
         return spread_px(self.look, guides, self.focal_m, self.view)
@@ -164,6 +169,16 @@ def ahead(holdouts: Sequence[Holdout], ground_m: F32) -> F32:
             is_ground = depth > ground_m * np.float32(_ABOVE_GROUND)
             nearest = np.minimum(nearest, np.where(is_ground, depth * np.float32(_GROUND_AHEAD), depth))
     return nearest
+
+
+def ground_seen(holdouts: Sequence[Holdout], ground_m: F32, matte: F32) -> F32:
+    """float32 [H, W]: how much of a pixel shows the plate's ground. matte: what a drawn matte in front covers."""
+    share = 1.0 - matte
+    for holdout in holdouts:
+        if np.ndim(holdout.depth_m):
+            ahead_of = (holdout.alpha > 0.5) & (np.asarray(holdout.depth_m) < ground_m * np.float32(_ABOVE_GROUND))
+            share = np.where(ahead_of, np.float32(0), share)
+    return share.astype(np.float32)
 
 
 def match_notes(stage: Stage) -> tuple[str, ...]:
