@@ -34,7 +34,8 @@ from composer.io.image import read_channels
 from composer.io.movie_write import write_movie
 from composer.render.job import prepare_job, run_job
 from composer.render.quality import load_quality
-from composer.shot.load import parse_shot
+from composer.shot.load import load_shot
+from composer.shot.schema_match import DefocusSpec, MotionBlurSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "docs" / "pictures"
@@ -49,18 +50,12 @@ MOVIE_PX, MOVIE_CRF, STILL = 1920, 23, 1016
 COUNTS, OPTIONS_PX, STRIP = (100, 1_000, 10_000), 1280, (0.26, 0.86)
 #: Of the painting: what is shown (left, top, right, bottom), px.
 PAINTED = (660, 40, 1700, 480)
-#: Of the match: what is shown (left, top, right, bottom), px, and what the crowd gets.
+#: Of the match: what is shown (left, top, right, bottom), px, and the lens of its last picture.
 CROP = (400, 300, 1300, 640)
-MATCH = """
-match:
-  air: {visibility_m: 3500, inscatter: [0.26, 0.24, 0.2]}
-  edge: {spread_px: 0.8, wrap: 0.15, wrap_px: 5}
-  grain: {level: [0, 0.2, 1], variance: [[2e-6, 4e-5, 3e-4], [2e-6, 4e-5, 3e-4], [4e-6, 6e-5, 4e-4]], size_px: 0.6}
-"""
-LENS = """\
-  defocus: {f_stop: 1.4, focus_m: 12, blades: 7}
-  motion_blur: {shutter_deg: 180}
-"""
+LENS = {
+    "defocus": DefocusSpec(f_stop=1.4, focus_m=12, blades=7),
+    "motion_blur": MotionBlurSpec(shutter_deg=180),
+}
 
 
 def shown(exr: Path, width_px: int) -> NDArray[np.uint8]:
@@ -147,12 +142,11 @@ def options(out: str) -> None:
 
 def match(out: str) -> None:
     """Part of one frame at its own size: as it is drawn, with the plate's look, and with a lens wide open in a pan."""
-    text, strips = (ROOT / "scenes" / "valley" / "shot.yaml"), []
-    for name, more in (("plain", ""), ("match", MATCH), ("lens", MATCH + LENS)):
-        shot = parse_shot(text.read_text() + more, text)
-        shot = shot.model_copy(update={"version": name})
-        shot._file = text
-        result = run_job(prepare_job(shot, Path(out), load_quality("final"), frames=[FRAME]))
+    shot, strips = load_shot(ROOT / "scenes" / "valley" / "shot.yaml"), []
+    assert shot.match is not None
+    for name, look in (("plain", None), ("match", shot.match), ("lens", shot.match.model_copy(update=LENS))):
+        own = shot.model_copy(update={"version": name, "match": look})
+        result = run_job(prepare_job(own, Path(out), load_quality("final"), frames=[FRAME]))
         picture = shown(next(result.delivery.glob("exr/*.exr")), 1920)
         left, top, right, bottom = CROP
         strips += [picture[top:bottom, left:right], np.full((4, right - left, 3), 255, np.uint8)]

@@ -29,11 +29,12 @@ class Spread:
 
 @wp.struct
 class Pictures:
-    """As in `composite`; layer begins at (top, left). busy, near: blocks of the picture that may be touched, and those
-    that are read for them."""
+    """As in `composite`; layer begins at (top, left). own: the crowd's part of a layer that the place is in too (parted), as
+    large as that. busy, near: blocks of the picture that may be touched, and those that are read for them."""
 
     plate: wp.array2d(dtype=wp.vec3)
     layer: wp.array2d(dtype=wp.vec4)
+    own: wp.array2d(dtype=wp.vec4)
     shadow: wp.array2d(dtype=float)
     matte: wp.array2d(dtype=float)
     busy: wp.array2d(dtype=wp.uint8)
@@ -44,15 +45,19 @@ class Pictures:
     block: int
     fringed: int
     held: int
+    parted: int
 
 
 @wp.struct
 class Strip:
     """What `rows_kernel` leaves for `blend_kernel`: rgb and green's alpha; alpha of red and blue; shadow and how much of
-    the pixel no matte covers. noise: filtered along x, [rank, rows, columns]. row: of the layer that is its first."""
+    the pixel no matte covers. own, own_sides: of the crowd's part. noise: filtered along x, [rank, rows, columns]. row: of
+    the layer that is its first."""
 
     light: wp.array2d(dtype=wp.vec4)
     sides: wp.array2d(dtype=wp.vec2)
+    own: wp.array2d(dtype=wp.vec4)
+    own_sides: wp.array2d(dtype=wp.vec2)
     rest: wp.array2d(dtype=wp.vec2)
     noise: wp.array3d(dtype=wp.vec3)
     row: int
@@ -80,10 +85,12 @@ class Finish:
 
 @wp.struct
 class Results:
-    """As `over_kernel` writes them; all zero before, so that much of it is never touched."""
+    """As `over_kernel` writes them; all zero before, so that much of it is never touched. around: the place's part of a parted
+    layer, as `crowd`."""
 
     rgb: wp.array3d(dtype=wp.uint16)
     crowd: wp.array3d(dtype=wp.uint16)
+    around: wp.array3d(dtype=wp.uint16)
     shadow: wp.array3d(dtype=wp.uint16)
     touched: wp.array2d(dtype=wp.uint8)
     soft: wp.array2d(dtype=wp.uint8)
@@ -105,6 +112,8 @@ def rows_kernel(pictures: Pictures, along: Spread, strip: Strip):
     first = along.first[i]
     red = float(0.0)
     blue = float(0.0)
+    own = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    own_sides = wp.vec2(0.0, 0.0)
     for k in range(along.weight.shape[1]):
         weight = along.weight[i, k]
         at = wp.clamp(first[1] + k, 0, w - 1)
@@ -113,6 +122,15 @@ def rows_kernel(pictures: Pictures, along: Spread, strip: Strip):
         if pictures.held != 0:
             seen = 1.0 - pictures.matte[y, pictures.left + at]
         rest += weight[1] * wp.vec2(pictures.shadow[y, pictures.left + at], seen)
+        if pictures.parted != 0:
+            mine = pictures.own[row, at]
+            if pictures.fringed != 0:
+                r = pictures.own[row, wp.clamp(first[0] + k, 0, w - 1)]
+                b = pictures.own[row, wp.clamp(first[2] + k, 0, w - 1)]
+                own += wp.vec4(weight[0] * r[0], weight[1] * mine[1], weight[2] * b[2], weight[1] * mine[3])
+                own_sides += wp.vec2(weight[0] * r[3], weight[2] * b[3])
+            else:
+                own += weight[1] * mine
         if pictures.fringed != 0:
             r = pictures.layer[row, wp.clamp(first[0] + k, 0, w - 1)]
             b = pictures.layer[row, wp.clamp(first[2] + k, 0, w - 1)]
@@ -125,6 +143,10 @@ def rows_kernel(pictures: Pictures, along: Spread, strip: Strip):
     strip.rest[j, i] = rest
     if pictures.fringed != 0:
         strip.sides[j, i] = wp.vec2(red, blue)
+    if pictures.parted != 0:
+        strip.own[j, i] = own
+        if pictures.fringed != 0:
+            strip.own_sides[j, i] = own_sides
 
 
 @wp.func
@@ -176,6 +198,8 @@ def blend_kernel(row0: int, pictures: Pictures, down: Spread, strip: Strip, fini
         return
     light = wp.vec3(0.0, 0.0, 0.0)
     cover = wp.vec3(0.0, 0.0, 0.0)
+    mine = wp.vec3(0.0, 0.0, 0.0)
+    mine_cover = wp.vec3(0.0, 0.0, 0.0)
     rest = wp.vec2(0.0, 0.0)
     first = down.first[row]
     for k in range(down.weight.shape[1]):
@@ -183,6 +207,18 @@ def blend_kernel(row0: int, pictures: Pictures, down: Spread, strip: Strip, fini
         at = first[1] + k - strip.row
         part = strip.light[at, i]
         rest += weight[1] * strip.rest[at, i]
+        if pictures.parted != 0:
+            own_part = strip.own[at, i]
+            r = first[0] + k - strip.row
+            b = first[2] + k - strip.row
+            if pictures.fringed != 0:
+                mine += wp.vec3(weight[0] * strip.own[r, i][0], weight[1] * own_part[1], weight[2] * strip.own[b, i][2])
+                mine_cover += wp.vec3(
+                    weight[0] * strip.own_sides[r, i][0], weight[1] * own_part[3], weight[2] * strip.own_sides[b, i][1]
+                )
+            else:
+                mine += weight[1] * wp.vec3(own_part[0], own_part[1], own_part[2])
+                mine_cover += weight[1] * wp.vec3(own_part[3], own_part[3], own_part[3])
         if pictures.fringed != 0:
             r = first[0] + k - strip.row
             b = first[2] + k - strip.row
@@ -198,6 +234,8 @@ def blend_kernel(row0: int, pictures: Pictures, down: Spread, strip: Strip, fini
             kept = 0.0
         light *= kept
         cover *= kept
+        mine *= kept
+        mine_cover *= kept
         rest[0] = rest[0] * kept
     a16 = wp.float16(wp.min(wp.max(cover[0], wp.max(cover[1], cover[2])), 1.0))
     s16 = wp.float16(rest[0])
@@ -211,6 +249,7 @@ def blend_kernel(row0: int, pictures: Pictures, down: Spread, strip: Strip, fini
     r2 = dx * dx + dy * dy
     fall = 1.0 + r2 * (finish.vignette[0] + r2 * (finish.vignette[1] + r2 * finish.vignette[2]))
     light *= fall
+    mine *= fall
     if finish.wrap > 0.0 and a > 0.0:
         near = light_around(
             pictures.around, (float(y) + 0.5 - finish.around_y) / finish.step,
@@ -218,6 +257,7 @@ def blend_kernel(row0: int, pictures: Pictures, down: Spread, strip: Strip, fini
         )  # fmt: skip
         leak = wp.vec3(near[0], near[1], near[2])
         light = light * (1.0 - finish.wrap * near[3]) + finish.wrap * wp.cw_mul(cover, leak)
+        mine = mine * (1.0 - finish.wrap * near[3]) + finish.wrap * wp.cw_mul(mine_cover, leak)
     noise = wp.vec3(0.0, 0.0, 0.0)
     if finish.grain != 0 and a > 0.0:
         for r in range(finish.tap.shape[0]):
@@ -226,27 +266,48 @@ def blend_kernel(row0: int, pictures: Pictures, down: Spread, strip: Strip, fini
         # The plate's grain under it is left by (1 - a)^2 of its variance: this adds the rest.
         noise = finish.mix * noise * wp.sqrt(a * (2.0 - a))
     back = pictures.plate[y, x]
+    # What of the pixel's coverage is the crowd's, in half precision too: the rest of everything is the place's.
+    share = float(1.0)
+    of_crowd = a
+    if pictures.parted != 0:
+        total = cover[0] + cover[1] + cover[2]
+        share = 0.0
+        if total > 0.0:
+            share = wp.clamp((mine_cover[0] + mine_cover[1] + mine_cover[2]) / total, 0.0, 1.0)
+        of_crowd = float(wp.float16(a * share))
     edge = int(0)
     if pictures.matte[y, x] > 0.0:
         edge = 1
     for k in range(3):
         put_half(back[k], out.clipped, y, 0)
         own = float(0.0)
+        crowd = mine[k]
         if a > 0.0:
             own = light[k]
             if pictures.fringed != 0:
-                own += wp.max(a - cover[k], 0.0) * (1.0 - s) * back[k]
+                shown = wp.max(a - cover[k], 0.0) * (1.0 - s) * back[k]
+                own += shown
+                crowd += share * shown
         value = back[k] * ((1.0 - a) * (1.0 - s)) + own
         if finish.grain != 0 and a > 0.0:
             grain = noise[k] * deviation(finish.level, finish.variance, k, value)
             own += grain
+            crowd += share * grain
             value += grain
         column = int(1)
         if edge != 0:
             column = -1
         out.rgb[y, x, k] = put_half(value, out.clipped, y, column)
-        out.crowd[y, x, k] = put_half(own, out.clipped, y, -1)
-    out.crowd[y, x, 3] = wp.cast(a16, wp.uint16)
+        if pictures.parted == 0:
+            out.crowd[y, x, k] = put_half(own, out.clipped, y, -1)
+        else:
+            if not of_crowd > 0.0:
+                crowd = 0.0
+            out.crowd[y, x, k] = put_half(crowd, out.clipped, y, -1)
+            out.around[y, x, k] = put_half(own - crowd, out.clipped, y, -1)
+    out.crowd[y, x, 3] = wp.cast(wp.float16(of_crowd), wp.uint16)
+    if pictures.parted != 0:
+        out.around[y, x, 3] = wp.cast(wp.float16(a - of_crowd), wp.uint16)
     out.shadow[y, x, 3] = wp.cast(s16, wp.uint16)
     out.touched[y, x] = wp.uint8(1)
     out.soft[y, x] = wp.uint8(edge)

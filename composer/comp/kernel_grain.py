@@ -90,3 +90,27 @@ def deviation(level: wp.array(dtype=float), variance: wp.array2d(dtype=float), c
             high = middle
     t = (value - level[low]) / (level[high] - level[low])
     return wp.sqrt(variance[channel, low] + t * (variance[channel, high] - variance[channel, low]))
+
+
+@wp.kernel
+def add_kernel(
+    row0: int, tap: wp.array2d(dtype=wp.vec3), noise: wp.array3d(dtype=wp.vec3), mix: wp.mat33,
+    level: wp.array(dtype=float), variance: wp.array2d(dtype=float), alpha: wp.array2d(dtype=float),
+    picture: wp.array2d(dtype=wp.vec3),
+):  # fmt: skip
+    """dim (rows, columns) from row0 on. tap: [rank, n] along y; noise: filtered along x, its first row half a filter above.
+    As far as alpha says that a pixel is not the plate's, which has its own."""
+    j, x = wp.tid()
+    y = row0 + j
+    a = alpha[y, x]
+    if not a > 0.0:
+        return
+    total = wp.vec3(0.0, 0.0, 0.0)
+    for r in range(tap.shape[0]):
+        for k in range(tap.shape[1]):
+            total += wp.cw_mul(tap[r, k], noise[r, j + k, x])
+    total = mix * total * wp.sqrt(wp.max(a * (2.0 - a), 0.0))
+    light = picture[y, x]
+    for k in range(3):
+        light[k] = light[k] + total[k] * deviation(level, variance, k, light[k])
+    picture[y, x] = light

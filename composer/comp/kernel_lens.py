@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import warp as wp
 
-from composer.comp.kernel_tint import Entries, Tint, ray_length, tinted
+from composer.comp.kernel_tint import Entries, Tint, is_crowd, ray_length, tinted_entry
 from composer.guides.kernel_view import OPTIONS
 
 wp.set_module_options(OPTIONS)
@@ -65,9 +65,10 @@ class Slice:
 @wp.struct
 class Sums:
     """light: RGB and alpha, hidden: how much of the place something nearer hides; both times ONE, running sums along x
-    once they are summed."""
+    once they are summed. own: the crowd's part of light, where the layer is parted."""
 
     light: wp.array2d(dtype=vec4l)
+    own: wp.array2d(dtype=vec4l)
     hidden: wp.array2d(dtype=wp.int64)
 
 
@@ -110,10 +111,11 @@ def steps_of(forward: wp.vec2, back: wp.vec2, opens: float, closes: float) -> in
 
 @wp.func
 def smear(
-    sums: Sums, y: float, x: float, rgba: wp.vec4, hidden: float, forward: wp.vec2, back: wp.vec2, opens: float,
-    closes: float,
+    sums: Sums, y: float, x: float, rgba: wp.vec4, own: int, hidden: float, forward: wp.vec2, back: wp.vec2,
+    opens: float, closes: float,
 ):  # fmt: skip
-    """A pixel's light along its path, into the four pixels that each place lies between. y, x: in the sums."""
+    """A pixel's light along its path, into the four pixels that each place lies between. y, x: in the sums. own: whether it
+    counts for the crowd's part too."""
     n = steps_of(forward, back, opens, closes)
     share = 1.0 / float(n)
     height = sums.hidden.shape[0]
@@ -142,6 +144,8 @@ def smear(
                         wp.atomic_add(sums.hidden, j, i, dark * weight)
                     if rgba[3] > 0.0:
                         wp.atomic_add(sums.light, j, i, light * weight)
+                        if own != 0:
+                            wp.atomic_add(sums.own, j, i, light * weight)
 
 
 @wp.func
@@ -194,6 +198,8 @@ def clear_kernel(row0: int, sums: Sums):
     none = wp.int64(0)
     sums.light[j, i] = vec4l(none, none, none, none)
     sums.hidden[j, i] = none
+    if sums.own.shape[0] > 0:
+        sums.own[j, i] = vec4l(none, none, none, none)
 
 
 @wp.kernel
@@ -216,7 +222,7 @@ def smear_kernel(
     none = wp.vec4(0.0, 0.0, 0.0, 0.0)
     if y < 0 or x < 0 or y >= height or x >= width:
         # Beyond the picture nothing is known.
-        smear(sums, float(j), float(i), none, 1.0, forward, back, paths.opens, paths.closes)
+        smear(sums, float(j), float(i), none, 0, 1.0, forward, back, paths.opens, paths.closes)
         return
     pixel = y * width + x
     begin = int(entries.start[pixel])
@@ -228,17 +234,20 @@ def smear_kernel(
             hidden += entries.coverage[e]
         elif depth < one.far:
             cover = entries.coverage[e]
-            light = tinted(tint, entries.rgb[e], cover, depth * ray_length(tint, y, x))
+            light = tinted_entry(tint, entries, e, depth * ray_length(tint, y, x))
             rgba = wp.vec4(light[0], light[1], light[2], cover)
-            own = drift
+            way = drift
             if paths.closes > paths.opens:
-                own = path_of(entries, paths, e, y, x, drift)
-            to = wp.vec2(own[0], own[1])
-            smear(sums, float(j), float(i), rgba, 0.0, to, wp.vec2(own[2], own[3]), paths.opens, paths.closes)
+                way = path_of(entries, paths, e, y, x, drift)
+            to = wp.vec2(way[0], way[1])
+            past = wp.vec2(way[2], way[3])
+            smear(
+                sums, float(j), float(i), rgba, is_crowd(entries, e), 0.0, to, past, paths.opens, paths.closes
+            )  # fmt: skip
     if ahead.shape[0] > 0 and hidden < 1.0:
         hidden = wp.max(hidden, stands_ahead(one, ahead[y, x]))
     if hidden > 0.0:
-        smear(sums, float(j), float(i), none, wp.min(hidden, 1.0), forward, back, paths.opens, paths.closes)
+        smear(sums, float(j), float(i), none, 0, wp.min(hidden, 1.0), forward, back, paths.opens, paths.closes)
 
 
 @wp.kernel
@@ -254,15 +263,20 @@ def sum_kernel(row0: int, sums: Sums):
         hidden += sums.hidden[j, i]
         sums.light[j, i] = light
         sums.hidden[j, i] = hidden
+    if sums.own.shape[0] > 0:
+        part = vec4l(none, none, none, none)
+        for i in range(sums.own.shape[1]):
+            part += sums.own[j, i]
+            sums.own[j, i] = part
 
 
 @wp.func
-def light_to(sums: Sums, j: int, i: int) -> vec4l:
+def light_to(light: wp.array2d(dtype=vec4l), j: int, i: int) -> vec4l:
     """Of the row, up to and with pixel i."""
     if i < 0:
         none = wp.int64(0)
         return vec4l(none, none, none, none)
-    return sums.light[j, wp.min(i, sums.hidden.shape[1] - 1)]
+    return light[j, wp.min(i, light.shape[1] - 1)]
 
 
 @wp.func
@@ -278,14 +292,14 @@ def as_light(value: vec4l) -> wp.vec4:
 
 
 @wp.func
-def light_in(sums: Sums, j: int, x0: float, x1: float) -> wp.vec4:
+def light_in(light: wp.array2d(dtype=vec4l), j: int, x0: float, x1: float) -> wp.vec4:
     """Of a row from x0 to x1, where pixel i reaches from i to i + 1."""
     a = int(wp.floor(x0))
     b = int(wp.floor(x1))
-    before = light_to(sums, j, a - 1)
-    till = light_to(sums, j, b - 1)
-    ends = (x1 - float(b)) * as_light(light_to(sums, j, b) - till) - (x0 - float(a)) * as_light(
-        light_to(sums, j, a) - before
+    before = light_to(light, j, a - 1)
+    till = light_to(light, j, b - 1)
+    ends = (x1 - float(b)) * as_light(light_to(light, j, b) - till) - (x0 - float(a)) * as_light(
+        light_to(light, j, a) - before
     )
     return as_light(till - before) + ends
 
@@ -303,9 +317,10 @@ def hidden_in(sums: Sums, j: int, x0: float, x1: float) -> float:
 
 
 @wp.func
-def beside(sums: Sums, j: int, i: int, wide: int) -> wp.vec4:
-    """What is known of the slice in a disc of this radius, as it covers there."""
+def beside(sums: Sums, part: wp.array2d(dtype=vec4l), j: int, i: int, wide: int) -> wp.vec4:
+    """What is known of the slice, or of a part of it, in a disc of this radius, as it covers there."""
     light = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    cover = float(0.0)
     known = float(0.0)
     step = wp.max(wide / 6, 1)
     k = int(-wide)
@@ -314,20 +329,22 @@ def beside(sums: Sums, j: int, i: int, wide: int) -> wp.vec4:
         reach = wp.sqrt(float(wide * wide - k * k)) + 0.5
         x0 = float(i) + 0.5 - reach
         x1 = float(i) + 0.5 + reach
-        light += light_in(sums, r, x0, x1)
+        light += light_in(part, r, x0, x1)
+        cover += light_in(sums.light, r, x0, x1)[3]
         known += wp.max(2.0 * reach - hidden_in(sums, r, x0, x1), 0.0)
         k += step
-    if not light[3] > 0.0:
+    if not cover > 0.0:
         return wp.vec4(0.0, 0.0, 0.0, 0.0)
-    return light / wp.max(known, light[3])
+    return light / wp.max(known, cover)
 
 
 @wp.kernel
 def gather_kernel(
     row0: int, one: Slice, iris: Iris, sums: Sums, ahead: wp.array2d(dtype=float), layer_top: int, layer_left: int,
-    layer: wp.array2d(dtype=wp.vec4),
+    layer: wp.array2d(dtype=wp.vec4), crowd: wp.array2d(dtype=wp.vec4),
 ):  # fmt: skip
-    """dim (rows, columns) of the sums: the slice through its iris, behind what of `layer` is there already."""
+    """dim (rows, columns) of the sums: the slice through its iris, behind what of `layer` is there already. crowd: its own part
+    of the layer, where that is parted: it goes through the same weights."""
     j, i = wp.tid()
     j += row0
     row = one.top + j - layer_top
@@ -340,30 +357,44 @@ def gather_kernel(
     if front[3] >= 1.0:
         return
     light = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    own = wp.vec4(0.0, 0.0, 0.0, 0.0)
     hidden = float(0.0)
     for k in range(2 * iris.half + 1):
         r = wp.clamp(j + k - iris.half, 0, sums.hidden.shape[0] - 1)
         x0 = float(i) + 0.5 + iris.low[k]
         x1 = float(i) + 0.5 + iris.high[k]
-        light += light_in(sums, r, x0, x1)
+        light += light_in(sums.light, r, x0, x1)
         hidden += hidden_in(sums, r, x0, x1)
+        if crowd.shape[0] > 0:
+            own += light_in(sums.own, r, x0, x1)
     light *= iris.weight
+    own *= iris.weight
     hidden = wp.clamp(hidden * iris.weight, 0.0, 1.0)
     if hidden > NOTHING:
         # What is hidden looks like what is known in the iris, and where that is little, like what is known around it.
         known = 1.0 - hidden
-        like = light / wp.max(wp.max(known, light[3]), NOTHING)
+        most = wp.max(wp.max(known, light[3]), NOTHING)
+        like = light / most
+        like_own = own / most
         if known < ENOUGH and one.wide > 0:
             share = known / ENOUGH
-            like = share * like + (1.0 - share) * beside(sums, j, i, one.wide)
+            like = share * like + (1.0 - share) * beside(sums, sums.light, j, i, one.wide)
+            if crowd.shape[0] > 0:
+                like_own = share * like_own + (1.0 - share) * beside(sums, sums.own, j, i, one.wide)
         light += hidden * like
+        own += hidden * like_own
     if not light[3] > 0.0:
         return
     if light[3] > 1.0:
+        own = own / light[3]
         light = light / light[3]
     if ahead.shape[0] > 0 and row + layer_top < ahead.shape[0]:
-        light *= 1.0 - stands_ahead(one, ahead[row + layer_top, column + layer_left])
+        seen = 1.0 - stands_ahead(one, ahead[row + layer_top, column + layer_left])
+        light *= seen
+        own *= seen
     layer[row, column] = front + (1.0 - front[3]) * light
+    if crowd.shape[0] > 0:
+        crowd[row, column] = crowd[row, column] + (1.0 - front[3]) * own
 
 
 @wp.kernel

@@ -12,13 +12,15 @@ wp.set_module_options(OPTIONS)
 
 @wp.struct
 class Tint:
-    """matrix: grade, offset its part where the layer covers. take: extinction a metre, glow: inscatter. to_plate: from
-    ACEScg. centre, focal: of the picture, px, for the length of a ray with planar depth 1."""
+    """matrix: grade, offset its part where the layer covers. take: extinction a metre, glow: inscatter; mist: colour of the
+    place's own haze. to_plate: from ACEScg. centre, focal: of the picture, px, for the length of a ray with planar
+    depth 1."""
 
     matrix: wp.mat33
     offset: wp.vec3
     take: wp.vec3
     glow: wp.vec3
+    mist: wp.vec3
     to_plate: wp.mat33
     centre: wp.vec2
     focal: wp.vec2
@@ -27,12 +29,15 @@ class Tint:
 
 @wp.struct
 class Entries:
-    """The visible samples behind each pixel, as `Samples` has them."""
+    """The visible samples behind each pixel, as `Samples` has them. around, clear: as in `Drawn`, none where it is not
+    parted."""
 
     start: wp.array(dtype=wp.int64)
     depth: wp.array(dtype=float)
     coverage: wp.array(dtype=float)
     rgb: wp.array(dtype=wp.vec3)
+    around: wp.array(dtype=wp.uint8)
+    clear: wp.array(dtype=float)
 
 
 @wp.func
@@ -53,11 +58,33 @@ def tinted(tint: Tint, rgb: wp.vec3, alpha: float, distance: float) -> wp.vec3:
     return tint.to_plate * light
 
 
+@wp.func
+def tinted_entry(tint: Tint, entries: Entries, e: int, distance: float) -> wp.vec3:
+    """A sample of the crowd, or of the place, which may have a haze of its own: then that is its air."""
+    alpha = entries.coverage[e]
+    if entries.clear.shape[0] > 0:
+        clear = entries.clear[e]
+        if clear >= 0.0:
+            light = tint.matrix * entries.rgb[e] + tint.offset * alpha
+            return tint.to_plate * (light * clear + tint.mist * ((1.0 - clear) * alpha))
+    return tinted(tint, entries.rgb[e], alpha, distance)
+
+
+@wp.func
+def is_crowd(entries: Entries, e: int) -> int:
+    """1 for a sample of the crowd that shares its layer with the place."""
+    if entries.around.shape[0] > 0 and entries.around[e] == wp.uint8(0):
+        return 1
+    return 0
+
+
 @wp.kernel
 def tint_samples_kernel(
-    row0: int, top: int, left: int, width: int, tint: Tint, entries: Entries, layer: wp.array2d(dtype=wp.vec4)
-):
-    """dim (rows, columns) of `layer`, which begins at (top, left) of the picture."""
+    row0: int, top: int, left: int, width: int, tint: Tint, entries: Entries, layer: wp.array2d(dtype=wp.vec4),
+    own: wp.array2d(dtype=wp.vec4),
+):  # fmt: skip
+    """dim (rows, columns) of `layer`, which begins at (top, left) of the picture. own: the crowd's part of it, where the layer
+    is parted."""
     j, i = wp.tid()
     j += row0
     y = top + j
@@ -70,11 +97,17 @@ def tint_samples_kernel(
     length = float(1.0)
     if last > first:
         length = ray_length(tint, y, x)
+    mine = wp.vec4(0.0, 0.0, 0.0, 0.0)
     for e in range(first, last):
         cover = entries.coverage[e]
-        light += tinted(tint, entries.rgb[e], cover, entries.depth[e] * length)
+        part = tinted_entry(tint, entries, e, entries.depth[e] * length)
+        light += part
         alpha += cover
+        if is_crowd(entries, e) != 0:
+            mine += wp.vec4(part[0], part[1], part[2], cover)
     layer[j, i] = wp.vec4(light[0], light[1], light[2], wp.min(alpha, 1.0))
+    if own.shape[0] > 0:
+        own[j, i] = mine
 
 
 @wp.kernel

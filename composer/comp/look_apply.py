@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import warp as wp
 
 from composer.camera.camera import View
 from composer.comp.composite import Composite
 from composer.comp.layer import F32, F64
 from composer.comp.look_blend import Under, blend, box_of, grown, occupied, reach_px
-from composer.comp.look_lens import Lens, blurred_layer, cuts_of, paths_of, reached
+from composer.comp.look_drawn import Around, Drawn
+from composer.comp.look_lens import MOST_PATH_PX, Lens, blurred_layer, cuts_of, paths_of, reached
 from composer.comp.look_tint import entries_of, tint_of, tinted_layer
 from composer.comp.plate_look import PlateLook
 from composer.guides.device import Pool, upload
@@ -32,9 +35,25 @@ class Setting:
     frame: int
 
 
-def grain_key(seed: int, frame: int) -> int:
-    """Where the noise of a frame begins among all counters: 64 bits."""
-    return int.from_bytes(hashlib.sha256(f"grain {seed} {frame}".encode()).digest()[:8], "little")
+def grain_key(seed: int, frame: int, what: str = "grain") -> int:
+    """Where the noise of a frame begins among all counters: 64 bits. what: two layers over one another need two noises."""
+    return int.from_bytes(hashlib.sha256(f"{what} {seed} {frame}".encode()).digest()[:8], "little")
+
+
+def spread_px(look: PlateLook, guides: GuidePasses, focal_m: float, view: View) -> int:
+    """How far the look takes a pixel's light, at the most."""
+    px = float(reach_px(look, guides.coverage.shape))
+    if look.edge is not None and look.edge.wrap > 0:
+        px += 3 * look.edge.wrap_px
+    if look.optics is not None and look.optics.blurs and len(guides.samples.depth_m):
+        lens = Lens.of(look.optics, focal_m, view.focal_px)
+        depth = guides.samples.depth_m
+        ends = np.array([max(float(depth.min()), 1e-3), float(depth.max())])
+        px += 1.5 * float(np.abs(lens.circle.radius_px(ends)).max()) * max(lens.pixel, 1.0) + 2
+        ways = (np.linalg.norm(m[guides.coverage > 0], axis=-1) for m in (guides.motion_px, guides.motion_back_px))
+        longest = max(float(np.nan_to_num(w, posinf=0.0).max(initial=0.0)) for w in ways)
+        px += min(longest * lens.open_for, MOST_PATH_PX)
+    return math.ceil(px)
 
 
 def composite_with_look(
@@ -43,26 +62,30 @@ def composite_with_look(
     pictures: tuple[F32, F32, F32, F32 | None],
     setting: Setting,
     *,
+    around: Around | None = None,
     device: str = "cpu",
     threads: int | None = None,
 ) -> Composite:
-    """As `composite`, with the plate's look on the crowd. pictures: plate, shadow, matte, clean as there.
+    """As `composite`, with the plate's look on the crowd. pictures: plate, shadow, matte, clean as there. around: what stands
+    around the crowd and goes through the same lens together with it; then the layer `environment` is there too, below the
+    crowd, and both add.
 
     Depth, normals, ids and the samples of `guides` are not changed by any of it.
     """
+    drawn = Drawn.of(guides, around)
     pool = Pool(device, threads)
     try:
         under = Under.of(*pictures, device)
-        alpha = upload(guides.coverage, wp.float32, device)
-        tint = tint_of(look, setting.view, setting.delivery_from_working)
+        alpha = upload(drawn.coverage, wp.float32, device)
+        tint = tint_of(look, setting.view, setting.delivery_from_working, drawn.mist)
         blocks = occupied(alpha, under.shadow_d, pool, device)
         if look.optics is None or not look.optics.blurs:
             blocks = grown(blocks, reach_px(look, under.size))
-            placed = tinted_layer(guides, tint, alpha, box_of(blocks, under.size), pool, device)
+            placed = tinted_layer(drawn, tint, alpha, box_of(blocks, under.size), pool, device)
         else:
             lens = Lens.of(look.optics, setting.focal_m, setting.view.focal_px)
-            entries, paths = entries_of(guides.samples, device), paths_of(guides, lens, device)
-            cuts = cuts_of(guides, lens, entries, paths, pool, device)
+            entries, paths = entries_of(drawn, device), paths_of(drawn, lens, device)
+            cuts = cuts_of(drawn, lens, entries, paths, pool, device)
             blocks = grown(reached(blocks, cuts), reach_px(look, under.size))
             box = box_of(blocks, under.size)
             placed = blurred_layer(cuts, lens, entries, paths, tint, under, setting.ahead_m, box, pool, device)

@@ -19,8 +19,9 @@ from composer.comp.kernel_blocks import block_kernel
 from composer.comp.kernel_grain import filter_rows_kernel, white_kernel
 from composer.comp.kernel_wrap import around_kernel, blur_kernel
 from composer.comp.layer import F32, Layer
-from composer.comp.look_taps import GrainTaps, Taps, grain_taps, half_gaussian, spread_taps
-from composer.comp.plate_look import Grain, PlateLook
+from composer.comp.look_grain import GrainField
+from composer.comp.look_taps import Taps, half_gaussian, spread_taps
+from composer.comp.plate_look import PlateLook
 from composer.guides.device import Pool, empty, load_kernels, upload, zeros
 
 #: Pixels of a block's side, and rows that one thread takes at once: they stay in its cache.
@@ -33,11 +34,13 @@ U8 = NDArray[np.uint8]
 @dataclass(frozen=True)
 class Placed:
     """A layer's own picture within the plate's. rgba: vec4 [h, w] on the device, premultiplied, in the delivery space;
-    everything that it has lies in it. It begins at (top, left)."""
+    everything that it has lies in it. It begins at (top, left). own: the crowd's part of it, where the place is in it
+    too."""
 
     rgba: wp.array
     top: int
     left: int
+    own: wp.array | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -127,18 +130,6 @@ def reach_px(look: PlateLook, size: tuple[int, int]) -> int:
     return Reach.of(look, (0, 0, *size), size).px
 
 
-class _Grain:
-    """The grain of one frame on the device."""
-
-    def __init__(self, grain: Grain, key: int, device: str) -> None:
-        self.key = wp.uint64(key)
-        self.taps: GrainTaps = grain_taps(grain)
-        self.across, self.down = (upload(t, wp.vec3, device) for t in (self.taps.across, self.taps.down))
-        self.level = upload(np.asarray(grain.level, np.float32), wp.float32, device)
-        self.variance = upload(np.asarray(grain.variance, np.float32), wp.float32, device)
-        self.mix = wp.mat33(*np.asarray(grain.mix, dtype=np.float64).ravel().tolist())
-
-
 def blend(
     placed: Placed, under: Under, blocks: U8, look: PlateLook, grain_key: int, pool: Pool, device: str
 ) -> Composite:  # fmt: skip
@@ -149,9 +140,9 @@ def blend(
     """
     load_kernels(device, kernel_over, kernel_blend, kernel_blocks, kernel_grain, kernel_wrap)
     size = under.size
-    out, half = _results(size, device)
+    out, half = _results(size, placed.own is not None, device)
     reach = Reach.of(look, (placed.top, placed.left, placed.top + placed.shape[0], placed.left + placed.shape[1]), size)
-    grain = _Grain(look.grain, grain_key, device) if look.grain is not None else None
+    grain = GrainField(look.grain, grain_key, device) if look.grain is not None else None
     halo = max(reach.px, grain.taps.half if grain else 0)
     pictures = _pictures(placed, under, blocks, grown(blocks, halo), reach, device)
     finish = _finish(look, grain, size, device)
@@ -172,10 +163,12 @@ def _pictures(placed: Placed, under: Under, busy: U8, near: U8, reach: Reach, de
     p.around = wp.zeros((1, 1), dtype=wp.vec4, device=device)
     p.top, p.left, p.block = placed.top, placed.left, BLOCK
     p.fringed, p.held = int(reach.across.fringed or reach.down.fringed), int(under.held)
+    if placed.own is not None:
+        p.own, p.parted = placed.own, 1
     return p
 
 
-def _finish(look: PlateLook, grain: _Grain | None, size: tuple[int, int], device: str) -> Finish:
+def _finish(look: PlateLook, grain: GrainField | None, size: tuple[int, int], device: str) -> Finish:
     f = Finish()
     k = (0.0, 0.0, 0.0) if look.vignette is None else tuple(float(v) for v in look.vignette.k)
     f.vignette = wp.vec3(*k)
@@ -224,7 +217,7 @@ def _light_around(
 class _Strips:
     """Scratch for one strip of rows, one for each thread."""
 
-    def __init__(self, placed: Placed, reach: Reach, grain: _Grain | None, device: str) -> None:
+    def __init__(self, placed: Placed, reach: Reach, grain: GrainField | None, device: str) -> None:
         self.placed, self.reach, self.grain, self.device = placed, reach, grain, device
         self.across, self.down = _spread(reach.across, device), _spread(reach.down, device)
         self._own = threading.local()
@@ -243,6 +236,9 @@ class _Strips:
             strip.light, strip.rest = empty((rows, w), wp.vec4, device), empty((rows, w), wp.vec2, device)
             fringed = self.reach.across.fringed or self.reach.down.fringed
             strip.sides = empty((rows, w) if fringed else (1, 1), wp.vec2, device)
+            if self.placed.own is not None:
+                strip.own = empty((rows, w), wp.vec4, device)
+                strip.own_sides = empty((rows, w) if fringed else (1, 1), wp.vec2, device)
             taps = self.grain.taps if self.grain else None
             strip.noise = empty((len(taps.across), noise_rows, w) if taps else (1, 1, 1), wp.vec3, device)
             white = empty((noise_rows, w + 2 * taps.half) if taps else (1, 1), wp.vec3, device)
@@ -251,7 +247,7 @@ class _Strips:
 
 
 def _worker(
-    strips: _Strips, pictures: Pictures, finish: Finish, out: Results, grain: _Grain | None, device: str
+    strips: _Strips, pictures: Pictures, finish: Finish, out: Results, grain: GrainField | None, device: str
 ) -> Callable[[tuple[int, int]], None]:  # fmt: skip
     placed = strips.placed
     (h, w), width = placed.shape, pictures.plate.shape[1]
@@ -282,16 +278,20 @@ def _worker(
     return work
 
 
-def _results(size: tuple[int, int], device: str) -> tuple[Results, Callable[[], tuple[NDArray, ...]]]:
-    """Room for what the kernel writes, and what fetches it as numpy: rgb, crowd, shadow, touched, soft, clipped."""
+def _results(size: tuple[int, int], parted: bool, device: str) -> tuple[Results, Callable[[], tuple[NDArray, ...]]]:
+    """Room for what the kernel writes, and what fetches it as numpy: rgb, shadow, crowd, place (where the layer is parted),
+    touched, soft, clipped."""
     out = Results()
     out.rgb = empty((*size, 3), wp.uint16, device)
     out.crowd, out.shadow = (zeros((*size, 4), wp.uint16, device) for _ in range(2))
+    if parted:
+        out.around = zeros((*size, 4), wp.uint16, device)
     out.touched, out.soft = (zeros(size, wp.uint8, device) for _ in range(2))
     out.clipped = zeros((size[0], 2), wp.int32, device)
 
     def fetch() -> tuple[NDArray, ...]:
-        halves = (a.numpy().view(np.float16) for a in (out.rgb, out.crowd, out.shadow))
+        layers = (out.shadow, out.crowd, out.around) if parted else (out.shadow, out.crowd)
+        halves = (a.numpy().view(np.float16) for a in (out.rgb, *layers))
         masks = (a.numpy().view(np.bool_) for a in (out.touched, out.soft))
         return (*halves, *masks, out.clipped.numpy())
 
@@ -299,15 +299,16 @@ def _results(size: tuple[int, int], device: str) -> tuple[Results, Callable[[], 
 
 
 def _finished(parts: tuple[NDArray, ...], under: Under) -> Composite:
-    rgb, crowd, dark, touched, soft, clipped = parts
+    rgb, dark, crowd, *place, touched, soft, clipped = parts
     of_plate, over = (int(n) for n in clipped.sum(0))
     if soft.any():
-        light = crowd[..., :3].astype(np.float32)
+        front = crowd if not place else (crowd.astype(np.float32) + place[0]).astype(np.float16)
+        light = front[..., :3].astype(np.float32)
         over += behind_edges(
-            rgb, soft, touched, (under.plate, light, under.matte, crowd[..., 3], dark[..., 3]), under.clean
+            rgb, soft, touched, (under.plate, light, under.matte, front[..., 3], dark[..., 3]), under.clean
         )
     notes = [f"{of_plate} plate values beyond half float's range were clipped to {HALF_MAX:.0f}"] if of_plate else []
     if over:
         notes.append(f"{over} composite values beyond half float's range were clipped to {HALF_MAX:.0f}")
-    layers = (Layer("shadow", dark), Layer("crowd", crowd))
+    layers = (Layer("shadow", dark), *(Layer("environment", p) for p in place), Layer("crowd", crowd))
     return Composite(rgb, layers, touched, untouched_digest(rgb, touched), tuple(notes))

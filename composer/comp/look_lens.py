@@ -27,10 +27,10 @@ from composer.comp.kernel_lens import (
 from composer.comp.kernel_tint import Entries, Tint
 from composer.comp.layer import F32
 from composer.comp.look_blend import BLOCK, Placed, Under
+from composer.comp.look_drawn import Drawn
 from composer.comp.look_iris import Circle, Spans, depth_slices, iris_spans
 from composer.comp.plate_look import Optics
 from composer.guides.device import Pool, empty, load_kernels, upload, zeros
-from composer.guides.passes import GuidePasses
 
 #: Paths are drawn as far as this, px.
 MOST_PATH_PX = 511.0
@@ -82,13 +82,13 @@ class Cut:
         return math.ceil(self.path_px) + 1 + max(self.spans.half, math.ceil(float(np.abs(self.spans.low).max())))
 
 
-def cuts_of(guides: GuidePasses, lens: Lens, entries: Entries, paths: Paths, pool: Pool, device: str) -> list[Cut]:
-    """The crowd in slices, near to far."""
+def cuts_of(drawn: Drawn, lens: Lens, entries: Entries, paths: Paths, pool: Pool, device: str) -> list[Cut]:
+    """What was drawn in slices, near to far."""
     load_kernels(device, kernel_blocks)
-    slices = depth_slices(guides.samples.depth_m, lens.circle)
+    slices = depth_slices(drawn.samples.depth_m, lens.circle)
     if not slices:
         return []
-    shape = (len(slices), *(-(-n // BLOCK) for n in guides.coverage.shape))
+    shape = (len(slices), *(-(-n // BLOCK) for n in drawn.coverage.shape))
     count, drift = zeros(shape, wp.vec3, device), zeros(shape, wp.vec4, device)
     way = zeros(shape, wp.float32, device)
     far = upload(np.array([far for _, far in slices], np.float32), wp.float32, device)
@@ -104,22 +104,22 @@ def cuts_of(guides: GuidePasses, lens: Lens, entries: Entries, paths: Paths, poo
             own = _filled(moved[k], here[k, ..., 1]) if path > 0 else np.zeros((*shape[1:], 4), np.float32)
             samples, _, inverse = here[k].sum(axis=(0, 1), dtype=np.float64)
             circle = lens.circle.radius_px(np.array(samples / inverse))  # the mean of all: it is linear in 1 / depth
-            spans = _spans(lens, float(circle))
+            spans = spans_of(lens, float(circle))
             made.append(Cut(near, end, float(circle), blocks, own, path, spans, wide))
     return made
 
 
-def _spans(lens: Lens, circle_px: float) -> Spans:
+def spans_of(lens: Lens, circle_px: float) -> Spans:
     """Light is gathered, so the iris is turned round; and nearer than the focus it is seen upside down."""
     optics, radius = lens.optics, abs(circle_px)
     return iris_spans((radius, radius * lens.pixel), optics.blades, optics.turn_deg, circle_px >= 0)
 
 
-def paths_of(guides: GuidePasses, lens: Lens, device: str) -> Paths:
+def paths_of(drawn: Drawn, lens: Lens, device: str) -> Paths:
     """Where the samples go, for kernels."""
     paths = Paths()
-    paths.forward, paths.back = (upload(m, wp.vec2, device) for m in (guides.motion_px, guides.motion_back_px))
-    paths.agent = upload(guides.samples.agent_id, wp.uint32, device)
+    paths.forward, paths.back = (upload(m, wp.vec2, device) for m in (drawn.motion_px, drawn.motion_back_px))
+    paths.agent = upload(drawn.samples.agent_id, wp.uint32, device)
     paths.opens, paths.closes = lens.opens, lens.closes
     return paths
 
@@ -144,25 +144,29 @@ def blurred_layer(
     cuts: list[Cut], lens: Lens, entries: Entries, paths: Paths, tint: Tint, under: Under, ahead_m: F32 | None,
     box: tuple[int, int, int, int], pool: Pool, device: str,
 ) -> Placed:  # fmt: skip
-    """The crowd within a box (top, left, bottom, right) that holds all of it, spread and all. ahead_m: as in `Setting`."""
+    """What was drawn within a box (top, left, bottom, right) that holds all of it, spread and all. ahead_m: as in `Setting`."""
     load_kernels(device, kernel_lens)
     top, left, bottom, right = box
-    placed = Placed(zeros((max(bottom - top, 1), max(right - left, 1)), wp.vec4, device), top, left)
+    shape = (max(bottom - top, 1), max(right - left, 1))
+    own = zeros(shape, wp.vec4, device) if entries.around is not None else None
+    placed = Placed(zeros(shape, wp.vec4, device), top, left, own)
     ahead = upload(np.zeros((0, 0), np.float32) if ahead_m is None else ahead_m, wp.float32, device)
     room: dict[str, wp.array] = {}
     for cut in cuts:
         one, shape = _slice(cut, lens, device)
-        sums = _sums(room, shape, device)
+        sums = _sums(room, shape, own is not None, device)
         strips = _strips(shape[0], math.ceil(cut.path_px) + 2, pool)
         _each(pool, pool.split(shape[0], 16), clear_kernel, shape[1], [sums], device)
         for turn in (0, 1):  # strips that are next to each other write into each other
             inputs = [one, entries, tint, paths, under.matte_d, ahead, sums]
             _each(pool, strips[turn::2], smear_kernel, shape[1], inputs, device)
         _each(pool, pool.split(shape[0], 16), sum_kernel, None, [sums], device)
-        inputs = [one, _iris(cut.spans, device), sums, ahead, top, left, placed.rgba]
+        inputs = [one, _iris(cut.spans, device), sums, ahead, top, left, placed.rgba, own]
         _each(pool, pool.split(shape[0], 16), gather_kernel, shape[1], inputs, device)
-    if under.held:
-        inputs = [top, left, under.matte_d, placed.rgba]
+    for layer in (placed.rgba, own) if under.held else ():
+        if layer is None:
+            continue
+        inputs = [top, left, under.matte_d, layer]
         _each(pool, pool.split(placed.shape[0], 16), cut_kernel, placed.shape[1], inputs, device)
     return placed
 
@@ -207,12 +211,16 @@ def _slice(cut: Cut, lens: Lens, device: str) -> tuple[Slice, tuple[int, int]]:
     return one, (blocks.shape[0] * BLOCK, blocks.shape[1] * BLOCK)
 
 
-def _sums(room: dict[str, wp.array], shape: tuple[int, int], device: str) -> Sums:
-    """Sums of this shape, in memory that is kept from slice to slice."""
+def _sums(room: dict[str, wp.array], shape: tuple[int, int], parted: bool, device: str) -> Sums:
+    """Sums of this shape, in memory that is kept from slice to slice. parted: also those of the crowd alone."""
     n = shape[0] * shape[1]
     if "light" not in room or room["light"].shape[0] < n:
         room["light"], room["hidden"] = empty((n,), vec4l, device), empty((n,), wp.int64, device)
+        if parted:
+            room["own"] = empty((n,), vec4l, device)
     sums = Sums()
+    if parted:
+        sums.own = room["own"][:n].reshape(shape)
     sums.light, sums.hidden = (room[name][:n].reshape(shape) for name in ("light", "hidden"))
     return sums
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.guides.passes import GuidePasses, Holdout
+from composer.inference.around import place_ahead
 
 F32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -89,7 +90,7 @@ def _open(
     y0, y1, x0, x1 = box
     depth_m = guides.depth_m[y0:y1, x0:x1].ravel()[source]
     seen = np.ones(source.shape, np.float32)
-    for h in holdouts:
+    for h in (*holdouts, *place_ahead(guides)):
         limit = h.depth_m[y0:y1, x0:x1] if isinstance(h.depth_m, np.ndarray) else h.depth_m
         seen *= np.where(depth_m > limit, 1.0 - h.alpha[y0:y1, x0:x1], np.float32(1))
     ridge = ground_m[y0:y1, x0:x1] < (1.0 - RIDGE) * depth_m

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.guides.passes import GuidePasses, LightSet, Samples
+from composer.inference.around import given_way
 from composer.inference.reach import Reach
 
 F32 = NDArray[np.float32]
@@ -20,7 +21,7 @@ def rebound(guides: GuidePasses, reach: Reach, light: F32, alpha: F32) -> GuideP
     of the reach's box. alpha is above 0 wherever the coverage was.
 
     A soldier's share of a pixel's coverage, and what he adds to its light, stay in proportion to what they were. Pixels
-    that were empty go to whoever stands nearest, at his depth and with his motion and normal there.
+    that were empty go to whoever stands nearest, at his depth and with his motion and normal there. The place behind gives way.
     """
     cut = reach.cut
     before = guides.coverage[cut]
@@ -52,6 +53,7 @@ def rebound(guides: GuidePasses, reach: Reach, light: F32, alpha: F32) -> GuideP
         ).astype(np.float32),
         beauty=beauty,
         samples=_samples(guides, whole(np.zeros(guides.coverage.shape, bool), added), coverage, beauty, carried),
+        place=given_way(guides, coverage),
         lights=None if guides.lights is None else _lights(guides.lights, guides.beauty, beauty),
     )
 

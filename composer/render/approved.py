@@ -21,7 +21,6 @@ from composer.render.depends import frame_key
 from composer.render.job import prepare_jobs
 from composer.render.look import look_at, read_inputs
 from composer.render.manifest import FrameRecord, read_record, same
-from composer.render.match import plate_look
 from composer.render.painters import PaintAsk
 from composer.render.quality import load_quality
 from composer.render.ready import Job, slate_of
@@ -67,12 +66,6 @@ def prepare_reroll(
     sign: SignAsk | None = None,
 ) -> Job:
     """The job that writes the new version. Writes nothing; raises InputError for bad input."""
-    if plate_look(shot.match) is not None:
-        raise InputError(
-            "a re-roll does not know the crowd as it was before the plate's look was put on it",
-            where=shot.where("match"),
-            hint="take match out, or render the shot again with another paint.seed",
-        )
     paint = paint or PaintAsk()
     approved = out / shot.shot / (ask.approved or shot.version)
     head = _head(approved, ask)

@@ -22,14 +22,15 @@ from composer.guides.passes import GuidePasses, Holdout, Light
 from composer.guides.pose import pose_picture
 from composer.guides.project import KeyPicture
 from composer.guides.render import render_guides
+from composer.inference.around import place_behind
 from composer.inference.conditions import Sight
 from composer.inference.reach import reach_of
 from composer.inference.record import PaintRecord
 from composer.render.actors import actors_of, with_surfaces
 from composer.render.air import AirLook, air_look
-from composer.render.match import Matching, ahead, matching_of
+from composer.render.match import Matching, ahead, ground_seen, matching_of
 from composer.render.paintings import PlacePainter, with_paintings
-from composer.render.place import PlaceLook, place_look, with_layers
+from composer.render.place import PlaceLook, place_look, with_layers, with_sky_layer
 from composer.render.repairs import Repaired, repaired, with_repairs
 from composer.shot.holdout import HoldoutFrame
 from composer.shot.schema_delivery import LIGHT_SET
@@ -100,8 +101,8 @@ class Stopwatch:
 class Look:
     """agents, views: at this frame and those before and after it, this one in the middle. plate, clean: float32
     [H, W, 3], in the delivery space. ground_m, shadow, matte: float32 [H, W]; matte as `matte_in_front` has it. place:
-    what stands around the crowd, where the shot has `environment:`. matching: what the crowd gets of the plate's look; None
-    is nothing. air: smoke, dust and fog, where there is any. on_actors:
+    what stands around the crowd, where the shot has `environment:`. matching: what crowd and place get of the plate's look;
+    None is nothing. air: smoke, dust and fog, where there is any. on_actors:
     float32 [H, W], the share of light that the crowd's shadow has taken from the plate's actors (in `plate` already)."""
 
     number: int
@@ -126,22 +127,41 @@ class Look:
 
     def composite(self, guides: GuidePasses) -> Composite:
         """The crowd, as these guides have it, and its shadow in the plate; matched to the plate where the shot asks."""
+        place = self._place(guides)
         if self.matching is not None:
-            pictures = (self.plate, self.shadow, self.matte, self.clean)
+            plate, around = (self.plate, None) if place is None else (place.plate, place.around)
+            share = ground_seen(self.holdouts, self.ground_m, self.matte)
+            shadow = self.matching.shadow(self.shadow, self.ground_m, share, self.views, self.device)
+            pictures = (plate, shadow, self.matte, self.clean)
             ahead_m = ahead(self.holdouts, self.ground_m)
-            return self.matching.composite(guides, pictures, ahead_m, self.delivery_from_working, self.device)
+            made = self.matching.composite(guides, pictures, ahead_m, self.delivery_from_working, self.device, around)
+            return made if place is None else with_sky_layer(made, place)
         crowd = self._delivered(guides.beauty)
-        if self.place is None:
+        if place is None:
             return composite(self.plate, crowd, guides.coverage, self.shadow, self.matte, self.clean)
         if self.air is not None:
             pictures = (self.shadow, self.matte, self.clean)
-            return self.air.composite(
-                guides, self.place, pictures, self.ground_m, self.holdouts, self.delivery_from_working
-            )
-        around = self._delivered(self.place.rgb)
-        front, alpha = crowd + around, np.minimum(guides.coverage + self.place.alpha, 1.0)
-        made = composite(self.place.plate, front, alpha, self.shadow, self.matte, self.clean)
-        return with_layers(made, self.place, crowd, guides.coverage, around)
+            return self.air.composite(guides, place, pictures, self.ground_m, self.holdouts, self.delivery_from_working)
+        around = self._delivered(place.rgb)
+        front, alpha = crowd + around, np.minimum(guides.coverage + place.alpha, 1.0)
+        made = composite(place.plate, front, alpha, self.shadow, self.matte, self.clean)
+        return with_layers(made, place, crowd, guides.coverage, around)
+
+    def _place(self, guides: GuidePasses) -> PlaceLook | None:
+        """The place as these guides leave it: a painted edge may cover more of it or less."""
+        if self.place is None or guides.place is None or guides.place is self.guides.place:
+            return self.place
+        return self.place.of(guides.place)
+
+    def shown(self, guides: GuidePasses) -> F32:
+        """The picture with the crowd as these guides have it, before the plate's look on it: float32 [H, W, 3], ACEScg."""
+        dark, crowd = self.shadow.astype(np.float16), self._delivered(guides.beauty)
+        alpha, behind, place = guides.coverage, self.plate, self._place(guides)
+        if place is not None:
+            behind, crowd = place.plate, crowd + self._delivered(place.rgb)
+            alpha = np.minimum(alpha + place.alpha, 1.0)
+        crowd = np.where((alpha > 0)[..., None], crowd, 0).astype(np.float32)
+        return self.working(laid_over(behind, crowd, alpha.astype(np.float16), dark, self.matte, self.clean))
 
     def sight(self, grow_px: int) -> Sight:
         """The frame as a painter takes it, in ACEScg. grow_px: how far beyond the crowd is painted."""
@@ -149,11 +169,15 @@ class Look:
         alpha, dark = guides.coverage.astype(np.float16), self.shadow.astype(np.float16)
         crowd = np.where((alpha > 0)[..., None], self._delivered(guides.beauty), 0).astype(np.float32)
         rest = (self.matte, self.clean)
-        behind, around = self.plate, (np.zeros_like(crowd), np.zeros_like(alpha))
+        behind, around = self.plate, np.zeros((*alpha.shape, 4), np.float32)
         if self.place is not None:
-            behind, around = self.place.plate, (self._delivered(self.place.rgb), self.place.alpha.astype(np.float16))
-        filled = laid_over(behind, crowd + around[0], np.minimum(alpha + around[1], np.float16(1)), dark, *rest)
-        empty = laid_over(behind, *around, dark, *rest)
+            behind = self.place.plate
+            around = np.concatenate([self._delivered(self.place.rgb), self.place.alpha[..., None]], axis=2)
+        share = np.minimum(alpha + around[..., 3].astype(np.float16), np.float16(1))
+        filled = laid_over(behind, crowd + around[..., :3], share, dark, *rest)
+        if guides.place is not None:
+            around = place_behind(around, guides)
+        empty = laid_over(behind, around[..., :3], around[..., 3].astype(np.float16), dark, *rest)
         return Sight(
             self.number, self.working(empty), self.working(filled), self.working(filled - crowd), guides, self.pose,
             self.matte, reach_of(guides, self.holdouts, self.ground_m, grow_px),
@@ -226,11 +250,12 @@ def look_at(
         inputs = replace(inputs, plate=shaded_holdouts(inputs.plate, dark, actors, clean))
         on_actors, shadow = dark * actors, shadow * (1 - actors)  # the ground behind an actor is not seen
     delivered = stage.color.matrix_from_working(stage.plate.delivery_colorspace)
-    place = None
+    place, matching = None, matching_of(stage, number)
     if scene.environment is not None:
         place = place_look(
-            scene.environment, guides, now, inputs.plate, ground_m, holdouts, inputs.sky_matte, delivered, scene.device
-        )
+            scene.environment, guides, (before, now, after), inputs.plate, ground_m, holdouts, inputs.sky_matte,
+            delivered, matching, scene.device,
+        )  # fmt: skip
         watch.lap("place")
     air = None
     if scene.environment is not None:
@@ -252,7 +277,7 @@ def look_at(
         matte=matte_in_front(inputs.holdouts, guides, ground_m),
         delivery_from_working=delivered,
         place=place,
-        matching=matching_of(stage, number),
+        matching=matching,
         air=air,
         on_actors=on_actors,
         device=scene.device,

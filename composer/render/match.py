@@ -11,7 +11,11 @@ import numpy as np
 from composer.camera.camera import Camera, View
 from composer.comp.composite import Composite
 from composer.comp.layer import F32, F64
-from composer.comp.look_apply import Setting, composite_with_look
+from composer.comp.look_apply import Setting, composite_with_look, grain_key, spread_px
+from composer.comp.look_drawn import Around
+from composer.comp.look_grain import grained
+from composer.comp.look_shadow import GroundSeen, shadow_through
+from composer.comp.look_sky import SkySetting, sky_through
 from composer.comp.plate_look import Air, Edge, Fringe, Grade, Grain, Optics, PlateLook, Vignette
 from composer.guides.passes import GuidePasses, Holdout
 from composer.shot.schema_match import (
@@ -120,12 +124,30 @@ class Matching:
 
     def composite(
         self, guides: GuidePasses, pictures: tuple[F32, F32, F32, F32 | None], ahead_m: F32 | None,
-        delivery_from_working: F64, device: str,
+        delivery_from_working: F64, device: str, around: Around | None = None,
     ) -> Composite:  # fmt: skip
         """As `composer.comp.composite.composite`, with the look. pictures: plate, shadow, matte, clean. ahead_m: as
-        `ahead`."""
+        `ahead`. around: what stands around the crowd."""
         setting = Setting(self.view, self.focal_m, delivery_from_working, ahead_m, self.seed, self.view.frame)
-        return composite_with_look(self.look, guides, pictures, setting, device=device)
+        return composite_with_look(self.look, guides, pictures, setting, around=around, device=device)
+
+    def shadow(self, shadow: F32, ground_m: F32, share: F32, views: tuple[View, View, View], device: str) -> F32:
+        """The shadow through the lens. share: as `ground_seen`."""
+        return shadow_through(self.look, shadow, GroundSeen(ground_m, share, views, self.focal_m), device)
+
+    def spread_px(self, guides: GuidePasses) -> int:
+        """How far the look takes a pixel's light."""
+        return spread_px(self.look, guides, self.focal_m, self.view)
+
+    def sky(self, sky: F32, views: tuple[View, View, View]) -> F32:
+        """A new sky, float32 [H, W, 3] in the delivery space, through the plate's lens."""
+        return sky_through(self.look, sky, SkySetting(views, self.focal_m))
+
+    def grained(self, plate: F32, share: F32, device: str) -> F32:
+        """The plate with a new sky, and its grain on that. share: float32 [H, W], how much of a pixel is new."""
+        if self.look.grain is None:
+            return plate
+        return grained(plate, share, self.look.grain, grain_key(self.seed, self.view.frame, "sky grain"), device)
 
 
 def matching_of(stage: Stage, frame: int) -> Matching | None:
@@ -149,12 +171,25 @@ def ahead(holdouts: Sequence[Holdout], ground_m: F32) -> F32:
     return nearest
 
 
+def ground_seen(holdouts: Sequence[Holdout], ground_m: F32, matte: F32) -> F32:
+    """float32 [H, W]: how much of a pixel shows the plate's ground. matte: what a drawn matte in front covers."""
+    share = 1.0 - matte
+    for holdout in holdouts:
+        if np.ndim(holdout.depth_m):
+            ahead_of = (holdout.alpha > 0.5) & (np.asarray(holdout.depth_m) < ground_m * np.float32(_ABOVE_GROUND))
+            share = np.where(ahead_of, np.float32(0), share)
+    return share.astype(np.float32)
+
+
 def match_notes(stage: Stage) -> tuple[str, ...]:
     """What the manifest says of it."""
     look = plate_look(stage.shot.match)
     if look is None:
         return ()
-    notes = [f"match: {', '.join(look.parts)} on the crowd"]
+    place = stage.shot.environment
+    notes = [f"match: {', '.join(look.parts)} on the crowd{' and the place' if place else ''}"]
+    if place and place.haze and look.air:
+        notes.append("match: the place has its own haze, so its air is on the crowd alone")
     optics = look.optics
     if optics and math.isfinite(optics.f_stop):
         mm = sorted({round(float(f), 2) for f in stage.camera.focal_mm})

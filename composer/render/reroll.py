@@ -11,30 +11,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from composer.comp.composite import untouched_digest
-from composer.comp.layer import F32, Frame
+from composer.comp.composite import Composite, untouched_digest
+from composer.comp.layer import Frame
 from composer.deliver.deep import deep_image
 from composer.deliver.exr import Slate, parts_of
 from composer.deliver.merge import merge_deep, merge_parts
-from composer.guides.passes import Samples
-from composer.inference.bind import bind
-from composer.inference.conditions import Brief, Change, Sight, change_of, request_of
-from composer.inference.reach import paint_mask, reach_of
-from composer.inference.rebind import rebound
-from composer.inference.record import PaintRecord
-from composer.inference.request import Painting, PaintRequest
 from composer.io.exr import ExrPart, read_exr_parts
 from composer.io.exr_deep import DeepImage
 from composer.io.exr_deep_read import read_deep_exr
 from composer.io.files import atomic_write, sha256_bytes
-from composer.io.window import Window
 from composer.render.look import Inputs, Look, Scene, Stopwatch, finish, look_at
 from composer.render.manifest import FrameRecord
-from composer.render.paint import Painter, reported
+from composer.render.merged import over_picture
+from composer.render.reroll_look import changed, check_same, painted_before
+from composer.render.roll import Kept, Roll, rolled, room_of
 
 Bools = NDArray[np.bool_]
-#: What stands in a frame only because coverage did, so that nobody's place is lost.
-LEAST = np.float32(2.0**-14)
 
 
 @dataclass(frozen=True)
@@ -48,6 +40,11 @@ class Reroll:
     names: tuple[str, ...]
     version: str
     seed: int
+
+    @property
+    def roll(self) -> Roll:
+        """What is painted."""
+        return Roll(self.agents, self.seed, self.told())
 
     def told(self) -> dict[str, object]:
         """For the manifest."""
@@ -113,84 +110,40 @@ def _painted_anew(
 ) -> tuple[Frame, Bools]:  # fmt: skip
     """The frame with the soldiers painted anew, and where: nowhere if none of them is seen in it."""
     assert scene.painter is not None
-    painter, brief = scene.painter, scene.painter.plan.brief
-    who = seen(look.guides.samples, reroll.agents).reshape(look.guides.coverage.shape)
-    sight = look.sight(brief.grow_px)
-    matte = grown_matte(look, who, reroll_grow_px(painter))
-    record = replace(painter.plan.record(), reroll=reroll.told(), frames=(look.number,))
-    change = change_of(sight, brief)
-    change = Change(change.mask * matte, change.strength)
-    inside = (change.mask > 0) & (change.strength > 0)
-    if sight.reach is None or not inside.any():
-        return finish(look, look.guides, replace(record, notes=("none of them is seen",)), watch), inside & False
-    crowd, picture = (_over(old, n, c, inside.shape) for n, c in (("crowd", "RGBA"), ("rgba", "RGB")))
-    kept = replace(sight, guide=np.where(inside[..., None], sight.guide, look.working(picture)).astype(np.float32))
-    request = _request(scene, look, kept, brief, change, reroll.seed)
-
-    def paint() -> tuple[Painting, PaintRecord]:
-        painting = painter.ask(request)
-        return painting, reported(record, painting)
-
-    painting, record = painter.agreed(paint)
+    roll, room = reroll.roll, room_of(scene, look, reroll.agents)
+    if room.empty:
+        record = replace(scene.painter.plan.record(), reroll=reroll.told(), frames=(look.number,))
+        return finish(look, look.guides, replace(record, notes=("none of them is seen",)), watch), room.inside & False
+    if look.matching is not None:
+        return _before_the_look(scene, look, reroll, old, watch)
+    crowd, picture = (over_picture(old, n, c, room.inside.shape) for n, c in (("crowd", "RGBA"), ("rgba", "RGB")))
+    kept = Kept(look.working(picture), look.working(crowd[..., :3]), crowd[..., 3])
+    guides, record = rolled(scene, look, kept, room, roll)
     watch.lap("paint")
-    painted = brief.range.decode(painting.rgb[0], kept.guide)
-    bound = bind(painted, sight, change, painter.plan.edge_px, brief.range)
-    cut, share = sight.reach.cut, change.mask[sight.reach.cut]
-    light = _mixed(look.working(crowd[..., :3])[cut], bound.guides.beauty[cut], share[..., None])
-    alpha = _mixed(crowd[..., 3][cut], bound.guides.coverage[cut], share)
-    alpha = np.where(look.guides.coverage[cut] > 0, np.maximum(alpha, LEAST), alpha)
-    guides = rebound(look.guides, sight.reach, light, alpha.astype(np.float32))
-    record = replace(record, adherence=bound.adherence, guide_adherence=bound.guide_adherence)
-    return finish(look, guides, record, watch), inside
+    return finish(look, guides, record, watch), room.inside
 
 
-def _request(scene: Scene, look: Look, sight: Sight, brief: Brief, change: Change, seed: int) -> PaintRequest:
-    assert scene.painter is not None
-    noise = scene.painter.noise_of(scene, [look], seed, scene.painter.brush.factor)
-    request = request_of([sight], brief, noise)
-    return replace(request, mask=change.mask[None])
-
-
-def _mixed(old: F32, new: F32, share: F32) -> F32:
-    return old + share * (new - old)
-
-
-def reroll_grow_px(painter: Painter) -> int:
-    """How far round a soldier is painted anew: his edge and a little more, so that his neighbours keep their faces."""
-    return max(painter.plan.edge_px + 2, painter.plan.brief.grow_px // 2)
-
-
-def seen(samples: Samples, agents: NDArray[np.uint32]) -> Bools:
-    """bool [H * W]: pixels in which any of these agents is seen."""
-    pixel = np.repeat(np.arange(len(samples.start) - 1), np.diff(samples.start))
-    found = np.zeros(len(samples.start) - 1, bool)
-    found[pixel[np.isin(samples.agent_id, agents)]] = True
-    return found
-
-
-def grown_matte(look: Look, who: Bools, grow_px: int) -> F32:
-    """float32 [H, W]: 1 on and close around the pixels of `who`, falling to 0 at `grow_px`."""
-    out = np.zeros(who.shape, np.float32)
-    reach = reach_of(look.guides, look.holdouts, look.ground_m, grow_px, who)
-    if reach is not None:
-        out[reach.cut] = paint_mask(reach, grow_px)
-    return out
-
-
-def _over(parts: Sequence[ExrPart], name: str, channels: str, shape: tuple[int, int]) -> F32:
-    """A part of a file over the whole picture, float32 [H, W, C]; 0 where it is not."""
-    out = np.zeros((*shape, len(channels)), np.float32)
-    part = next((p for p in parts if p.name == name), None)
-    if part is not None:
-        cut = (part.window or Window(0, 0, shape[1], shape[0])).slices(Window(0, 0, shape[1], shape[0]))
-        for i, channel in enumerate(channels):
-            out[(*cut, i)] = part.channels[channel]
-    return out
+def _before_the_look(
+    scene: Scene, look: Look, reroll: Reroll, old: Sequence[ExrPart], watch: Stopwatch
+) -> tuple[Frame, Bools]:  # fmt: skip
+    """The same where the plate's look is on the approved crowd."""
+    file = reroll.file(look.number, "exr")
+    assert file is not None and look.matching is not None
+    painted = painted_before(scene, look, reroll.approved)
+    before = look.composite(painted)
+    check_same(before, old, file, look.number)
+    watch.lap("approved")
+    room = room_of(scene, look, reroll.agents)
+    guides, record = rolled(scene, look, Kept.of(look, painted), room, reroll.roll)
+    watch.lap("paint")
+    frame = finish(look, guides, record, watch)
+    after = Composite(frame.composite, frame.layers, frame.touched, frame.untouched_sha256, ())
+    return frame, changed(before, after, room.inside, look.matching.spread_px(guides))
 
 
 def _untouched(parts: Sequence[ExrPart], shape: tuple[int, int]) -> str:
     """Digest of the plate's pixels as the merged file has them."""
     touched = np.zeros(shape, bool)
-    for name in ("crowd", "shadow", "environment", "air"):
-        touched |= _over(parts, name, "A", shape)[..., 0] > 0
-    return untouched_digest(_over(parts, "rgba", "RGB", shape).astype(np.float16), touched)
+    for name in ("crowd", "environment", "shadow", "air", "repair"):
+        touched |= over_picture(parts, name, "A", shape)[..., 0] > 0
+    return untouched_digest(over_picture(parts, "rgba", "RGB", shape).astype(np.float16), touched)

@@ -18,7 +18,7 @@ from composer.render.approved import RerollAsk, prepare_reroll
 from composer.render.job import JobResult, prepare_job, run_job
 from composer.render.quality import load_quality
 from composer.render.ready import Job
-from composer.render.reroll import reroll_grow_px
+from composer.render.roll import reroll_grow_px
 from composer.shot.load import load_shot
 from tests.support.brushes import NoiseBrush
 

@@ -147,6 +147,21 @@ def test_shot_has_the_renderer_s_light(maker: ModuleType, shot: dict) -> None:
     assert np.allclose(maker.light.SUN_DIRECTION, direction, atol=1e-6)
 
 
+@pytest.mark.parametrize(("aside", "distance_m"), [(0.0, 45.0), (-0.15, 100.0), (0.1, 160.0)])
+def test_shot_has_the_renderer_s_air(maker: ModuleType, shot: dict, aside: float, distance_m: float) -> None:
+    """What is black and stands on the field is as pale in both, at the hosts' distances."""
+    import warp as wp
+
+    eye = wp.vec3(0.0, 6.4, 0.0)
+    way = np.array([aside, -5.5 / distance_m, -1.0])
+    direction = wp.vec3(*(way / np.linalg.norm(way)).tolist())
+    truth = np.array(maker.light.haze(wp.vec3(0.0, 0.0, 0.0), eye, direction, distance_m))
+    air = shot["match"]["air"]
+    ours = np.array(air["inscatter"]) * (1 - np.exp(-np.array(air["extinction_per_m"]) * distance_m))
+    assert np.allclose(ours, truth, rtol=0.2)
+    assert np.abs(ours - truth).max() < 0.01
+
+
 def test_shot_asks_for_a_thousand(shot: dict) -> None:
     regions = shot["crowd"]["regions"]
     assert sum(r["count"] for r in regions) == shot["crowd"]["count"] == 1000

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from composer.camera.camera import View
 from composer.comp.composite import Composite
 from composer.comp.look_apply import Setting, composite_with_look
+from composer.comp.look_drawn import Around
 from composer.comp.plate_look import PlateLook
-from composer.guides.passes import GuidePasses, Samples
+from composer.guides.passes import GuidePasses, PlacePasses, Samples
 
 F32 = NDArray[np.float32]
 #: One agent's part of a picture: rgb [3] or [H, W, 3] (not premultiplied), coverage [H, W], depth_m.
@@ -46,6 +49,31 @@ def guides_of(*figures: Figure, motion: tuple[float, float] = (0.0, 0.0)) -> Gui
     )  # fmt: skip
 
 
+def parted(guides: GuidePasses, pieces: tuple[int, ...]) -> tuple[GuidePasses, PlacePasses]:
+    """The same picture with some of its figures (1 is the nearest) as the place, the rest as the crowd."""
+    h, w = guides.coverage.shape
+    theirs = np.isin(guides.samples.agent_id, pieces)
+    pixel = np.repeat(np.arange(h * w), np.diff(guides.samples.start))
+
+    def part(own: NDArray[np.bool_]) -> tuple[Samples, F32, F32, F32]:
+        s = guides.samples
+        start = np.concatenate([[0], np.cumsum(np.bincount(pixel[own], minlength=h * w))]).astype(np.int64)
+        depth, cover = np.full(h * w, np.inf, np.float32), np.zeros(h * w, np.float32)
+        light = np.zeros((h * w, 3), np.float32)
+        np.minimum.at(depth, pixel[own], s.depth_m[own])
+        np.add.at(cover, pixel[own], s.coverage[own])
+        np.add.at(light, pixel[own], s.rgb[own])
+        chosen = Samples(start, s.agent_id[own], s.coverage[own], s.depth_m[own], s.rgb[own])
+        return chosen, depth.reshape(h, w), cover.reshape(h, w), light.reshape(h, w, 3)
+
+    samples, depth, cover, light = part(~theirs)
+    crowd = replace(guides, samples=samples, depth_m=depth, coverage=cover, beauty=light)
+    samples, depth, cover, light = part(theirs)
+    ids = np.where(np.isfinite(depth), guides.agent_id, 0).astype(np.uint32)
+    moves = (guides.motion_px, guides.motion_back_px)
+    return crowd, PlacePasses(depth, guides.normal, ids, *moves, cover, guides.albedo, light, samples)
+
+
 def view_of(size: tuple[int, int], focal_px: float = 1000.0) -> View:
     """(rows, columns)."""
     return View(1, (size[1], size[0]), np.eye(4), (focal_px, focal_px), (size[1] / 2, size[0] / 2))
@@ -54,13 +82,13 @@ def view_of(size: tuple[int, int], focal_px: float = 1000.0) -> View:
 def laid_in(
     look: PlateLook, guides: GuidePasses, plate: F32, *, shadow: F32 | None = None, matte: F32 | None = None,
     clean: F32 | None = None, ahead_m: F32 | None = None, seed: int = 3, frame: int = 1, focal_m: float = 0.05,
-    threads: int = 1, device: str = "cpu",
+    threads: int = 1, device: str = "cpu", around: Around | None = None,
 ) -> Composite:  # fmt: skip
-    """The crowd in the plate with the look."""
+    """The crowd in the plate with the look, and what stands around it."""
     none = np.zeros(guides.coverage.shape, np.float32)
     pictures = (plate, none if shadow is None else shadow, none if matte is None else matte, clean)
     setting = Setting(view_of(none.shape), focal_m, np.eye(3), ahead_m, seed, frame)
-    return composite_with_look(look, guides, pictures, setting, device=device, threads=threads)
+    return composite_with_look(look, guides, pictures, setting, around=around, device=device, threads=threads)
 
 
 def disc(size: tuple[int, int], middle: tuple[float, float], radius: float) -> F32:
