@@ -70,7 +70,9 @@ def test_outside_the_band_the_matte_keeps_its_bits(way: str) -> None:
 def test_where_front_and_back_are_of_one_colour_the_matte_is_believed(way: str) -> None:
     matte = np.zeros((60, 80), np.float32)
     matte[15:45, 20:60] = 1
-    rgb = np.full((60, 80, 3), 0.04, np.float32) + 1e-4 * np.random.default_rng(1).normal(size=(60, 80, 3)).astype(np.float32)
+    rgb = np.full((60, 80, 3), 0.04, np.float32) + 1e-4 * np.random.default_rng(1).normal(size=(60, 80, 3)).astype(
+        np.float32
+    )
     refined = refine_matte(rgb, matte, way, 6)
     far = (cv2.erode(matte, np.ones((7, 7))) > 0) | (cv2.dilate(matte, np.ones((7, 7))) == 0)
     assert np.abs(refined - matte)[far].max() < 0.05
