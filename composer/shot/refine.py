@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from composer.shot.plate import Plate
+    from composer.shot.schema_holdout import Refine
 
 F32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -57,9 +58,12 @@ class Refiner:
         return f"edge refined: {self.way.replace('_', '-')}, within {self.edge_px:g} px"
 
 
-def usual_edge_px(size_px: tuple[int, int]) -> float:
-    """What `edge_px` is where the shot says nothing."""
-    return round(USUAL_EDGE_PX * max(1.0, max(size_px) / 1280), 1)
+def refiner_of(asked: Refine, edge_px: float | None, plate: Plate) -> Refiner | None:
+    """What `refine:` and `edge_px:` ask for. Without an `edge_px` the band grows with the plate."""
+    if asked == "none":
+        return None
+    usual = round(USUAL_EDGE_PX * max(1.0, max(plate.size_px) / 1280), 1)
+    return Refiner(asked, edge_px or usual, plate)
 
 
 def refine_matte(rgb: F32, matte: F32, way: Way, edge_px: float) -> F32:
