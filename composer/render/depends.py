@@ -20,6 +20,7 @@ from composer.deliver.exr import Slate
 from composer.io.files import sha256_file
 from composer.render.frame import Scene
 from composer.render.match import matching_of
+from composer.shot.found import Found
 from composer.shot.holdout import Difference, Pictures
 from composer.shot.sky_matte import sky_matte_file
 from composer.shot.stage import Stage
@@ -42,6 +43,10 @@ def scene_key(scene: Scene, number: int, known: dict[int, str] | None = None) ->
         _feed(total, value)
     _feed(total, scene.people.layout.casting.side_names)
     total.update(_shared(scene).encode())
+    for spec, source in zip(scene.stage.shot.holdouts, scene.stage.holdouts.sources, strict=True):
+        _feed(total, spec.model_dump_json())
+        if isinstance(source, Found) and source.model is not None:
+            _feed(total, source.model.key)
     if (matching := matching_of(scene.stage, number)) is not None:
         _feed(total, matching)
     painter = scene.painter
@@ -61,9 +66,9 @@ def _digest_at(scene: Scene, number: int) -> str:
     _feed(total, [stage.camera.view(n) for n in near])
     _feed(total, scene.people.at(near))
     if (matte := sky_matte_file(stage, number)) is not None:
-        total.update(_file_digest(matte).encode())
+        total.update(file_digest(matte).encode())
     for path in frame_files(stage, number):
-        total.update(_file_digest(path).encode())
+        total.update(file_digest(path).encode())
     return total.hexdigest()
 
 
@@ -78,6 +83,8 @@ def frame_files(stage: Stage, number: int) -> list[Path]:
             files += [clip.path(n) for n in clip.frames] if clip else [plate.path(n) for n in plate.frames]
         elif isinstance(source, Pictures):
             files.append(source.sequence.path(number))
+        elif isinstance(source, Found):
+            files += source.files(number)
     return list(dict.fromkeys(files))
 
 
@@ -98,7 +105,8 @@ def _shared(scene: Scene) -> str:
 _SHARED: dict[tuple[int, int, int], tuple[str, Scene]] = {}
 
 
-def _file_digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, known as long as it has not changed."""
     status = path.stat()
     return _cached_digest(path, status.st_mtime_ns, status.st_size)
 

@@ -158,5 +158,3 @@ def _open_drawn(shot: ShotFile, pattern: str, plate: Plate) -> Drawn:
 def _count(sequence: FrameSequence, plate: Plate) -> str:
     count = len(set(sequence.frames) & set(plate.frames))
     return f"{count} of {len(plate.frames)} frames"
-
-

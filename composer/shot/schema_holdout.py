@@ -44,7 +44,7 @@ class SegmentSpec(PromptSpec):
     @model_validator(mode="after")
     def _frames(self) -> Self:
         seen = {self.frame}
-        for index, prompt in enumerate(self.also):
+        for prompt in self.also:
             if prompt.frame in seen:
                 raise mistake(
                     "this frame is pointed at twice", expected="a frame of its own", got=str(prompt.frame), key="also"

@@ -1,9 +1,8 @@
 """Depth that a model tells of one picture, brought to metres, and what of it stands up from the ground.
 
 A model's depth is known but for scale and shift, and in inverse depth: 1 / z = scale * told + shift (Ranftl et al., "Towards
-Robust Monocular Depth Estimation", PAMI 2022). Where the tracked camera sees the ground and solved points, z is known. Much of the
-ground is hidden by what stands on it, so the fit is robust: RANSAC (Fischler and Bolles, 1981), then Tukey's
-biweight.
+Robust Monocular Depth Estimation", PAMI 2022). Where the tracked camera sees the ground and solved points, z is known. Much of
+the ground is hidden by what stands on it, so the fit is robust: RANSAC (Fischler and Bolles, 1981), then Tukey's biweight.
 """
 
 from __future__ import annotations
@@ -133,7 +132,9 @@ def filled_depth(depth_m: F32, there: Mask) -> F32:
     known = np.isfinite(depth_m)
     if not known.any() or not (there & ~known).any():
         return np.where(there, depth_m, np.float32(np.inf)).astype(np.float32)
-    _, label = cv2.distanceTransformWithLabels((~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    _, label = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
     of_label = np.zeros(int(label.max()) + 1, dtype=np.float32)
     of_label[label[known]] = depth_m[known]
     return np.where(there, of_label[label], np.float32(np.inf)).astype(np.float32)

@@ -41,7 +41,7 @@ def test_what_does_not_fit_is_told() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(InputError, match=r"does not fit the camera's ground: expected 25 %.*got \d+ %, scattered"):
         align(rng.normal(size=3000) ** 5, known)
-    with pytest.raises(InputError, match="too little of the ground is seen.*got 10"):
+    with pytest.raises(InputError, match=r"too little of the ground is seen.*got 10"):
         align(told[:10], known[:10])
     with pytest.raises(InputError, match="does not fit"):
         align(-told, known)
@@ -61,7 +61,12 @@ def test_only_what_stands_up_from_the_ground_holds_out() -> None:
     ground = np.full((4, 5), 20, np.float32)
     ground[0] = np.inf  # sky
     told_m = ground.copy()
-    told_m[1, 1], told_m[0, 2], told_m[2, 2], told_m[3, 3] = 10, 50, 19.8, 40  # wall, tree top, bump, noise below the ground
+    told_m[1, 1], told_m[0, 2], told_m[2, 2], told_m[3, 3] = (
+        10,
+        50,
+        19.8,
+        40,
+    )  # wall, tree top, bump, noise below the ground
     there, depth = standing(np.where(np.isinf(told_m), 0, 1 / told_m).astype(np.float32), ground, 1e-3)
     assert np.argwhere(there).tolist() == [[0, 2], [1, 1]]
     assert depth[1, 1] == pytest.approx(10) and depth[0, 2] == pytest.approx(50) and np.isinf(depth[2, 2])
