@@ -43,10 +43,8 @@ def scene_key(scene: Scene, number: int, known: dict[int, str] | None = None) ->
         _feed(total, value)
     _feed(total, scene.people.layout.casting.side_names)
     total.update(_shared(scene).encode())
-    for spec, source in zip(scene.stage.shot.holdouts, scene.stage.holdouts.sources, strict=True):
+    for spec in scene.stage.shot.holdouts:
         _feed(total, spec.model_dump_json())
-        if isinstance(source, Found) and source.model is not None:
-            _feed(total, source.model.key)
     if (matching := matching_of(scene.stage, number)) is not None:
         _feed(total, matching)
     painter = scene.painter
@@ -67,14 +65,17 @@ def _digest_at(scene: Scene, number: int) -> str:
     _feed(total, scene.people.at(near))
     if (matte := sky_matte_file(stage, number)) is not None:
         total.update(file_digest(matte).encode())
-    for path in frame_files(stage, number):
+    for source in stage.holdouts.sources:
+        if isinstance(source, Found):
+            _feed(total, source.key(number))
+    for path in frame_files(stage, number, followed=False):
         total.update(file_digest(path).encode())
     return total.hexdigest()
 
 
-def frame_files(stage: Stage, number: int) -> list[Path]:
+def frame_files(stage: Stage, number: int, followed: bool = True) -> list[Path]:
     """The picture files that frame `number` is made from: its plate, its mattes and depths, and all that a clean plate is
-    made of."""
+    made of. followed: with the plate's frames through which a model follows a thing up to this one."""
     plate = stage.plate
     files = [plate.path(number)]
     for source in stage.holdouts.sources:
@@ -84,7 +85,7 @@ def frame_files(stage: Stage, number: int) -> list[Path]:
         elif isinstance(source, Pictures):
             files.append(source.sequence.path(number))
         elif isinstance(source, Found):
-            files += source.files(number)
+            files += source.files(number) if followed else source.drawn(number)
     return list(dict.fromkeys(files))
 
 

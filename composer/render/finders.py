@@ -98,13 +98,22 @@ class DepthFinder:
 
     def told(self, frame: int) -> F32:
         """float32 [h, w], the network's own."""
-        key = _digest(self.sight.digest(self.bundle), self.sight.file(frame))
+        key = self.key(frame)
         found = self.kept.read(key)
         if found is None:
             with self._lock:
                 found = self.open_net().tell(self.sight.picture(frame))
             self.kept.write(key, found)
         return found
+
+    def key(self, frame: int) -> str:
+        """Digest of all that the network sees of the frame."""
+        return _digest(self.sight.digest(self.bundle), self.sight.file(frame))
+
+    def key_in_metres(self, frame: int) -> str:
+        """The same, and of the solve's points, by which it is aligned."""
+        points = self.sight.stage.points_m
+        return _digest(self.key(frame), None if points is None else hashlib.sha256(points.tobytes()).hexdigest())
 
     def alignment(self, frame: int, told: F32, ground_m: F32) -> Alignment:
         """By the ground's pixels and the solve's points in this frame. told: float32 [H, W] at the plate's size."""
@@ -163,7 +172,7 @@ class SegmentFinder:
 
         back = frame < self.first
         with self._lock:
-            found = self.kept.read(self.key(frame, back))
+            found = self.kept.read(self.key(frame))
             if found is None:
                 found = self._follow(frame, back) if self.follows else self._still(frame)
         return Told(matte_of(found, self.sight.stage.plate.size_px))
@@ -182,8 +191,12 @@ class SegmentFinder:
             else tuple(f for f in frames if f >= self.first)
         )
 
-    def key(self, frame: int, back: bool) -> str:
+    def key(self, frame: int) -> str:
         """Digest of all that the frame's mask is found from: of the frames before it on its way, too."""
+        return self._key(frame, frame < self.first)
+
+    def _key(self, frame: int, back: bool) -> str:
+        """The first frame has one for each way: what is behind it is its own."""
         if (back, frame) in self._keys:
             return self._keys[back, frame]
         chain = self.sight.digest(self.bundle, self.follows)
@@ -203,7 +216,7 @@ class SegmentFinder:
         prompt = self._prompt(frame)
         assert prompt is not None
         found = self.open_net().still(self.sight.picture(frame), prompt)
-        self.kept.write(self.key(frame, frame < self.first), found)
+        self.kept.write(self.key(frame), found)
         return found
 
     def _follow(self, frame: int, back: bool) -> F32:
@@ -215,7 +228,7 @@ class SegmentFinder:
         for index in range(at, end + 1):
             number = way[index]
             found = track.step(self.sight.picture(number), self.prompts.get(number))
-            key = self.key(number, back)
+            key = self._key(number, back)
             self.kept.write(key, found)
             if (index + 1) % MEMORY_EVERY == 0:
                 self.kept.write_memory(key, track.memory(), self._saved.get(back))
@@ -232,7 +245,7 @@ class SegmentFinder:
         track = self.open_net().track()
         for index in range(end - 1, -1, -1):
             if (index + 1) % MEMORY_EVERY == 0:
-                memory = self.kept.read_memory(self.key(way[index], back))
+                memory = self.kept.read_memory(self._key(way[index], back))
                 if memory is not None:
                     track.remember(memory)
                     return index + 1, track

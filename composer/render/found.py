@@ -16,7 +16,6 @@ from composer.inference.finding.kept import Kept
 from composer.inference.finding.prompt import Prompt
 from composer.inference.library import find_bundle
 from composer.inference.policy import Policy
-from composer.io.files import sha256_bytes
 from composer.render.finders import DepthFinder, SegmentFinder, Sight
 from composer.render.painters import bundle_place, range_of
 from composer.shot.found import Found, Model
@@ -62,19 +61,19 @@ def _with_model(source: Found, sight: Sight, quality: str | None) -> tuple[Found
     segment = asked if isinstance(asked, SegmentSpec) else None
     bundle = _cleared(sight.stage, asked.bundle, "sam2" if segment else "depth-anything", quality)
     kept = Kept(bundle.sha256)
-    key = sha256_bytes(f"{sight.digest(bundle)} {asked.model_dump_json()}".encode())
-    finder: SegmentFinder | DepthFinder
     if segment is not None:
         prompts = {p.frame: _prompt(p) for p in segment.prompts}
         follows = _follows(bundle)
         if not follows:
             _all_pointed_at(source, sight.stage, prompts)
-        finder = SegmentFinder(sight, bundle, _segment_net(bundle, sight.device), kept, prompts, follows)
+        thing = SegmentFinder(sight, bundle, _segment_net(bundle, sight.device), kept, prompts, follows)
+        model = Model(thing.find, thing.files, thing.key)
     else:
-        finder = DepthFinder(sight, bundle, _depth_net(bundle, sight.device), kept)
+        depth = DepthFinder(sight, bundle, _depth_net(bundle, sight.device), kept)
+        model = Model(depth.find, depth.files, depth.key_in_metres)
     licence = f"licence {bundle.licence.id}"
     note = f"found by {bundle.name} ({bundle.family}, {licence}, {bundle.sha256[:12]}) on {sight.device}"
-    return replace(source, model=Model(finder.find, finder.files, key)), note
+    return replace(source, model=model), note
 
 
 def _cleared(stage: Stage, name: str, family: str, quality: str | None) -> Bundle:

@@ -32,11 +32,12 @@ class Told:
 
 @dataclass(frozen=True)
 class Model:
-    """What finds. find: of a frame's number. files: what is read for it. key: digest of whatever else decides what is found."""
+    """What finds. find: of a frame's number. files: what is read for it. key: digest of all that decides what is found there,
+    the contents of those files included."""
 
     find: Callable[[int], Told]
     files: Callable[[int], list[Path]]
-    key: str
+    key: Callable[[int], str]
 
 
 @dataclass(frozen=True)
@@ -88,12 +89,23 @@ class Found:
         depth_m = filled_depth(told.depth_m + np.float32(spec.bias_m), alpha > 0)
         return HoldoutFrame(alpha, depth_m)
 
+    def is_drawn(self, frame: int) -> bool:
+        """Whether the artist's roto stands in place of what would be found."""
+        return self.roto is not None and self.roto.has(frame)
+
+    def drawn(self, frame: int) -> list[Path]:
+        """The artist's files for a frame."""
+        return [d.sequence.path(frame) for d in (self.roto, self.core, self.garbage) if d is not None and d.has(frame)]
+
     def files(self, frame: int) -> list[Path]:
         """Every file that the frame is made from, the bundle's own aside."""
-        drawn = [d.sequence.path(frame) for d in (self.roto, self.core, self.garbage) if d is not None and d.has(frame)]
-        if self.roto is not None and self.roto.has(frame):
-            return drawn
-        return [*drawn, *(self.model.files(frame) if self.model else ())]
+        if self.model is None or self.is_drawn(frame):
+            return self.drawn(frame)
+        return [*self.drawn(frame), *self.model.files(frame)]
+
+    def key(self, frame: int) -> str:
+        """Digest of what the model finds; empty where nothing is to be found."""
+        return "" if self.model is None or self.is_drawn(frame) else self.model.key(frame)
 
 
 def open_found(shot: ShotFile, spec: HoldoutSpec, plate: Plate) -> Found:

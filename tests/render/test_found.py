@@ -104,8 +104,8 @@ def test_what_was_found_is_kept_and_a_track_goes_on_where_it_was_cut_off(
     stage = opened(path)
     finder = finder_of(stage)
     assert isinstance(finder, SegmentFinder)
-    (finder.kept.folder / f"{finder.key(1005, False)}.npy").unlink()
-    (finder.kept.folder / f"{finder.key(1003, False)}.npy").write_bytes(b"half a fi")
+    (finder.kept.folder / f"{finder.key(1005)}.npy").unlink()
+    (finder.kept.folder / f"{finder.key(1003)}.npy").write_bytes(b"half a fi")
     assert (alphas(stage, 1005)[0] == straight[4]).all() and len(steps) == 1  # from the memory after 1004
     assert len(list(finder.kept.folder.glob("*.safetensors"))) == 1
     assert (alphas(stage, 1003)[0] == straight[2]).all() and len(steps) == 4  # none left before it: from the start
@@ -119,16 +119,16 @@ def module_step() -> Callable[..., np.ndarray]:
 
 def test_another_plate_prompt_or_bundle_is_found_anew(shot_with: Callable[..., Path], models: Path) -> None:
     first = opened(shot_with(CLICK))
-    keys = {finder_of(first).key(1004, False)}
-    keys.add(finder_of(opened(shot_with(CLICK.replace("96, 60", "97, 60")))).key(1004, False))
-    keys.add(finder_of(opened(shot_with(CLICK.replace("sam", "unclear")))).key(1004, False))  # the same weights
+    keys = {finder_of(first).key(1004)}
+    keys.add(finder_of(opened(shot_with(CLICK.replace("96, 60", "97, 60")))).key(1004))
+    keys.add(finder_of(opened(shot_with(CLICK.replace("sam", "unclear")))).key(1004))  # the same weights
     assert len(keys) == 2
     plate = next(first.shot.folder.glob("plate.1003.*"))
     finder = finder_of(opened(shot_with(CLICK)))
-    after, before = finder.key(1005, False), finder.key(1001, True)
+    after, before = finder.key(1005), finder.key(1001)
     plate.write_bytes(next(first.shot.folder.glob("plate.1002.*")).read_bytes())
     finder = finder_of(opened(shot_with(CLICK)))
-    assert finder.key(1005, False) != after and finder.key(1001, True) != before
+    assert finder.key(1005) != after and finder.key(1001) != before
 
 
 def test_a_frame_is_rendered_again_when_what_it_is_found_from_changes(shot_with: Callable[..., Path]) -> None:
