@@ -42,10 +42,11 @@ class Model:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A matte of the artist's own that goes over what was found. channel: of its files."""
+    """A matte of the artist's own that goes over what was found. channel: of its files. size_px: of the plate."""
 
     sequence: FrameSequence
     channel: str
+    size_px: tuple[int, int]
 
     def has(self, frame: int) -> bool:
         return self.sequence.is_still or frame in self.sequence.frames
@@ -53,6 +54,7 @@ class Drawn:
     def read(self, frame: int) -> F32:
         """float32 [H, W] in 0..1."""
         where = Where(file=self.sequence.path(frame), frame=frame)
+        check_size(self.sequence.info(frame), self.size_px)
         return as_matte(read_channel(self.sequence, frame, self.channel), where)
 
 
@@ -164,7 +166,7 @@ def _open_drawn(shot: ShotFile, pattern: str, plate: Plate) -> Drawn:
             expected=f"some of {plate.frames[0]}-{plate.frames[-1]}",
         )
     check_size(sequence.info(there[0]), plate.size_px)
-    return Drawn(sequence, matte_channel(sequence, "auto", there)[0])
+    return Drawn(sequence, matte_channel(sequence, "auto", there)[0], plate.size_px)
 
 
 def _count(sequence: FrameSequence, plate: Plate) -> str:

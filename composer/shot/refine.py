@@ -37,6 +37,8 @@ PULL = 0.04
 UNTOLD, TOLD = 0.3, 0.7
 #: What the guess weighs in closed form where the colours say nothing.
 UNTOLD_PRIOR = 10.0
+#: Pixels that are filtered at once: some hundred bytes each.
+_PIXELS_AT_ONCE = 1 << 18
 #: The band's half width on a plate 1280 pixels wide, where the shot says nothing.
 USUAL_EDGE_PX = 6.0
 
@@ -118,13 +120,25 @@ def guided_by_colour(guide: F32, image: F32, size: int, noise: float) -> tuple[F
     guide: float32 [H, W, 3], linear light. image: float32 [H, W]. noise: the filter's epsilon, as a part of the window's own
     mean square: so that what it does is the same in light and shade, at any exposure.
     """
+    height, width = image.shape
+    rows = max(4 * size, _PIXELS_AT_ONCE // width)
+    filtered, told = np.empty_like(image, dtype=np.float32), np.empty_like(image, dtype=np.float32)
+    for y in range(0, height, rows):
+        top, end = max(0, y - size), min(height, y + rows)
+        part = np.s_[top : min(height, end + size)]
+        for out, values in zip((filtered, told), _guided(guide[part], image[part], size, noise), strict=True):
+            out[y:end] = values[y - top : end - top]
+    return filtered, told
+
+
+def _guided(guide: F32, image: F32, size: int, noise: float) -> tuple[F32, F32]:
+    """`guided_by_colour` in one piece."""
 
     def mean(a: NDArray[np.float64]) -> NDArray[np.float64]:
         return cv2.blur(a, (size, size), borderType=cv2.BORDER_REFLECT)
 
     g, p = guide.astype(np.float64), image.astype(np.float64)
     mean_g, mean_p = mean(g), mean(p)
-    # variances are differences of large numbers: taken about the box's own level
     spread = mean_g[..., :, None] * mean_g[..., None, :]
     square = np.stack([mean(g * g[..., c : c + 1]) for c in range(3)], axis=-1)
     epsilon = noise * np.trace(square, axis1=-2, axis2=-1) / 3 + 1e-12

@@ -21,8 +21,10 @@ from composer.render.depends import frame_files, scene_key
 from composer.render.finders import DepthFinder, SegmentFinder
 from composer.render.found import with_found
 from composer.render.job import prepare_job, run_job
+from composer.render.look import look_at, matte_in_front, read_inputs
 from composer.render.quality import load_quality
 from composer.shot.found import Found, Told
+from composer.shot.holdout import HoldoutFrame
 from composer.shot.load import load_shot
 from composer.shot.stage import Stage, prepare
 
@@ -173,6 +175,9 @@ def test_the_artist_s_mattes_go_over_what_was_found(
     source = replace(source, model=model, refiner=None)
     assert source(1004).alpha == pytest.approx(roto, abs=1e-6) and not asked  # as drawn, nothing found
     assert [p.name for p in source.files(1004)] == [f"{n}.1004.png" for n in ("roto", "core", "garbage")]
+    cv2.imwrite(str(path.parent / "garbage.1002.png"), np.zeros((54, 96), np.uint8))
+    with pytest.raises(InputError, match="not the plate's size: expected 192 x 108, got 96 x 54"):
+        source(1002)
     alpha = source(1003).alpha
     assert (alpha[:20] == 0).all() and (alpha[20:, :50] == 1).all() and (alpha[20:, 50:] == 0.5).all()
 
@@ -224,9 +229,28 @@ def test_depth_is_brought_to_metres_and_hides_who_is_behind(
     assert (guides.coverage[outside] == without.coverage[outside]).all()  # nobody loses his feet to the ground
 
 
-def look_of(job: object) -> object:
-    from composer.render.look import look_at, read_inputs
+def test_behind_a_soft_edge_of_depth_the_old_background_is_taken_out(
+    shot_with: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a drawn matte; a matte goes first, and depth that has no soft edge is as it was."""
+    path = shot_with("{depth: {bundle: depth}, edge_px: 4}")
+    job = prepare_job(load_shot(path), path.parent / "out", load_quality("preview"), frames=[1002])
+    monkeypatch.setattr("composer.inference.finding.depth.DepthNet.tell", towers(job.scene.stage))
+    inputs = read_inputs(job.scene.stage, 1002)
+    look = look_at(job.scene, inputs)
+    (depth,) = inputs.holdouts
+    soft = (depth.alpha > 0) & (depth.alpha < 1)
+    behind = np.minimum(look.guides.depth_m, look.ground_m) > depth.depth_m
+    assert (soft & behind).sum() > 20
+    assert look.matte[soft & behind] == pytest.approx(depth.alpha[soft & behind], abs=1e-6)
+    assert (look.matte[depth.alpha == 0] == 0).all()
+    drawn = HoldoutFrame(np.where(soft, np.float32(0.25), np.float32(0)), 0.0)
+    assert matte_in_front((drawn, depth), look.guides, look.ground_m)[soft] == pytest.approx(0.25, abs=1e-6)
+    hard = replace(depth, alpha=np.round(depth.alpha))
+    assert (matte_in_front((hard,), look.guides, look.ground_m) == 0).all()
 
+
+def look_of(job: object) -> object:
     return look_at(job.scene, read_inputs(job.scene.stage, 1002)).guides
 
 

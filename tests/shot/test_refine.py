@@ -7,6 +7,7 @@ from scipy.sparse import lil_matrix
 from scipy.sparse.linalg import spsolve
 
 from composer.shot import closed_form as module
+from composer.shot import refine as refine_module
 from composer.shot.closed_form import closed_form
 from composer.shot.refine import edge_band, guided_by_colour, refine_matte
 
@@ -161,3 +162,11 @@ def test_closed_form_against_the_whole_system_solved_directly(monkeypatch: pytes
     assert closed_form(rgb, guess, known, 1e-4, 1e-3) == pytest.approx(expected, abs=1e-4)
     uneven = np.full(known.shape, 1e-3, np.float32)
     assert closed_form(rgb, guess, known, 1e-4, uneven) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_guided_filter_in_pieces_is_that_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rgb, alpha = comp()
+    whole = guided_by_colour(rgb, alpha, 9, 0.01)
+    monkeypatch.setattr(refine_module, "_PIXELS_AT_ONCE", 1)
+    for a, b in zip(whole, guided_by_colour(rgb, alpha, 9, 0.01), strict=True):
+        assert np.abs(a - b).max() < 1e-5
