@@ -23,7 +23,7 @@ PRIOR = 5e-3
 TOLERANCE = 1e-5
 MOST_STEPS = 400
 #: Windows that are set up at once: 81 entries each.
-_AT_ONCE = 32768
+_AT_ONCE = 65536
 
 
 def closed_form(rgb: F32, guess: F32, known: Mask, noise: float = NOISE, prior: float | F32 = PRIOR) -> F64:

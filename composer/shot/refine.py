@@ -37,8 +37,8 @@ PULL = 0.04
 UNTOLD, TOLD = 0.3, 0.7
 #: What the guess weighs in closed form where the colours say nothing.
 UNTOLD_PRIOR = 10.0
-#: Pixels that are filtered at once: some hundred bytes each.
-_PIXELS_AT_ONCE = 1 << 18
+#: Side of what is filtered at once: most of a plate has no edge in it, and memory stays low.
+_TILE_PX = 192
 #: The band's half width on a plate 1280 pixels wide, where the shot says nothing.
 USUAL_EDGE_PX = 6.0
 
@@ -86,7 +86,7 @@ def refine_matte(rgb: F32, matte: F32, way: Way, edge_px: float) -> F32:
 def _refined(rgb: F32, matte: F32, band: Mask, way: Way, edge_px: float) -> F32:
     """One box of `refine_matte`."""
     size = 2 * max(1, round(edge_px)) + 1
-    guided, told = guided_by_colour(rgb, matte, size, NOISE**2)
+    guided, told = guided_by_colour(rgb, matte, size, NOISE**2, band)
     guided = np.clip((guided - PULL) / (1 - 2 * PULL), 0, 1)
     # where front and back are of one colour the plate says nothing: there the matte is believed, a little softened
     trust = np.clip((told - UNTOLD) / (TOLD - UNTOLD), 0, 1)
@@ -113,21 +113,27 @@ def edge_band(matte: F32, edge_px: float) -> Mask:
     return inner | ((inside == 0) & (away <= edge_px)) | soft
 
 
-def guided_by_colour(guide: F32, image: F32, size: int, noise: float) -> tuple[F32, F32]:
+def guided_by_colour(guide: F32, image: F32, size: int, noise: float, wanted: Mask | None = None) -> tuple[F32, F32]:
     """The guided filter with three channels as guide, over box windows of `size` pixels: float32 [H, W], and how much of the
     image's variance the guide explains there, 0..1.
 
     guide: float32 [H, W, 3], linear light. image: float32 [H, W]. noise: the filter's epsilon, as a part of the window's own
-    mean square: so that what it does is the same in light and shade, at any exposure.
+    mean square: so that what it does is the same in light and shade, at any exposure. wanted: bool [H, W]; tiles without any
+    are left as they are, and nothing is explained there.
     """
     height, width = image.shape
-    rows = max(4 * size, _PIXELS_AT_ONCE // width)
-    filtered, told = np.empty_like(image, dtype=np.float32), np.empty_like(image, dtype=np.float32)
-    for y in range(0, height, rows):
-        top, end = max(0, y - size), min(height, y + rows)
-        part = np.s_[top : min(height, end + size)]
-        for out, values in zip((filtered, told), _guided(guide[part], image[part], size, noise), strict=True):
-            out[y:end] = values[y - top : end - top]
+    side = max(_TILE_PX, size)
+    filtered, told = image.astype(np.float32), np.zeros(image.shape, dtype=np.float32)
+    for y in range(0, height, side):
+        for x in range(0, width, side):
+            tile = np.s_[y : min(y + side, height), x : min(x + side, width)]
+            if wanted is not None and not wanted[tile].any():
+                continue
+            top, left = max(0, y - size), max(0, x - size)
+            part = np.s_[top : y + side + size, left : x + side + size]
+            inside = np.s_[y - top : tile[0].stop - top, x - left : tile[1].stop - left]
+            for out, values in zip((filtered, told), _guided(guide[part], image[part], size, noise), strict=True):
+                out[tile] = values[inside]
     return filtered, told
 
 
@@ -137,18 +143,26 @@ def _guided(guide: F32, image: F32, size: int, noise: float) -> tuple[F32, F32]:
     def mean(a: NDArray[np.float64]) -> NDArray[np.float64]:
         return cv2.blur(a, (size, size), borderType=cv2.BORDER_REFLECT)
 
-    g, p = guide.astype(np.float64), image.astype(np.float64)
-    mean_g, mean_p = mean(g), mean(p)
-    spread = mean_g[..., :, None] * mean_g[..., None, :]
-    square = np.stack([mean(g * g[..., c : c + 1]) for c in range(3)], axis=-1)
-    epsilon = noise * np.trace(square, axis1=-2, axis2=-1) / 3 + 1e-12
-    variance = square - spread + epsilon[..., None, None] * np.eye(3)
-    together = mean(g * p[..., None]) - mean_g * mean_p[..., None]
-    slope = np.linalg.solve(variance, together[..., None])[..., 0]
-    offset = mean_p - (slope * mean_g).sum(axis=-1)
-    whole = np.maximum(mean(p * p) - mean_p * mean_p, 0)
-    told = mean((slope * together).sum(axis=-1)) / (mean(whole) + 1e-6)
-    return ((mean(slope) * g).sum(axis=-1) + mean(offset)).astype(np.float32), told.astype(np.float32)
+    r, g, b = (np.ascontiguousarray(guide[..., c], dtype=np.float64) for c in range(3))
+    p = image.astype(np.float64)
+    mr, mg, mb, mp = mean(r), mean(g), mean(b), mean(p)
+    rr, gg, bb = mean(r * r), mean(g * g), mean(b * b)
+    epsilon = noise / 3 * (rr + gg + bb) + 1e-12
+    rr, gg, bb = rr - mr * mr + epsilon, gg - mg * mg + epsilon, bb - mb * mb + epsilon
+    rg, rb, gb = mean(r * g) - mr * mg, mean(r * b) - mr * mb, mean(g * b) - mg * mb
+    rp, gp, bp = mean(r * p) - mr * mp, mean(g * p) - mg * mp, mean(b * p) - mb * mp
+    # the symmetric 3 x 3 system by its cofactors
+    c_rr, c_rg, c_rb = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
+    c_gg, c_gb, c_bb = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
+    whole = rr * c_rr + rg * c_rg + rb * c_rb
+    sr = (c_rr * rp + c_rg * gp + c_rb * bp) / whole
+    sg = (c_rg * rp + c_gg * gp + c_gb * bp) / whole
+    sb = (c_rb * rp + c_gb * gp + c_bb * bp) / whole
+    offset = mp - sr * mr - sg * mg - sb * mb
+    spread = np.maximum(mean(p * p) - mp * mp, 0)
+    told = mean(sr * rp + sg * gp + sb * bp) / (mean(spread) + 1e-6)
+    filtered = mean(sr) * r + mean(sg) * g + mean(sb) * b + mean(offset)
+    return filtered.astype(np.float32), told.astype(np.float32)
 
 
 def _boxes(band: Mask, margin: int) -> list[tuple[slice, slice]]:

@@ -167,6 +167,11 @@ def test_closed_form_against_the_whole_system_solved_directly(monkeypatch: pytes
 def test_the_guided_filter_in_pieces_is_that_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     rgb, alpha = comp()
     whole = guided_by_colour(rgb, alpha, 9, 0.01)
-    monkeypatch.setattr(refine_module, "_PIXELS_AT_ONCE", 1)
+    monkeypatch.setattr(refine_module, "_TILE_PX", 32)
     for a, b in zip(whole, guided_by_colour(rgb, alpha, 9, 0.01), strict=True):
         assert np.abs(a - b).max() < 1e-5
+    some = np.zeros(alpha.shape, bool)
+    some[40, 70] = True
+    part = guided_by_colour(rgb, alpha, 9, 0.01, some)[0]
+    here = np.s_[32:64, 64:96]
+    assert np.abs(part[here] - whole[0][here]).max() < 1e-5 and (part[:32] == alpha[:32]).all()
