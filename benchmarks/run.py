@@ -14,6 +14,7 @@ import noise
 import painting
 import preview
 import qc
+import refine
 import scale
 import step
 import tiles
@@ -24,7 +25,7 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     work = {"preview": preview, "guides": guides, "scale": scale, "step": step, "charge": charge, "tiles": tiles}
-    work |= {"noise": noise, "qc": qc, "chain": chain, "air": air, "painting": painting}
+    work |= {"noise": noise, "qc": qc, "chain": chain, "air": air, "painting": painting, "refine": refine}
     for name, module in work.items():
         result = {"benchmark": name, **module.measure(), "command": "make bench", "machine": machine.describe()}
         text = json.dumps(result, indent=1)

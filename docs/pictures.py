@@ -34,7 +34,7 @@ from composer.io.image import read_channels
 from composer.io.movie_write import write_movie
 from composer.render.job import prepare_job, run_job
 from composer.render.quality import load_quality
-from composer.shot.load import load_shot
+from composer.shot.load import load_shot, parse_shot
 from composer.shot.schema_match import DefocusSpec, MotionBlurSpec
 
 ROOT = Path(__file__).resolve().parents[1]

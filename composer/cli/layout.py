@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> Result:
 
 def _draw(args: argparse.Namespace, device: str) -> Result:
     from composer.errors import InputError, Where
+    from composer.render.found import with_found
     from composer.render.frame import Scene
     from composer.render.people import people_on
     from composer.review.picture import layout_picture, write_picture
@@ -54,7 +55,7 @@ def _draw(args: argparse.Namespace, device: str) -> Result:
         raise InputError(
             "width out of range", where=Where(field="--width"), expected="640 to 16384", got=str(args.width)
         )
-    stage = prepare(load_shot(shot_file(args.shot)))
+    stage = with_found(prepare(load_shot(shot_file(args.shot))), device)
     frame = _frame(args.frame, stage.plate.frames)
     people = people_on(stage, crowd_count(args.count))
     selected = [n.strip() for n in args.select.split(",") if n.strip()]

@@ -39,9 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_arguments(add: argparse.ArgumentParser) -> None:
-    add.add_argument("folder", type=Path, metavar="FOLDER", help="weights in diffusers' layout")
+    add.add_argument("folder", type=Path, metavar="FOLDER", help="weights in diffusers' or transformers' layout")
     add.add_argument("--name", metavar="NAME", help="the bundle's (default: the folder's)")
-    add.add_argument("--family", metavar="FAMILY", help="sd15, sdxl, qwen-image, wan-vace (default: by its files)")
+    add.add_argument(
+        "--family",
+        metavar="FAMILY",
+        help="sd15, sdxl, qwen-image, wan-vace, depth-anything, sam2 (default: by its files)",
+    )
     add.add_argument(
         "--control",
         action="append",

@@ -17,7 +17,7 @@ from composer.inference.bundle_content import is_left_behind, refuse_code
 from composer.inference.bundle_schema import CARD_NAME, FILE_NAME, is_plain_path
 from composer.inference.bundle_text import bundle_text, card_text
 from composer.inference.bundle_verify import Progress, check_file, hash_files, walk
-from composer.inference.kinds import KINDS, USUAL
+from composer.inference.kinds import EVERY, FINDERS, KINDS, usual_of
 from composer.inference.library import home_for_new
 from composer.inference.policy import UNKNOWN
 from composer.io.files import atomic_write
@@ -73,7 +73,10 @@ class Draft:
         if place in self.controls.values():
             return "control"
         source, _, name = place.partition("/")
-        return name if source == "base" and name in KINDS[self.family].classes else None
+        kind = EVERY[self.family]
+        if place == "base":
+            return kind.root
+        return name if source == "base" and name in kind.classes else None
 
     def text(self, hashes: Mapping[str, Mapping[str, str]]) -> str:
         """bundle.yaml with each file's hash."""
@@ -113,11 +116,12 @@ def _draft(told: Told) -> Draft:
     if not folder.is_dir():
         raise InputError("no such folder", where=Where(file=told.folder), expected="a folder of weights")
     family = told.family or family_of(folder)
-    if family is None or family not in KINDS:
+    if family is None or family not in EVERY:
         raise InputError(
             "unknown family" if told.family else "no family known by its files",
             where=Where(file=folder),
-            expected=f"diffusers' layout (model_index.json, unet/ or transformer/, vae/) of {', '.join(KINDS)}",
+            expected=f"diffusers' layout (model_index.json, unet/ or transformer/, vae/) of {', '.join(KINDS)}; "
+            f"transformers' (config.json) of {', '.join(FINDERS)}",
             got=told.family,
         )
     name = told.name or folder.name
@@ -126,7 +130,8 @@ def _draft(told: Told) -> Draft:
     if (target / FILE_NAME).exists() or (target.exists() and not inside):
         raise InputError("that bundle is there already", where=Where(file=target), hint="give --name, or take it away")
     controls, sources = _sources(told, folder)
-    places = {f"base/{part}" for part in KINDS[family].classes} | set(controls.values())
+    places = {f"base/{part}" for part in EVERY[family].classes} | set(controls.values())
+    places |= {"base"} if EVERY[family].root else set()
     files, left = _chosen(sources, places, told.copy)
     draft = Draft(told, name, family, target, sources, controls, files, left)
     _check_text(draft.text({source: dict.fromkeys(paths, "0" * 64) for source, paths in files.items()}), target)
@@ -134,11 +139,22 @@ def _draft(told: Told) -> Draft:
 
 
 def native_px(folder: Path, family: str) -> tuple[int, int]:
-    """(height, width) by the denoiser's settings where they say it, else the family's own."""
-    config = folder / "unet" / "config.json"
-    told = read_json(config) if config.is_file() else {}
-    side = told.get("sample_size") if isinstance(told, dict) else None
-    return (side * 8, side * 8) if type(side) is int and 2 <= side <= 2048 else USUAL[family].native_px
+    """(height, width) by the network's settings where they say it, else the family's own."""
+    if family in FINDERS:
+        encoder = _setting(folder / "config.json", "prompt_encoder_config")
+        seen = encoder.get("image_size") if isinstance(encoder, dict) else None
+        size = seen if family == "sam2" else _setting(folder / "preprocessor_config.json", "size")
+        size = [size.get("height"), size.get("width")] if isinstance(size, dict) else size
+        pair = [size, size] if type(size) is int else size
+        sound = isinstance(pair, list) and len(pair) == 2 and all(type(n) is int and 16 <= n <= 16384 for n in pair)
+        return (pair[0], pair[1]) if sound else usual_of(family).native_px  # type: ignore[index]
+    side = _setting(folder / "unet" / "config.json", "sample_size")
+    return (side * 8, side * 8) if type(side) is int and 2 <= side <= 2048 else usual_of(family).native_px
+
+
+def _setting(config: Path, name: str) -> object:
+    told = read_json(config) if config.is_file() else None
+    return told.get(name) if isinstance(told, dict) else None
 
 
 def _sources(told: Told, folder: Path) -> tuple[dict[str, str], dict[str, Path]]:
@@ -238,7 +254,7 @@ def _hashes(draft: Draft, folders: Mapping[str, Path], progress: Progress | None
     for name, files in draft.files.items():
         for path in files:
             try:
-                check_file(folders[name] / path, KINDS[draft.family], draft.part(f"{name}/{path}"))
+                check_file(folders[name] / path, EVERY[draft.family], draft.part(f"{name}/{path}"))
             except InputError as error:
                 where = Where(file=draft.sources[name] / path)
                 mistakes.append(

@@ -8,7 +8,7 @@ from pathlib import Path
 from composer.errors import InputError, Where
 from composer.inference.bundle_content import PICTURES, TEXT_LIMITS, open_plain
 from composer.inference.bundle_schema import is_plain_path
-from composer.inference.kinds import KINDS, Kind
+from composer.inference.kinds import FINDERS, KINDS, Kind
 from composer.inference.safetensors_header import parse_json
 
 MAX_CONFIG_BYTES = 1 << 20
@@ -77,7 +77,8 @@ def check_config(path: Path, told: object, kind: Kind, part: str | None) -> None
 
 
 def family_of(folder: Path) -> str | None:
-    """The family of a folder of weights in diffusers' layout, by its settings files; None where they say none."""
+    """The family of a folder of weights in diffusers' or transformers' layout, by its settings files; None where they say
+    none."""
     index = folder / "model_index.json"
     if index.is_file():
         told = read_json(index)
@@ -92,7 +93,16 @@ def family_of(folder: Path) -> str | None:
             continue  # its parts are those of another family that is not whole
         if all((folder / part).is_dir() for part in KINDS[family].needs) and _classes_fit(folder, KINDS[family]):
             return family
-    return None
+    return _finder(folder)
+
+
+def _finder(folder: Path) -> str | None:
+    """The family of one network of transformers, by the class that it was saved from."""
+    told = read_json(folder / "config.json") if (folder / "config.json").is_file() else None
+    names = told.get("architectures") if isinstance(told, dict) else None
+    if not isinstance(names, list) or len(names) != 1:
+        return None
+    return next((f for f, kind in FINDERS.items() if names[0] in kind.classes["network"]), None)
 
 
 def _classes_fit(folder: Path, kind: Kind) -> bool:

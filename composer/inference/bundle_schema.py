@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from composer.errors import Where
-from composer.inference.kinds import COMPONENTS, KINDS
+from composer.inference.kinds import COMPONENTS, EVERY
 from composer.inference.request import CONDITIONS
 from composer.shot.load import read_strictly
 from composer.shot.schema import place_of
@@ -66,8 +66,8 @@ def _condition(value: object) -> object:
 
 
 def _family(value: object) -> object:
-    if value not in KINDS:
-        raise mistake("unknown family", expected=", ".join(KINDS), got=str(value)[:40])
+    if value not in EVERY:
+        raise mistake("unknown family", expected=", ".join(EVERY), got=str(value)[:40])
     return value
 
 
@@ -134,7 +134,7 @@ class BundleFile(Part):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        kind = KINDS[self.family]
+        kind = EVERY[self.family]
         if "base" not in self.sources:
             raise mistake("the source called base is missing", got=", ".join(self.sources) or "none", key="sources")
         if len(set(self.conditions)) < len(self.conditions):
@@ -168,8 +168,9 @@ class BundleFile(Part):
         """Component to its folder: as written, else where it is usual."""
         if self.components:
             return dict(self.components)
-        there = self.folders()
-        return {name: f"base/{name}" for name in COMPONENTS if f"base/{name}" in there}
+        there, root = self.folders(), EVERY[self.family].root
+        usual = {name: f"base/{name}" for name in COMPONENTS if f"base/{name}" in there}
+        return usual | ({root: "base"} if root and "base" in there else {})
 
     def where(self, *loc: str | int) -> Where:
         """The line and column of a key."""

@@ -4,11 +4,11 @@ tens of gigabytes twice. Size, times of change and inode must all be as they wer
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from composer.errors import MachineError
 from composer.inference.bundle import Bundle
+from composer.io.cache import cache_folder
 from composer.io.files import atomic_write
 
 Stamps = dict[str, list[int]]
@@ -16,9 +16,7 @@ Stamps = dict[str, list[int]]
 
 def seal_file(bundle: Bundle) -> Path:
     """Where the note for such a bundle lies, in MUSTER_CACHE or the user's cache: one for each digest of a bundle."""
-    given = os.environ.get("MUSTER_CACHE")
-    cache = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "muster"
-    return cache / "verified" / f"{bundle.sha256}.json"
+    return cache_folder("verified") / f"{bundle.sha256}.json"
 
 
 def stamp(path: Path) -> list[int]:

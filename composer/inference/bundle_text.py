@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from composer.inference.kinds import USUAL
+from composer.inference.kinds import usual_of
 
 if TYPE_CHECKING:
     from composer.inference.bundle_add import Told
@@ -36,7 +36,7 @@ def bundle_text(
 ) -> str:
     """bundle.yaml. hashes: of each source, path inside to SHA-256. paths: source to its
     folder, None where the weights lie in weights/<source>."""
-    usual = USUAL[family]
+    usual = usual_of(family)
     conditions = [c for c in (*usual.conditions, *controls) if c not in ("text",)]
     conditions = list(dict.fromkeys([*conditions, *(["text"] if "text" in usual.conditions else [])]))
     lines = [

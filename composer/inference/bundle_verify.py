@@ -15,7 +15,7 @@ from composer.inference.bundle import Bundle
 from composer.inference.bundle_config import check_config, check_text, read_json
 from composer.inference.bundle_content import is_known_name, is_left_behind, open_plain, refuse_code
 from composer.inference.bundle_seal import seal, sealed, stamp
-from composer.inference.kinds import KINDS, Kind
+from composer.inference.kinds import EVERY, Kind
 from composer.inference.safetensors_header import read_header
 
 _MOST_ENTRIES = 20_000
@@ -63,7 +63,7 @@ def verify_bundle(bundle: Bundle, progress: Progress | None = None, *, again: bo
     unknown = {path: found[path] for path in there if path not in known}
     stamps = {path: stamp(bundle.path_of(path)) for path in there}
     mistakes += _wrong_hashes(bundle, unknown, progress)
-    looked = [_look(bundle.path_of(path), KINDS[bundle.family], part_of(bundle, path)) for path in there]
+    looked = [_look(bundle.path_of(path), EVERY[bundle.family], part_of(bundle, path)) for path in there]
     mistakes += [error for error, _, _ in looked if error is not None]
     if not mistakes:
         mistakes += _without_weights(bundle)

@@ -21,7 +21,7 @@ from composer.inference.bundle_verify import (
     refuse_linked_folder,
     verify_bundle,
 )
-from composer.inference.kinds import KINDS
+from composer.inference.kinds import EVERY
 
 #: Called with (file, number of it from 1, files in all).
 Told = Callable[[str, int, int], None]
@@ -93,7 +93,7 @@ def _bring(bundle: Bundle, listed: str, quiet: bool) -> None:
             hint="what came was thrown away",
         )
     try:
-        check_file(partial, KINDS[bundle.family], _part(bundle, listed))
+        check_file(partial, EVERY[bundle.family], _part(bundle, listed))
     except InputError:
         partial.unlink()
         raise

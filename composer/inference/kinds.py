@@ -16,18 +16,21 @@ COMPONENTS = (
     "tokenizer",
     "tokenizer_2",
     "scheduler",
+    "network",
 )
 
 
 @dataclass(frozen=True)
 class Kind:
     """classes: component to the classes that its config may name. needs: components that must be there. controls: classes of
-    its ControlNets, empty where it takes none. pipelines: beginning of the class in model_index.json."""
+    its ControlNets, empty where it takes none. pipelines: beginning of the class in model_index.json. root: the component that
+    lies in the base source's own folder, as transformers has it; None where each has a folder."""
 
     classes: Mapping[str, tuple[str, ...]]
     needs: tuple[str, ...]
     controls: tuple[str, ...]
     pipelines: tuple[str, ...]
+    root: str | None = None
 
 
 _SCHEDULERS = tuple(
@@ -42,6 +45,7 @@ _FLOW = ("FlowMatchEulerDiscreteScheduler", "UniPCMultistepScheduler", "DPMSolve
 _QWEN = ("Qwen2Tokenizer", "Qwen2TokenizerFast")
 _T5 = ("T5Tokenizer", "T5TokenizerFast")
 
+#: Families that paint.
 KINDS: Mapping[str, Kind] = {
     "sd15": Kind(
         {
@@ -109,6 +113,17 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+#: Families that find: holdouts on the plate. One network of transformers each, in the folder itself.
+FINDERS: Mapping[str, Kind] = {
+    "depth-anything": Kind(
+        {"network": ("DepthAnythingForDepthEstimation", "DPTForDepthEstimation")}, ("network",), (), (), "network"
+    ),
+    "sam2": Kind({"network": ("Sam2VideoModel", "Sam2Model")}, ("network",), (), (), "network"),
+}
+#: Every family there is.
+EVERY: Mapping[str, Kind] = {**KINDS, **FINDERS}
+
+
 @dataclass(frozen=True)
 class Usual:
     """What a new bundle of a family is written with until somebody knows better. native_px: (height, width). steps: for
@@ -128,3 +143,13 @@ USUAL: Mapping[str, Usual] = {
     "qwen-image": Usual((1328, 1328), (6, 16, 40), 4.0, (*_PAINTED, "text")),
     "wan-vace": Usual((480, 832), (6, 16, 40), 5.0, ("depth", "pose", *_PAINTED, "references", "text")),
 }
+#: The same for those that find. They see the plate, once.
+USUAL_FINDERS: Mapping[str, Usual] = {
+    "depth-anything": Usual((518, 518), (1, 1, 1), 1.0, ("plate",)),
+    "sam2": Usual((1024, 1024), (1, 1, 1), 1.0, ("plate",)),
+}
+
+
+def usual_of(family: str) -> Usual:
+    """What a new bundle of any family is written with."""
+    return USUAL[family] if family in USUAL else USUAL_FINDERS[family]

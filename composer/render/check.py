@@ -10,6 +10,7 @@ from composer.crowd.casting import castable
 from composer.crowd.people import cast_file_of
 from composer.environment.build import build_environment
 from composer.errors import InputErrors, MusterError
+from composer.render.found import with_found
 from composer.render.match import match_notes
 from composer.render.painters import check_paint
 from composer.render.paintings import painting_notes
@@ -37,7 +38,7 @@ def check_shot(path: Path) -> CheckReport:
         return CheckReport(tuple(errors), ())
     try:
         shot = load_shot(path)
-        stage = prepare(shot)
+        stage = with_found(prepare(shot))
         people = people_on(stage)
         check_paint(stage, people)
         painted = painting_notes(stage) + check_repairs(stage)

@@ -22,6 +22,7 @@ from composer.render.frame import Scene
 from composer.render.match import matching_of
 from composer.render.paintings import painting_files, told_of
 from composer.render.repairs import repair_files, told_of_repairs
+from composer.shot.found import Found
 from composer.shot.holdout import Difference, Pictures
 from composer.shot.sky_matte import sky_matte_file
 from composer.shot.stage import Stage
@@ -44,6 +45,8 @@ def scene_key(scene: Scene, number: int, known: dict[int, str] | None = None) ->
         _feed(total, value)
     _feed(total, scene.people.layout.casting.side_names)
     total.update(_shared(scene).encode())
+    for spec in scene.stage.shot.holdouts:
+        _feed(total, spec.model_dump_json())
     if (matching := matching_of(scene.stage, number)) is not None:
         _feed(total, matching)
     painter = scene.painter
@@ -63,7 +66,7 @@ def place_key(scene: Scene, number: int) -> str:
         _feed(total, value)
     total.update(_shared(scene).encode())
     for path in frame_files(stage, number, paintings=False):
-        total.update(_file_digest(path).encode())
+        total.update(file_digest(path).encode())
     return total.hexdigest()
 
 
@@ -77,15 +80,19 @@ def _digest_at(scene: Scene, number: int) -> str:
     if scene.place_painter is not None:
         _feed(total, scene.place_painter.key())
     if (matte := sky_matte_file(stage, number)) is not None:
-        total.update(_file_digest(matte).encode())
-    for path in frame_files(stage, number):
-        total.update(_file_digest(path).encode())
+        total.update(file_digest(matte).encode())
+    for source in stage.holdouts.sources:
+        if isinstance(source, Found):
+            _feed(total, source.key(number))
+    for path in frame_files(stage, number, followed=False):
+        total.update(file_digest(path).encode())
     return total.hexdigest()
 
 
-def frame_files(stage: Stage, number: int, paintings: bool = True) -> list[Path]:
+def frame_files(stage: Stage, number: int, paintings: bool = True, followed: bool = True) -> list[Path]:
     """The picture files that frame `number` is made from: its plate, its mattes and depths, all that a clean plate is made
-    of, and what repairs and paintings are made of."""
+    of, and what repairs and paintings are made of. followed: with the plate's frames through which a model follows a thing
+    up to this one."""
     plate = stage.plate
     files = [plate.path(number), *repair_files(stage), *(painting_files(stage) if paintings else ())]
     for source in stage.holdouts.sources:
@@ -94,6 +101,8 @@ def frame_files(stage: Stage, number: int, paintings: bool = True) -> list[Path]
             files += [clip.path(n) for n in clip.frames] if clip else [plate.path(n) for n in plate.frames]
         elif isinstance(source, Pictures):
             files.append(source.sequence.path(number))
+        elif isinstance(source, Found):
+            files += source.files(number) if followed else source.drawn(number)
     return list(dict.fromkeys(files))
 
 
@@ -114,7 +123,8 @@ def _shared(scene: Scene) -> str:
 _SHARED: dict[tuple[int, int, int], tuple[str, Scene]] = {}
 
 
-def _file_digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, known as long as it has not changed."""
     status = path.stat()
     return _cached_digest(path, status.st_mtime_ns, status.st_size)
 

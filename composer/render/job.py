@@ -30,6 +30,7 @@ from composer.render.anchors import Store
 from composer.render.approval import needed_approval
 from composer.render.control import control_range
 from composer.render.depends import frame_key
+from composer.render.found import with_found
 from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
 from composer.render.manifest import FrameRecord, is_done, put_together, remember_shot, write_manifest, write_record
 from composer.render.match import match_notes
@@ -103,7 +104,7 @@ def prepare_jobs(
     versions of their own. Writes nothing; raises InputError for bad input. told: of what takes its time. sign: None
     leaves it to the shot. width_px: a smaller picture than the plate's, as a version of its own (`v001_w960`)."""
     signing = signing_for(shot, sign)
-    stage = prepare(shot)
+    stage = with_found(prepare(shot), device, quality.name)
     chosen = tuple(frames) if frames is not None else stage.plate.frames
     if absent := sorted(set(chosen) - set(stage.plate.frames)):
         first, last = stage.plate.frames[0], stage.plate.frames[-1]

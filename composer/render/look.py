@@ -305,10 +305,17 @@ def guide_holdouts(holdouts: Sequence[HoldoutFrame]) -> list[Holdout]:
 
 
 def matte_in_front(holdouts: Sequence[HoldoutFrame], guides: GuidePasses, ground_m: F32) -> F32:
-    """How much of each pixel a drawn matte covers that stands in front of the crowd or of its shadow, float32 [H, W]."""
+    """How much of each pixel a drawn matte covers that stands in front of the crowd or of its shadow, float32 [H, W]. A picture
+    of depth counts where it has a soft edge, which one that was read has not, and where no matte says anything."""
     seen = np.ones_like(guides.coverage)
     nearest_m = np.minimum(guides.depth_m, ground_m)
+    mattes = [h for h in holdouts if np.ndim(h.depth_m) == 0]
+    for h in mattes:
+        seen *= np.where(nearest_m > h.depth_m, 1.0 - h.alpha, 1.0)
     for h in holdouts:
-        if np.ndim(h.depth_m) == 0:
-            seen *= np.where(nearest_m > h.depth_m, 1.0 - h.alpha, 1.0)
+        if np.ndim(h.depth_m) and ((h.alpha > 0) & (h.alpha < 1)).any():
+            covers = nearest_m > h.depth_m
+            for matte in mattes:
+                covers &= matte.alpha == 0
+            seen *= np.where(covers, 1.0 - h.alpha, 1.0)
     return 1.0 - seen

@@ -169,15 +169,15 @@ def _bundles(
 
 def _found(shot: ShotFile, ask: PaintAsk, name: str) -> Bundle:
     with _at_its_place(shot, ask):
-        return find_bundle(name if ask.bundles else _from_shot(shot, name))
+        return find_bundle(name if ask.bundles else bundle_place(shot, name))
 
 
 def _at_its_place(shot: ShotFile, ask: PaintAsk) -> AbstractContextManager[None]:
     return nullcontext() if ask.bundles else located(shot, "paint", "bundle")
 
 
-def _from_shot(shot: ShotFile, name: str) -> str:
-    """Folders in a shot are relative to its file, as all its paths are."""
+def bundle_place(shot: ShotFile, name: str) -> str:
+    """A bundle as a shot names it. Folders in a shot are relative to its file, as all its paths are."""
     folder = shot.path(name)
     return str(folder) if "/" in name or (folder / "bundle.yaml").is_file() else name
 

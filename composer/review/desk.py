@@ -22,6 +22,7 @@ from composer.crowd.casting import castable
 from composer.crowd.dyes import palettes_with
 from composer.errors import InputError, Where
 from composer.io.files import atomic_write, sha256_bytes
+from composer.render.found import with_found
 from composer.render.frame import Scene
 from composer.render.people import people_on
 from composer.review.edits import Value, remove_override, set_override, set_polygon
@@ -318,7 +319,7 @@ class Desk:
         if old is not None and _but_overrides(old) == _but_overrides(shot):
             stage = replace(self.scene.stage, shot=shot)
         else:
-            stage = prepare(shot)
+            stage = with_found(prepare(shot), self.device)
         return Scene(stage, people_on(stage), 4, self.device)
 
     def _hold(self, text: str, scene: Scene) -> None:

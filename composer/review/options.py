@@ -28,6 +28,7 @@ from composer.render.anchors import Anchors
 from composer.render.control import control_range
 from composer.render.costs import Costs
 from composer.render.forecast import CostModel, Forecast, Measure, Rates, forecast
+from composer.render.found import with_found
 from composer.render.job import JobResult, run_job
 from composer.render.look import Scene
 from composer.render.manifest import record_path
@@ -131,7 +132,7 @@ def prepare_options(shot: ShotFile, ask: Ask, begin: float | None = None) -> Pla
     """Open the shot, and try every variant at its smallest count. begin: `time.perf_counter()` when the program began.
     Writes nothing; raises InputError."""
     begin = time.perf_counter() if begin is None else begin
-    stage = prepare(shot)
+    stage = with_found(prepare(shot), ask.device, ask.quality.name)
     frames = frames_asked(ask.frames, stage.plate.frames)
     prepare_s = time.perf_counter() - begin
     stages: dict[tuple[object, ...], Stage] = {}

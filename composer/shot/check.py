@@ -19,7 +19,7 @@ from composer.io.sequence import FrameSequence
 from composer.shot.density import read_density
 from composer.shot.ground import Ground
 from composer.shot.ground_files import read_mesh
-from composer.shot.holdout import Difference, Pictures, open_holdout
+from composer.shot.holdout import Pictures, open_holdout
 from composer.shot.light import light_of, picked_direction
 from composer.shot.load import load_shot
 from composer.shot.located import located
@@ -156,7 +156,7 @@ def _check_holdouts(found: _Found, plate: Plate, camera: Camera) -> None:
         loc = ("holdouts", index, spec.kind)
         with found.kept(), located(shot, *loc):
             source = open_holdout(shot, spec, plate, camera)
-            if isinstance(source, Difference):
+            if not isinstance(source, Pictures):
                 continue
             _check_pictures(found, source, plate, loc)
 

@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from composer.camera.camera import Camera
 from composer.errors import InputError, Where
-from composer.io.image import read_channels
+from composer.io.image import ImageInfo, read_channels
 from composer.io.sequence import FrameSequence
 from composer.shot.located import located
 from composer.shot.plate import Plate, listed, rgb_of
+from composer.shot.refine import Refiner, refiner_of
 from composer.shot.schema import DifferenceSpec, HoldoutSpec, ShotFile
 
 if TYPE_CHECKING:
     from composer.shot.clean import CleanPlate
+    from composer.shot.found import Found
 
 F32 = NDArray[np.float32]
 
@@ -57,12 +59,16 @@ def open_holdouts(shot: ShotFile, plate: Plate, camera: Camera) -> Holdouts:
     return Holdouts(tuple(sources), tuple(notes))
 
 
-def open_holdout(shot: ShotFile, spec: HoldoutSpec, plate: Plate, camera: Camera) -> Pictures | Difference:
+def open_holdout(shot: ShotFile, spec: HoldoutSpec, plate: Plate, camera: Camera) -> Pictures | Difference | Found:
     """One holdout. Raises InputError."""
     if spec.difference is not None:
         return _open_difference(shot, spec, spec.difference, plate, camera)
+    if spec.finds is not None:
+        from composer.shot.found import open_found
+
+        return open_found(shot, spec, plate)
     pattern = spec.matte or spec.cryptomatte or spec.depth
-    assert pattern is not None
+    assert isinstance(pattern, str)
     sequence = FrameSequence.find(pattern, shot.folder)
     missing = () if sequence.is_still else tuple(f for f in plate.frames if f not in set(sequence.frames))
     if missing:
@@ -73,16 +79,10 @@ def open_holdout(shot: ShotFile, spec: HoldoutSpec, plate: Plate, camera: Camera
             got=f"no {listed(missing)}",
         )
     info = sequence.info(plate.frames[0])
-    if info.size_px != plate.size_px:
-        raise InputError(
-            "not the plate's size",
-            where=Where(file=info.path),
-            expected=f"{plate.size_px[0]} x {plate.size_px[1]}",
-            got=f"{info.size_px[0]} x {info.size_px[1]}",
-        )
+    check_size(info, plate.size_px)
     channel, note = "", f"{spec.kind} {sequence.pattern}"
     if spec.kind == "matte":
-        channel, why = _matte_channel(sequence, spec.channel or "auto", plate.frames)
+        channel, why = matte_channel(sequence, spec.channel or "auto", plate.frames)
         note += f", channel {channel} ({why})"
     elif spec.kind == "depth":
         channel = _depth_channel(info.channels, spec.channel or "auto", info.path)
@@ -91,7 +91,9 @@ def open_holdout(shot: ShotFile, spec: HoldoutSpec, plate: Plate, camera: Camera
         from composer.shot.cryptomatte import coverage_of
 
         coverage_of(sequence.path(plate.frames[0]), spec.names or ())  # names that are not there are told now
-    return Pictures(spec, sequence, plate.size_px, channel, (note,))
+    refiner = refiner_of(spec.refined, spec.edge_px, plate)
+    note += f"; {refiner.note}" if refiner else ""
+    return Pictures(spec, sequence, plate.size_px, channel, (note,), refiner)
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class Pictures:
     size_px: tuple[int, int]
     channel: str
     notes: tuple[str, ...] = ()
+    refiner: Refiner | None = None
 
     def __call__(self, frame: int) -> HoldoutFrame:
         where = Where(file=self.sequence.path(frame), frame=frame)
@@ -121,10 +124,29 @@ class Pictures:
             )
         if self.spec.kind == "depth":
             return depth_holdout(values, self.spec.scale, self.spec.bias_m)
-        if not np.isfinite(values).all():
-            raise InputError("the matte holds values that are not finite", where=where)
-        alpha = np.clip(values, 0, 1).astype(np.float32)  # filters ring a little beyond 0 and 1
-        return HoldoutFrame(1 - alpha if self.spec.invert else alpha, self.spec.distance_m or 0.0)
+        alpha = as_matte(values, where, self.spec.invert)
+        if self.refiner is not None:
+            alpha = self.refiner(alpha, frame)
+        return HoldoutFrame(alpha, self.spec.distance_m or 0.0)
+
+
+def as_matte(values: F32, where: Where, invert: bool = False) -> F32:
+    """A drawn matte's values as alpha in 0..1. Raises InputError."""
+    if not np.isfinite(values).all():
+        raise InputError("the matte holds values that are not finite", where=where)
+    alpha = np.clip(values, 0, 1).astype(np.float32)  # filters ring a little beyond 0 and 1
+    return 1 - alpha if invert else alpha
+
+
+def check_size(info: ImageInfo, size_px: tuple[int, int]) -> None:
+    """Raises InputError where a picture has not the plate's size."""
+    if info.size_px != size_px:
+        raise InputError(
+            "not the plate's size",
+            where=Where(file=info.path),
+            expected=f"{size_px[0]} x {size_px[1]}",
+            got=f"{info.size_px[0]} x {info.size_px[1]}",
+        )
 
 
 def depth_holdout(z: F32, scale: float, bias_m: float) -> HoldoutFrame:
@@ -144,7 +166,7 @@ def read_channel(sequence: FrameSequence, frame: int, channel: str) -> F32:
     return np.ascontiguousarray(pixels[..., min("RGBA".index(channel), pixels.shape[-1] - 1)])
 
 
-def _matte_channel(sequence: FrameSequence, asked: str, frames: tuple[int, ...]) -> tuple[str, str]:
+def matte_channel(sequence: FrameSequence, asked: str, frames: tuple[int, ...]) -> tuple[str, str]:
     """The channel that is the matte, and why."""
     info = sequence.info(frames[0])
     channels = info.channels if not sequence.is_movie else ("R", "G", "B")

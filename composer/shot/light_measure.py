@@ -79,8 +79,9 @@ def _given_direction(sun: SunSpec | None, camera: Camera, ground: Ground) -> F64
 
 def open_ground(shot: ShotFile, plate: Plate, camera: Camera, ground: Ground) -> tuple[F64, str]:
     """ACEScg pixels [N, 3] of the ground in the plate, on the first, middle and last frame, and what they are in words.
-    What a matte holds out or a picture of depth shows before the ground is left out; difference mattes are not made."""
-    specs = [s for s in shot.holdouts if s.kind != "difference"]
+    What a matte holds out or a picture of depth shows before the ground is left out; what is made or found
+    (difference mattes, models) is not looked at."""
+    specs = [s for s in shot.holdouts if s.kind != "difference" and not s.finds]
     holdouts = [open_holdout(shot, s, plate, camera) for s in specs]
     n = len(plate.frames)
     picked = sorted({plate.frames[round(i * (n - 1) / max(EXPOSURE_FRAMES - 1, 1))] for i in range(EXPOSURE_FRAMES)})

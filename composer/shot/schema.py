@@ -17,6 +17,7 @@ from composer.shot.schema_base import Colour, Loc, Name, NotNegative, Part, Posi
 from composer.shot.schema_crowd import CrowdSpec
 from composer.shot.schema_delivery import DeliverySpec
 from composer.shot.schema_environment import EnvironmentSpec
+from composer.shot.schema_holdout import DepthModelSpec, Refine, SegmentSpec
 from composer.shot.schema_light import LightSpec
 from composer.shot.schema_match import MatchSpec
 from composer.shot.schema_override import OverrideSpec
@@ -36,13 +37,19 @@ class DifferenceSpec(Part):
     soften_px: NotNegative = 1.5
 
 
+_HOLDOUTS = ("matte", "cryptomatte", "depth", "difference", "segment")
+
+
 class HoldoutSpec(Part):
-    """Something on the plate that stands in front of the crowd: one of `matte`, `cryptomatte`, `depth`, `difference`."""
+    """Something on the plate that stands in front of the crowd: one of `matte`, `cryptomatte`, `depth`,
+    `difference`, `segment`. `refine`: how the edge is made soft out of the plate (what a model finds: guided, others: none);
+    `edge_px`: how far to either side."""
 
     matte: Text | None = None
     cryptomatte: Text | None = None
-    depth: Text | None = None
+    depth: Text | DepthModelSpec | None = None
     difference: DifferenceSpec | None = None
+    segment: SegmentSpec | None = None
     names: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     channel: Text | None = None
     invert: bool = False
@@ -50,6 +57,8 @@ class HoldoutSpec(Part):
     bias_m: float = 0.0
     distance_m: NotNegative | None = None
     shadow: Literal["feet", "distance", "depth"] | None = None
+    refine: Refine | None = None
+    edge_px: Annotated[float, Field(ge=1, le=200)] | None = None
 
     @model_validator(mode="after")
     def _shaded(self) -> Self:
@@ -62,12 +71,13 @@ class HoldoutSpec(Part):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        kind = self.exactly_one("matte", "cryptomatte", "depth", "difference")
+        kind = self.exactly_one(*_HOLDOUTS)
         takes = {
-            "matte": {"channel", "invert", "distance_m"},
-            "cryptomatte": {"names", "invert", "distance_m"},
-            "depth": {"channel", "scale", "bias_m"},
+            "matte": {"channel", "invert", "distance_m", "refine", "edge_px"},
+            "cryptomatte": {"names", "invert", "distance_m", "refine", "edge_px"},
+            "depth": {"bias_m", "refine", "edge_px"} if self.finds else {"channel", "scale", "bias_m"},
             "difference": {"distance_m"},
+            "segment": {"invert", "distance_m", "refine", "edge_px"},
         }[kind]
         stray = sorted(self.model_fields_set - takes - {kind, "shadow"})
         if stray:
@@ -80,8 +90,18 @@ class HoldoutSpec(Part):
 
     @property
     def kind(self) -> str:
-        """`matte`, `cryptomatte`, `depth` or `difference`."""
-        return self.exactly_one("matte", "cryptomatte", "depth", "difference")
+        """`matte`, `cryptomatte`, `depth`, `difference` or `segment`."""
+        return self.exactly_one(*_HOLDOUTS)
+
+    @property
+    def finds(self) -> SegmentSpec | DepthModelSpec | None:
+        """What a model is asked to find, where one is."""
+        return self.segment or (self.depth if isinstance(self.depth, DepthModelSpec) else None)
+
+    @property
+    def refined(self) -> Refine:
+        """How the edge is refined."""
+        return self.refine or ("guided" if self.finds else "none")
 
 
 class SideSpec(Part):

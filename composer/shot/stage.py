@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from composer.camera.camera import Camera
 from composer.color.spaces import ColorManager
 from composer.shot.ground import Ground
-from composer.shot.holdout import HoldoutFrame, open_holdouts
+from composer.shot.holdout import F32, HoldoutFrame, open_holdouts
 from composer.shot.light import ShotLight, light_of
 from composer.shot.plate import Plate, open_color, open_plate
 from composer.shot.schema import ShotFile
@@ -18,7 +18,8 @@ from composer.shot.world import open_track, open_world
 @dataclass(frozen=True)
 class Stage:
     """A shot, opened. camera: world metres, at the plate's size. holdouts: what stands in front, for a frame. notes:
-    what was assumed, found or fallen back to, one sentence each."""
+    what was assumed, found or fallen back to, one sentence each. points_m: float32 [P, 3], the solve's, in world metres;
+    None where the camera brings none."""
 
     shot: ShotFile
     plate: Plate
@@ -28,6 +29,7 @@ class Stage:
     holdouts: Callable[[int], list[HoldoutFrame]]
     color: ColorManager
     notes: tuple[str, ...]
+    points_m: F32 | None = None
 
 
 def prepare(shot: ShotFile) -> Stage:
@@ -40,4 +42,6 @@ def prepare(shot: ShotFile) -> Stage:
     light, light_notes = light_of(shot, plate, world.camera, world.ground)
     holdouts = open_holdouts(shot, plate, world.camera)
     notes = (*color.notes, *plate.notes, *track.notes, *world.notes, *light_notes, *holdouts.notes)
-    return Stage(shot, plate, world.camera, world.ground, light, holdouts, color, tuple(dict.fromkeys(notes)))
+    return Stage(
+        shot, plate, world.camera, world.ground, light, holdouts, color, tuple(dict.fromkeys(notes)), world.points_m
+    )

@@ -25,11 +25,12 @@ F64 = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class World:
-    """What `prepare` needs of the place."""
+    """What `prepare` needs of the place. points_m: float32 [P, 3], the solve's; None where there are none."""
 
     camera: Camera
     ground: Ground
     notes: tuple[str, ...]
+    points_m: NDArray[np.float32] | None = None
 
 
 def open_track(shot: ShotFile, plate: Plate) -> CameraTrack:
@@ -89,20 +90,20 @@ def open_track(shot: ShotFile, plate: Plate) -> CameraTrack:
 def open_world(shot: ShotFile, plate: Plate, track: CameraTrack) -> World:
     """Ground and scale. A fitted or picked ground becomes y = 0 under the first frame's camera, which looks along -Z; a
     given plane, mesh or height field stays in the camera file's world."""
-    camera, spec = track.camera, shot.ground
+    camera, spec, points = track.camera, shot.ground, track.points_m
     if spec is None:
         ground = plane_ground((0, 0, 0), (0, 1, 0), trust="level, at the locked camera's height")
-        return _scaled(shot, plate, World(camera, ground, ()))
+        return _scaled(shot, plate, World(camera, ground, (), points))
     if spec.mesh is not None:
         with located(shot, "ground", "mesh"):
             ground = read_mesh(shot.path(spec.mesh))
-        return World(camera, ground, ground.notes)
+        return World(camera, ground, ground.notes, points)
     if spec.height_field is not None:
         with located(shot, "ground", "height_field"):
             ground = _height_field(shot, spec.height_field)
-        return World(camera, ground, ground.notes)
+        return World(camera, ground, ground.notes, points)
     if spec.plane is not None:
-        return _scaled(shot, plate, World(camera, plane_ground(spec.plane.point_m, spec.plane.normal), ()))
+        return _scaled(shot, plate, World(camera, plane_ground(spec.plane.point_m, spec.plane.normal), (), points))
     key = "fit" if spec.fit else "picks"
     with located(shot, "ground", key):
         if track.points_m is None or not len(track.points_m):
@@ -125,7 +126,7 @@ def open_world(shot: ShotFile, plate: Plate, track: CameraTrack) -> World:
         notes = (*notes, "scale: none given: the solve's unit is taken for a metre")
     world_from_solve = world_on_plane(camera.view(plate.frames[0]), point, normal, scale)
     ground = plane_ground((0, 0, 0), (0, 1, 0), trust=trust, notes=notes)
-    return World(camera.transformed(world_from_solve), ground, notes)
+    return World(camera.transformed(world_from_solve), ground, notes, _moved(points, world_from_solve))
 
 
 def _scaled(shot: ShotFile, plate: Plate, world: World) -> World:
@@ -135,7 +136,13 @@ def _scaled(shot: ShotFile, plate: Plate, world: World) -> World:
     with located(shot, "scale"):
         scale, note = metres_per_unit(shot.scale, world.ground, world.camera, plate.frames)
     ground = plane_ground(world.ground.point_m * scale, world.ground.plane_normal, trust=world.ground.trust)
-    return World(world.camera.transformed(np.diag([scale, scale, scale, 1.0])), ground, (*world.notes, note))
+    larger = np.diag([scale, scale, scale, 1.0])
+    return World(world.camera.transformed(larger), ground, (*world.notes, note), _moved(world.points_m, larger))
+
+
+def _moved(points: NDArray[np.float32] | None, matrix: F64) -> NDArray[np.float32] | None:
+    """Points [P, 3] through a matrix [4, 4]."""
+    return None if points is None else (points @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.float32)
 
 
 def _picked(spec: PicksSpec, plate: Plate, track: CameraTrack) -> tuple[F64, F64, tuple[str, ...]]:

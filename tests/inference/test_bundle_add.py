@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.finders import save_finder
 from support.weights import make_bundle, safetensors, write_network, write_weights
 
 from composer.errors import InputError, InputErrors
@@ -172,3 +173,49 @@ def test_a_bundle_is_not_overwritten_nor_left_half_done(tmp_path: Path, monkeypa
     with pytest.raises(OSError, match="No space"):
         add_bundle(Told(weights, name="other", models=tmp_path / "models", copy=True))
     assert [p.name for p in (tmp_path / "models").iterdir()] == ["tiny"]
+
+
+# --- models that find ---
+
+
+@pytest.mark.parametrize(
+    ("kind", "family", "native"), [("depth-anything", "depth-anything", (56, 56)), ("sam2", "sam2", (64, 64))]
+)
+def test_a_network_of_transformers_is_known_by_its_class(
+    kind: str, family: str, native: tuple[int, int], tmp_path: Path
+) -> None:
+    weights = save_finder(tmp_path / "w", kind)
+    (weights / "README.md").write_text("# what the hub says\n")
+    (weights / "model.fp16.safetensors").write_bytes(safetensors())
+    (weights / "pytorch_model.bin").write_bytes(pickle.dumps([1]))
+    assert family_of(weights) == family
+    with pytest.raises(InputErrors, match="a pickle"):
+        add_bundle(Told(weights, models=tmp_path / "models"))
+    added = add_bundle(Told(weights, name="one", models=tmp_path / "models", copy=True))
+    bundle = added.bundle
+    assert bundle.family == family and bundle.native_px == native and bundle.conditions == ("plate",)
+    assert bundle.components == {"network": tmp_path / "models/one/weights/base"}
+    names = {"config.json", "model.safetensors", "preprocessor_config.json", "README.md"}
+    assert {p.partition("/")[2] for p in bundle.files} == names
+    assert set(added.left) == {"base/model.fp16.safetensors", "base/pytorch_model.bin"}
+    assert verify_bundle(bundle).parameters > 10_000
+    with pytest.raises(InputErrors, match="is none of the family's: expected"):
+        add_bundle(
+            Told(
+                weights,
+                name="two",
+                models=tmp_path / "models",
+                copy=True,
+                family={"sam2": "depth-anything"}.get(kind, "sam2"),
+            )
+        )
+    (bundle.components["network"] / "config.json").write_text('{"architectures": ["Mine"], "auto_map": {}}')
+    with pytest.raises(InputErrors, match="auto_map is refused"):
+        verify_bundle(bundle)
+
+
+def test_another_network_of_transformers_is_no_family(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"architectures": ["BertModel"]}')
+    assert family_of(tmp_path) is None
+    (tmp_path / "config.json").write_text('{"architectures": []}')
+    assert family_of(tmp_path) is None

@@ -14,6 +14,7 @@ from composer.shot.cryptomatte import coverage_of, id_of, layers_of
 from composer.shot.difference import DifferenceMatte, guided_filter
 from composer.shot.holdout import depth_holdout
 from composer.shot.load import parse_shot
+from composer.shot.refine import refine_matte
 from composer.shot.stage import Stage, prepare
 
 
@@ -171,3 +172,31 @@ def test_small_parts() -> None:
     step = np.zeros((30, 30), np.float32)
     step[:, 15:] = 1
     assert np.abs(guided_filter(step, step, 5, 1e-6) - step).max() < 1e-3
+
+
+# --- edges out of the plate ---
+
+
+def test_a_drawn_matte_is_refined_where_the_shot_asks(tiny: Path) -> None:
+    picture = np.full((64, 96, 3), 40, np.uint8)
+    picture[:, 48:] = (60, 120, 200)
+    picture = cv2.GaussianBlur(picture, (0, 0), 2)
+    hard = np.zeros((64, 96), np.uint8)
+    hard[:, 50:] = 255
+    for frame in (1001, 1002, 1003):
+        cv2.imwrite(str(tiny.parent / f"plate.{frame}.png"), picture)
+        cv2.imwrite(str(tiny.parent / f"m.{frame}.png"), hard)
+    plain = staged(tiny, "{matte: m.####.png}")
+    assert set(np.unique(plain.holdouts(1001)[0].alpha)) == {0, 1} and "edge refined" not in " ".join(plain.notes)
+    for way in ("guided", "closed_form"):
+        stage = staged(tiny, f"{{matte: m.####.png, refine: {way}, edge_px: 5}}")
+        (hold,) = stage.holdouts(1001)
+        expected = refine_matte(stage.plate.read(1001), plain.holdouts(1001)[0].alpha, way, 5)
+        assert (hold.alpha == expected).all() and ((hold.alpha > 0.1) & (hold.alpha < 0.9)).sum() > 64
+        assert any(f"edge refined: {way.replace('_', '-')}, within 5 px" in note for note in stage.notes)
+    inverted = staged(tiny, "{matte: m.####.png, refine: guided, invert: true}").holdouts(1001)[0].alpha
+    assert inverted[:, :40].min() == 1 and inverted[:, 60:].max() == 0
+    with pytest.raises(InputError, match=r"edge_px.*out of range"):
+        staged(tiny, "{matte: m.####.png, refine: guided, edge_px: 0}")
+    with pytest.raises(InputError, match=r"unknown value.*did you mean guided\?"):
+        staged(tiny, "{matte: m.####.png, refine: guide}")

@@ -153,6 +153,7 @@ def test_three_picks_at_the_foot_of_the_house_give_the_same_ground(sceaux: Stage
     )
     turn = b[:3, :3] @ a[:3, :3].T
     points = (old.points_m - a[:3, 3]) @ turn.T * scale + b[:3, 3]
+    assert sceaux.points_m == pytest.approx(points, abs=1e-3 * np.abs(points).max())
     foot = points[np.abs(points[:, 1]) < 0.05]
     left, right = foot[:, 0].argmin(), foot[:, 0].argmax()
     line = (foot[right] - foot[left])[[0, 2]]

@@ -84,13 +84,15 @@ def read_sights(stage: Stage, frames: Sequence[int]) -> Sights:
 
 
 def _drawn(stage: Stage) -> tuple[Callable[[int], list[HoldoutFrame]], tuple[str, ...]]:
-    """The holdouts that are read; difference mattes are made out of the whole clip, and left out here."""
+    """The holdouts that are read; what is made out of the whole clip or found by models is left out here."""
     specs = stage.shot.holdouts
-    if all(s.kind != "difference" for s in specs):
+    kept = [s for s in specs if s.kind != "difference" and not s.finds]
+    if len(kept) == len(specs):
         return stage.holdouts, ()
-    kept = [s for s in specs if s.kind != "difference"]
     found = [open_holdout(stage.shot, s, stage.plate, stage.camera) for s in kept]
-    return lambda number: [f(number) for f in found], ("match: difference mattes are not looked at",)
+    left = ["difference mattes"] if any(s.kind == "difference" for s in specs) else []
+    left += ["holdouts that models find"] if any(s.finds for s in specs) else []
+    return lambda number: [f(number) for f in found], tuple(f"match: {what} are not looked at" for what in left)
 
 
 def _stretch(view: View, step: int = 16) -> F64:

@@ -92,8 +92,9 @@ def _variant(folder: Path) -> str | None:
     return None if "" in marks or not marks else sorted(marks)[0]
 
 
-def load(folder: Path, kind: type[M], device: torch.device, dtype: torch.dtype) -> M:
-    """A network of one class on the device, for inference. InputError where a weight is missing or misshapen."""
+def load(folder: Path, kind: type[M], device: torch.device, dtype: torch.dtype, *, plain: bool = False) -> M:
+    """A network of one class on the device, for inference. InputError where a weight is missing or misshapen. plain: as the
+    library has it, nothing about it made for tiles."""
     check_class(folder, kind.__name__)
     try:
         with _silent():
@@ -128,7 +129,7 @@ def load(folder: Path, kind: type[M], device: torch.device, dtype: torch.dtype) 
             expected=f"{size / 2**30:.1f} GB free",
             hint="free the card's memory, take a smaller bundle, or --device cpu",
         ) from error
-    return settle(network) if _is_2d(network) else network
+    return settle(network) if _is_2d(network) and not plain else network
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""Models that find holdouts on the plate: depth and segmentation networks of transformers, out of bundles."""
