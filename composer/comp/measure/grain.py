@@ -81,8 +81,9 @@ def measure_grain(sights: Sights) -> tuple[Found[Grain], GrainSamples | None]:
     level, table, error = _table(flat.level, true)
     mix = _mix(correlation)
     kernel = np.stack([_kernel(s) for s in _before_mixing(shape, mix)])
-    grain = Grain(level, table, kernel.astype(np.float32), mix)
     line = np.stack([_line(flat.level[:, c], true[:, c]) for c in range(3)])
+    level, table = _down_to_black(level, table, line[:, 0])
+    grain = Grain(level, table, kernel.astype(np.float32), mix)
     frequency, seen, modelled = _spectra(shape, kernel, mix)
     evidence = GrainSamples(
         flat.place, PATCH, flat.level, true, line, frequency, seen, modelled, correlation
@@ -269,6 +270,14 @@ def _table(level: F64, variance: F64) -> tuple[F64, F64, float]:
         table[c] = np.maximum(solved, 0.0)
         errors.append(np.std(variance[:, c] * worth) / np.sqrt(max(len(hats) / len(knots), 1)))
     return knots, table, float(np.mean(errors))
+
+
+def _down_to_black(level: F64, table: F64, floor: F64) -> tuple[F64, F64]:
+    """The table from level 0 on: below what the plate's flat places show, towards the line's floor. A sky's grain does not
+    lie on what is dark."""
+    lit = level > 1e-4
+    black = np.array([np.interp(0.0, level, row) for row in table]) if not lit[0] else np.minimum(floor, table[:, 0])
+    return np.insert(level[lit], 0, 0.0), np.column_stack([black, table[:, lit]])
 
 
 def _line(level: F64, variance: F64) -> F64:
