@@ -220,9 +220,11 @@ def region_of(truth: F32, empty: F32) -> NDArray[np.bool_]:
 
 
 def compare(plate: Plate, folder: Path) -> dict[str, Any]:
+    folder = folder.resolve()
     renders = rendered(folder)
     clear = {name: through_lens(renders[f"{name} {plate.name}"], plate) for name in ("truth", "empty")}
     folder = folder / plate.name
+    folder.mkdir(exist_ok=True)
     maker().files.write_plate(
         folder / f"plate.{FRAME}.exr", with_grain(clear["empty"], plate, FRAME), FRAME, LOSSLESS_ENOUGH
     )

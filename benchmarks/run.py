@@ -7,6 +7,7 @@ from pathlib import Path
 
 import chain
 import charge
+import embedded
 import guides
 import machine
 import noise
@@ -22,7 +23,7 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     work = {"preview": preview, "guides": guides, "scale": scale, "step": step, "charge": charge, "tiles": tiles}
-    work |= {"noise": noise, "qc": qc, "chain": chain}
+    work |= {"noise": noise, "qc": qc, "chain": chain, "embedded": embedded}
     for name, module in work.items():
         result = {"benchmark": name, **module.measure(), "command": "make bench", "machine": machine.describe()}
         text = json.dumps(result, indent=1)

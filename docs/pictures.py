@@ -4,6 +4,7 @@ python docs/pictures.py             # the demo's frame and sheet
 python docs/pictures.py charge      # the charge: charge.mp4 and a frame of it, charge.jpg (about 5 minutes on two cores)
 python docs/pictures.py options     # 100, 1,000 and 10,000 soldiers of one shot, one under the other
 python docs/pictures.py match       # the demo's crowd before and after it is matched to the plate, and through a lens
+python docs/pictures.py truth       # the demo's crowd in a hazy, soft, grainy plate: plain, matched, and as the scene's renderer has it
 python docs/pictures.py fortress    # the valley with a fortress: fortress.jpg
 python docs/pictures.py review      # the review page over those options (needs playwright and Chromium)
 python docs/pictures.py charge --out out    # the same as charge; frames that lie in out/ already are not rendered again
@@ -15,6 +16,7 @@ import argparse
 import io
 import json
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -52,6 +54,8 @@ match:
   edge: {spread_px: 0.8, wrap: 0.15, wrap_px: 5}
   grain: {level: [0, 0.2, 1], variance: [[2e-6, 4e-5, 3e-4], [2e-6, 4e-5, 3e-4], [4e-6, 6e-5, 4e-4]], size_px: 0.6}
 """
+#: Of the truth: what is shown of the box that was compared.
+TRUTH_CROP = (300, 60, 1240, 360)
 LENS = """\
   defocus: {f_stop: 1.4, focus_m: 12, blades: 7}
   motion_blur: {shutter_deg: 180}
@@ -126,6 +130,21 @@ def match(out: str) -> None:
     Image.fromarray(np.concatenate(strips[:-1])).save(HERE / "match.jpg", quality=90)
 
 
+def truth(out: str) -> None:
+    """The same part of three pictures by benchmarks/embedded.py: laid over plainly, matched by measured numbers, the truth."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    import embedded
+
+    made = embedded.compare(embedded.PLATES[1], Path(out))
+    last = [name for name in made["steps"] if name.startswith("+")][-1]
+    left, top, right, bottom = TRUTH_CROP
+    strips = []
+    for name in ("plain", last, "truth"):
+        picture = Image.open(Path(out) / "marked" / f"{name.replace(' ', '_')}.png").crop((left, top, right, bottom))
+        strips += [np.asarray(picture), np.full((4, right - left, 3), 255, np.uint8)]
+    Image.fromarray(np.concatenate(strips[:-1])).save(HERE / "truth.jpg", quality=88)
+
+
 def review(out: str) -> None:
     """The review page: a wipe between the two largest options, a circle and an approval."""
     from playwright.sync_api import sync_playwright
@@ -163,7 +182,7 @@ def review(out: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    kinds = ("demo", "charge", "fortress", "options", "match", "review")
+    kinds = ("demo", "charge", "fortress", "options", "match", "truth", "review")
     parser.add_argument("what", nargs="?", default="demo", choices=kinds)
     parser.add_argument("--out", help="where frames are rendered to (default: a folder that is deleted again)")
     parser.add_argument("--frames", metavar="1001-1048", help="of the charge: only these")
@@ -177,6 +196,8 @@ def main() -> None:
             options(out)
         elif args.what == "match":
             match(out)
+        elif args.what == "truth":
+            truth(out)
         elif args.what == "fortress":
             fortress(out)
         elif args.what == "review":

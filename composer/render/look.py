@@ -116,7 +116,8 @@ class Look:
     def composite(self, guides: GuidePasses) -> Composite:
         """The crowd, as these guides have it, and its shadow in the plate; matched to the plate where the shot asks."""
         if self.matching is not None:
-            pictures = (self.plate, self.shadow, self.matte, self.clean)
+            shadow = self.matching.shadow(self.shadow, self.plate, self.ground_m, self.delivery_from_working)
+            pictures = (self.plate, shadow, self.matte, self.clean)
             ahead_m = ahead(self.holdouts, self.ground_m)
             return self.matching.composite(guides, pictures, ahead_m, self.delivery_from_working, self.device)
         crowd = self._delivered(guides.beauty)

@@ -12,6 +12,7 @@ from composer.camera.camera import Camera, View
 from composer.comp.composite import Composite
 from composer.comp.layer import F32, F64
 from composer.comp.look_apply import Setting, composite_with_look
+from composer.comp.look_tint import shadow_in_air
 from composer.comp.plate_look import Air, Edge, Fringe, Grade, Grain, Optics, PlateLook, Vignette
 from composer.guides.passes import GuidePasses, Holdout
 from composer.shot.schema_match import (
@@ -117,6 +118,12 @@ class Matching:
     seed: int
     focal_m: float
     view: View
+
+    def shadow(self, shadow: F32, plate: F32, ground_m: F32, delivery_from_working: F64) -> F32:
+        """The crowd's shadow as it is seen through the air."""
+        if self.look.air is None:
+            return shadow
+        return shadow_in_air(shadow, plate, ground_m, self.look.air, self.view, delivery_from_working)
 
     def composite(
         self, guides: GuidePasses, pictures: tuple[F32, F32, F32, F32 | None], ahead_m: F32 | None,

@@ -42,6 +42,8 @@ COARSEST, DEEP = 0.18, 0.05
 #: A cluster reaches so many standard deviations down and up; less far up, where weak texture is. Its mean is by that so many
 #: standard deviations too low (a normal distribution cut off there).
 DOWN, UP, CUT = 2.2, 1.2, 0.182
+#: Below the lowest level that shows grain, the table has these parts of it.
+_DOWN = (0.25, 0.5)
 #: A kernel's half width; what lies beyond is cut off.
 REACH = 4
 
@@ -273,11 +275,18 @@ def _table(level: F64, variance: F64) -> tuple[F64, F64, float]:
 
 
 def _down_to_black(level: F64, table: F64, floor: F64) -> tuple[F64, F64]:
-    """The table from level 0 on: below what the plate's flat places show, towards the line's floor. A sky's grain does not
-    lie on what is dark."""
+    """The table from level 0 on. Below what the plate's flat places show it goes on as it came (a power of the level, at
+    most its square), down to the line's floor: a sky's grain does not lie on what is dark."""
     lit = level > 1e-4
-    black = np.array([np.interp(0.0, level, row) for row in table]) if not lit[0] else np.minimum(floor, table[:, 0])
-    return np.insert(level[lit], 0, 0.0), np.column_stack([black, table[:, lit]])
+    level, first = level[lit], table[:, lit]
+    if not lit.all():
+        return np.insert(level, 0, 0.0), np.column_stack([first[:, 0], first])
+    power = [np.polyfit(np.log(level), np.log(np.maximum(row, 1e-14)), 1)[0] for row in first]
+    above = np.maximum(first[:, 0] - floor, 0.0)
+    down = [floor + above * share ** np.clip(power, 0.0, 2.0) for share in _DOWN]
+    return np.concatenate([[0.0], level[0] * np.array(_DOWN), level]), np.column_stack(
+        [np.minimum(floor, first[:, 0]), *down, first]
+    )
 
 
 def _line(level: F64, variance: F64) -> F64:
