@@ -4,7 +4,7 @@ python docs/pictures.py             # the demo's frame and sheet
 python docs/pictures.py charge      # the charge: charge.mp4 and a frame of it, charge.jpg (about 5 minutes on two cores)
 python docs/pictures.py options     # 100, 1,000 and 10,000 soldiers of one shot, one under the other
 python docs/pictures.py match       # the demo's crowd before and after it is matched to the plate, and through a lens
-python docs/pictures.py truth       # the demo's crowd in a hazy, soft, grainy plate: plain, matched, and as the scene's renderer has it
+python docs/pictures.py truth       # the demo's crowd in a hazy, soft, grainy plate: plain, matched, and the truth
 python docs/pictures.py fortress    # the valley with a fortress: fortress.jpg
 python docs/pictures.py review      # the review page over those options (needs playwright and Chromium)
 python docs/pictures.py charge --out out    # the same as charge; frames that lie in out/ already are not rendered again

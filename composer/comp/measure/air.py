@@ -34,6 +34,9 @@ LOW_DEG = 2.0
 _NEAREST_M, _PIXELS = 1.0, 60_000
 #: Upright strips of the picture that may each have an inscatter of their own; parameters are logarithms within this.
 SECTORS, _FURTHEST = 4, 30.0
+#: How far the strips' inscatters usually differ, as a logarithm; and they must leave no more than this part of what one
+#: inscatter for all leaves, or they count as one.
+STRIPS, APART = 0.5, 0.8
 #: A ground without a picture of depth is not looked at further than this, and is trusted this much: what stands on it hides it.
 _GROUND_M, _GROUND_TRUST = 400.0, 0.5
 
@@ -56,13 +59,17 @@ def measure_air(sights: Sights) -> tuple[Found[Air], AirSamples | None]:
     source = "the pictures of depth" if sights.depth_from == "depth" else "the ground"
     if len(distance) < BINS * LEAST:
         return nothing("air: too little of the plate has a known distance", len(distance)), None
-    bins = _bins(distance, rgb, _sectors(sights, place))
-    middle, radiance = bins.middle, bins.radiance
+    bins, strips = _bins(distance, rgb, np.zeros(len(rgb), np.int64)), _bins(distance, rgb, _strips(sights, place))
+    middle = bins.middle
     if len(middle) < 5 or middle.max() < 4 * middle.min():
         near, far = np.percentile(distance, [1, 99])
         return nothing(f"air: all that is known is {near:.0f} to {far:.0f} m away", len(distance)), None
     horizon = _horizon(sights)
     fit, still = _fit(bins, horizon), _fit(bins, None, without=True)
+    if strips.sectors > 1:
+        apart = _fit(strips, horizon)
+        if apart.cost < APART * fit.cost:
+            bins, fit = strips, apart
     evidence = _evidence(bins, fit, source, place)
     reach = float(middle.max())
     lost = 1 - np.exp(-fit.extinction * reach)
@@ -114,10 +121,10 @@ class _Bins:
 
     @property
     def sectors(self) -> int:
-        return int(self.sector.max()) + 1
+        return int(self.sector.max(initial=-1)) + 1
 
 
-def _sectors(sights: Sights, place: NDArray[np.int64]) -> NDArray[np.int64]:
+def _strips(sights: Sights, place: NDArray[np.int64]) -> NDArray[np.int64]:
     """Which upright strip of the picture each place lies in: air is brighter towards the sun."""
     return place[:, 1] * SECTORS // sights.frames[0].rgb.shape[1]
 
@@ -239,8 +246,10 @@ def _rest(p: F64, bins: _Bins, worth: F64, air: F64, horizon: F64 | None, withou
     # Extinction changes little between channels; the inscatter is the horizon's, where that is known
     often = np.sqrt(len(bins.middle))
     prior = np.array([often * p[1] / CHANNELS, often * p[2] / CHANNELS, (p[0] + np.log(bins.middle[-1])) / 4.0])
-    sky = (p[3 + 3 * len(SHARES) :] - np.log(air).ravel()) / (1.0 if horizon is None else 0.1)
-    return np.concatenate([fit, prior, sky])
+    own = p[3 + 3 * len(SHARES) :].reshape(-1, 3)
+    sky = (own - np.log(air)).ravel() / (1.0 if horizon is None else 0.1)
+    alike = often * (own - own.mean(axis=0)).ravel() / STRIPS
+    return np.concatenate([fit, prior, sky, alike])
 
 
 def _rgb(v: F64) -> tuple[float, float, float]:

@@ -39,6 +39,8 @@ BIN_STOPS, LEAST = 0.5, 24
 LEFT_BEHIND = 0.1
 #: Above this share of its level, beyond the deepest shadows, a standard deviation is texture.
 COARSEST, DEEP = 0.18, 0.05
+#: So much above the line of the brighter levels, the darkest level is texture.
+DARK = 0.25
 #: A cluster reaches so many standard deviations down and up; less far up, where weak texture is. Its mean is by that so many
 #: standard deviations too low (a normal distribution cut off there).
 DOWN, UP, CUT = 2.2, 1.2, 0.182
@@ -164,10 +166,7 @@ def _flattest(patches: _Patches, top: float, least: int) -> tuple[Index, float]:
         found = [f for f in found if not _too_coarse(patches.level[f], variance[f])]
         if len(found) < 2 or sum(map(len, found)) < 4 * least:
             return np.zeros(0, dtype=np.int64), spread
-        level = np.array([patches.level[f].mean() for f in found])
-        fair = _without_texture(
-            level, np.array([variance[f].mean() for f in found]), np.array([len(f) for f in found]), top
-        )
+        fair = _fair(found, patches.level, variance, top)
         chosen = np.concatenate([f for f, good in zip(found, fair, strict=True) if good])
         covariance = _covariance(patches.some(chosen), variance[chosen])
         centre = np.diag(covariance[LAG, LAG])
@@ -177,6 +176,22 @@ def _flattest(patches: _Patches, top: float, least: int) -> tuple[Index, float]:
         floor, slope = _line(mean[chosen], variance[chosen].mean(axis=1))
         slant = np.maximum(floor + slope * np.maximum(mean, 0), 1e-14)
     return chosen, spread
+
+
+def _fair(found: list[Index], level: F64, variance: F64, top: float) -> NDArray[np.bool_]:
+    """Which bins hold grain. The darkest may be ground with a weak texture in some channels (grass in a low sun: red): they
+    are left out as long as one channel lies above the line of the brighter ones."""
+    count = np.array([len(f) for f in found])
+    at, seen = (np.array([v[f].mean(axis=0) for f in found]) for v in (level, variance))
+    fair = _without_texture(at.mean(axis=1), seen.mean(axis=1), count, top)
+    while fair.sum() > 3:
+        first, *rest = np.flatnonzero(fair)
+        lines = (_line(at[rest, c], seen[rest, c]) for c in range(3))
+        above = [seen[first, c] / (floor + slope * at[first, c] + 1e-14) for c, (floor, slope) in enumerate(lines)]
+        if max(above) < 1 + DARK:
+            break
+        fair[first] = False
+    return fair
 
 
 def _spread(covariance: F64) -> float:
