@@ -70,7 +70,10 @@ def test_both_renderers_see_the_same_soldiers(bench: ModuleType, empty_shot: Pat
     from composer.guides.render import render_guides
 
     scene = bench.prepare_job(
-        bench.shot_words(empty_shot, {"sky": {}}, None, "posed"), empty_shot, bench.load_quality("preview"), frames=[bench.FRAME]
+        bench.shot_words(empty_shot, {"sky": {}}, None, "posed"),
+        empty_shot,
+        bench.load_quality("preview"),
+        frames=[bench.FRAME],
     ).scene
     numbers = (bench.FRAME - 1, bench.FRAME, bench.FRAME + 1)
     agents, cast = scene.people.at(numbers), scene.people.cast

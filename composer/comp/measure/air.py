@@ -33,7 +33,7 @@ SEEN = 0.04
 LOW_DEG = 2.0
 _NEAREST_M, _PIXELS = 1.0, 60_000
 #: Upright strips of the picture that may each have an inscatter of their own; parameters are logarithms within this.
-SECTORS, _FURTHEST = 4, 30.0
+SECTORS, _FURTHEST = 6, 30.0
 #: How far the strips' inscatters usually differ, as a logarithm; and they must leave no more than this part of what one
 #: inscatter for all leaves, or they count as one.
 STRIPS, APART = 0.5, 0.8
@@ -138,7 +138,9 @@ def _bins(distance: F64, rgb: F64, sector: NDArray[np.int64]) -> _Bins:
         there, colours = distance[sector == s], rgb[sector == s]
         inside = [(there >= a) & (there < b) for a, b in pairwise(edges)]
         some = [
-            (float(np.median(there[i])), np.percentile(colours[i], SHARES, axis=0).T) for i in inside if i.sum() >= LEAST
+            (float(np.median(there[i])), np.percentile(colours[i], SHARES, axis=0).T)
+            for i in inside
+            if i.sum() >= LEAST
         ]
         found.append(some if len(some) >= 5 else [])
     found = [some for some in found if some]
@@ -200,7 +202,9 @@ def _fit(bins: _Bins, horizon: F64 | None, without: bool = False) -> _Fit:
         if without:
             break
     # Each start has weights of its own: they are compared on what they leave of the plain logarithms
-    found, worth = min(fits, key=lambda f: float(np.abs(np.log(_model(f[0].x, bins, without) / _floor(radiance))).mean()))
+    found, worth = min(
+        fits, key=lambda f: float(np.abs(np.log(_model(f[0].x, bins, without) / _floor(radiance))).mean())
+    )
     b, _, a = _parts(found.x)
     model = _model(found.x, bins, without)
     rest = (model - radiance) * worth

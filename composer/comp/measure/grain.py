@@ -39,7 +39,7 @@ BIN_STOPS, LEAST = 0.5, 24
 LEFT_BEHIND = 0.1
 #: Above this share of its level, beyond the deepest shadows, a standard deviation is texture.
 COARSEST, DEEP = 0.18, 0.05
-#: So much above the line of the brighter levels, the darkest level is texture.
+#: So much above the line of the brighter levels, the darkest levels are texture.
 DARK = 0.25
 #: A cluster reaches so many standard deviations down and up; less far up, where weak texture is. Its mean is by that so many
 #: standard deviations too low (a normal distribution cut off there).
@@ -180,17 +180,18 @@ def _flattest(patches: _Patches, top: float, least: int) -> tuple[Index, float]:
 
 def _fair(found: list[Index], level: F64, variance: F64, top: float) -> NDArray[np.bool_]:
     """Which bins hold grain. The darkest may be ground with a weak texture in some channels (grass in a low sun: red): they
-    are left out as long as one channel lies above the line of the brighter ones."""
+    are left out where each has a channel above the line of the brighter ones."""
     count = np.array([len(f) for f in found])
     at, seen = (np.array([v[f].mean(axis=0) for f in found]) for v in (level, variance))
     fair = _without_texture(at.mean(axis=1), seen.mean(axis=1), count, top)
-    while fair.sum() > 3:
-        first, *rest = np.flatnonzero(fair)
+    kept = np.flatnonzero(fair)
+    for cut_off in range(len(kept) - 3, 0, -1):
+        dark, rest = kept[:cut_off], kept[cut_off:]
         lines = (_line(at[rest, c], seen[rest, c]) for c in range(3))
-        above = [seen[first, c] / (floor + slope * at[first, c] + 1e-14) for c, (floor, slope) in enumerate(lines)]
-        if max(above) < 1 + DARK:
+        above = [seen[dark, c] / (floor + slope * at[dark, c] + 1e-14) for c, (floor, slope) in enumerate(lines)]
+        if np.max(above, axis=0).min() > 1 + DARK:
+            fair[dark] = False
             break
-        fair[first] = False
     return fair
 
 
