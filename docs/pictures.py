@@ -55,7 +55,7 @@ match:
   grain: {level: [0, 0.2, 1], variance: [[2e-6, 4e-5, 3e-4], [2e-6, 4e-5, 3e-4], [4e-6, 6e-5, 4e-4]], size_px: 0.6}
 """
 #: Of the truth: what is shown of the box that was compared.
-TRUTH_CROP = (300, 60, 1240, 360)
+TRUTH_CROP = (300, 80, 1240, 400)
 LENS = """\
   defocus: {f_stop: 1.4, focus_m: 12, blades: 7}
   motion_blur: {shutter_deg: 180}
