@@ -44,8 +44,8 @@ DARK = 0.25
 #: A cluster reaches so many standard deviations down and up; less far up, where weak texture is. Its mean is by that so many
 #: standard deviations too low (a normal distribution cut off there).
 DOWN, UP, CUT = 2.2, 1.2, 0.182
-#: Below the lowest level that shows grain, the table has these parts of it.
-_DOWN = (0.25, 0.5)
+#: Below the lowest level that shows grain, where that is not low by itself, the table has these parts of it.
+_DOWN, _LOW = (0.25, 0.5), 0.02
 #: A kernel's half width; what lies beyond is cut off.
 REACH = 4
 
@@ -297,6 +297,8 @@ def _down_to_black(level: F64, table: F64, floor: F64) -> tuple[F64, F64]:
     level, first = level[lit], table[:, lit]
     if not lit.all():
         return np.insert(level, 0, 0.0), np.column_stack([first[:, 0], first])
+    if level[0] < _LOW:
+        return np.insert(level, 0, 0.0), np.column_stack([np.minimum(floor, first[:, 0]), first])
     power = [np.polyfit(np.log(level), np.log(np.maximum(row, 1e-14)), 1)[0] for row in first]
     above = np.maximum(first[:, 0] - floor, 0.0)
     down = [floor + above * share ** np.clip(power, 0.0, 2.0) for share in _DOWN]
