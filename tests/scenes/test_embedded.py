@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from collections.abc import Iterator
@@ -94,3 +95,39 @@ def test_both_renderers_see_the_same_soldiers(bench: ModuleType, empty_shot: Pat
     theirs, ours = vis.numpy() != maker.raster.EMPTY, seen > 0.5
     assert ours.sum() > 20_000
     assert (theirs & ours).sum() / (theirs | ours).sum() > 0.97
+
+
+@pytest.mark.slow  # its two halves are tested above, and the air's share of a shadow in tests/comp
+def test_matching_brings_a_piece_of_the_picture_nearer_to_the_truth(
+    bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Coarse land, a thin meadow, three samples, a piece of the frame in thick air: the air that is put there, by hand."""
+    from composer.comp.plate_look import Air, PlateLook
+
+    maker, (x, y, w, h) = bench.maker(), CROP
+    land = ((-66.0, 66.0, -132.0, -2.0, 2.0), (-190.0, 190.0, -430.0, 0.0, 6.0))
+    monkeypatch.setattr(maker.meshes, "LEVELS", land)
+    monkeypatch.setattr(maker.renderer, "HOST_PX", 1024)
+    monkeypatch.setattr(maker.trees, "cards", functools.cache(maker.trees.cards))
+    bench.maker().files.write_plate(
+        tmp_path / f"plate.{bench.FRAME}.exr", np.zeros((1080, 1920, 3), np.float32), bench.FRAME, 1.0
+    )
+    shot = bench.shot_words(tmp_path, {"sky": {}}, None, "posed")
+    scene = bench.prepare_job(shot, tmp_path, bench.load_quality("preview"), frames=[bench.FRAME]).scene
+    numbers = (bench.FRAME - 1, bench.FRAME, bench.FRAME + 1)
+    soldiers = bench.posed(scene.people.at(numbers), scene.people.cast, scene.stage.camera.view(bench.FRAME))
+    drawn = []
+    for host in (bench.host_mesh(soldiers), None):
+        renderer = maker.renderer.Renderer(density=0.02, figure_step_m=0.15, host=host, thick=14.0)
+        drawn.append(renderer.draw(bench.FRAME, 3, crop=CROP).rgb)
+    truth, empty = (np.pad(part, ((y, 1080 - y - h), (x, 1920 - x - w), (0, 0))) for part in drawn)
+    bench.maker().files.write_plate(tmp_path / f"plate.{bench.FRAME}.exr", empty, bench.FRAME, 1.0)
+    where = bench.region_of(truth, empty)
+    assert 0.1 * w * h < where.sum() < w * h
+    compositor = bench.Compositor(tmp_path, "preview")
+    sun = {"sun": {"elevation_deg": 15, "azimuth_deg": 298}}
+    air = PlateLook(air=Air((0.0039, 0.0045, 0.0055), (0.62, 0.6, 0.64)))
+    pictures = {name: compositor.picture(sun, look)[0] for name, look in (("plain", PlateLook()), ("air", air))}
+    rows = bench.compared(pictures, (truth, truth), where, None)
+    assert rows["air"]["psnr_db"] > rows["plain"]["psnr_db"] + 4
+    assert rows["air"]["flip"] < 0.75 * rows["plain"]["flip"]
