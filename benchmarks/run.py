@@ -8,6 +8,7 @@ from pathlib import Path
 import air
 import chain
 import charge
+import embedded
 import guides
 import machine
 import noise
@@ -26,6 +27,7 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     work = {"preview": preview, "guides": guides, "scale": scale, "step": step, "charge": charge, "tiles": tiles}
     work |= {"noise": noise, "qc": qc, "chain": chain, "air": air, "painting": painting, "refine": refine}
+    work |= {"embedded": embedded}
     for name, module in work.items():
         result = {"benchmark": name, **module.measure(), "command": "make bench", "machine": machine.describe()}
         text = json.dumps(result, indent=1)

@@ -4,6 +4,7 @@ python docs/pictures.py             # the demo's frame and sheet
 python docs/pictures.py charge      # the charge: charge.mp4 and a frame of it, charge.jpg (about 5 minutes on two cores)
 python docs/pictures.py options     # 100, 1,000 and 10,000 soldiers of one shot, one under the other
 python docs/pictures.py match       # the demo's crowd before and after it is matched to the plate, and through a lens
+python docs/pictures.py truth       # the demo's crowd in a hazy, soft, grainy plate: plain, matched, and the truth
 python docs/pictures.py fortress    # the valley with a fortress: fortress.jpg
 python docs/pictures.py smoke       # the same with smoke and dust: smoke.jpg
 python docs/pictures.py painting    # a key view of that fortress, painted over, and seen from two other frames: painting.jpg
@@ -17,6 +18,7 @@ import argparse
 import io
 import json
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -52,6 +54,8 @@ COUNTS, OPTIONS_PX, STRIP = (100, 1_000, 10_000), 1280, (0.26, 0.86)
 PAINTED = (660, 40, 1700, 480)
 #: Of the match: what is shown (left, top, right, bottom), px, and the lens of its last picture.
 CROP = (400, 300, 1300, 640)
+#: Of the truth: what is shown of the box that was compared.
+TRUTH_CROP = (300, 80, 1240, 400)
 LENS = {
     "defocus": DefocusSpec(f_stop=1.4, focus_m=12, blades=7),
     "motion_blur": MotionBlurSpec(shutter_deg=180),
@@ -153,6 +157,21 @@ def match(out: str) -> None:
     Image.fromarray(np.concatenate(strips[:-1])).save(HERE / "match.jpg", quality=90)
 
 
+def truth(out: str) -> None:
+    """The same part of three pictures by benchmarks/embedded.py: laid over plainly, matched by measured numbers, the truth."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    import embedded
+
+    made = embedded.compare(embedded.PLATES[1], Path(out))
+    last = [name for name in made["steps"] if name.startswith("+")][-1]
+    left, top, right, bottom = TRUTH_CROP
+    strips = []
+    for name in ("plain", last, "truth"):
+        picture = Image.open(Path(out) / "marked" / f"{name.replace(' ', '_')}.png").crop((left, top, right, bottom))
+        strips += [np.asarray(picture), np.full((4, right - left, 3), 255, np.uint8)]
+    Image.fromarray(np.concatenate(strips[:-1])).save(HERE / "truth.jpg", quality=88)
+
+
 def review(out: str) -> None:
     """The review page: a wipe between the two largest options, a circle and an approval."""
     from playwright.sync_api import sync_playwright
@@ -190,7 +209,7 @@ def review(out: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    kinds = ("demo", "charge", "fortress", "smoke", "painting", "options", "match", "review")
+    kinds = ("demo", "charge", "fortress", "smoke", "painting", "options", "match", "truth", "review")
     parser.add_argument("what", nargs="?", default="demo", choices=kinds)
     parser.add_argument("--out", help="where frames are rendered to (default: a folder that is deleted again)")
     parser.add_argument("--frames", metavar="1001-1048", help="of the charge: only these")
@@ -204,6 +223,8 @@ def main() -> None:
             options(out)
         elif args.what == "match":
             match(out)
+        elif args.what == "truth":
+            truth(out)
         elif args.what == "fortress":
             fortress(out)
         elif args.what == "smoke":

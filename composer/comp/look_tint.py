@@ -1,17 +1,18 @@
-"""Grade and air: the crowd's own light, taken to the plate's colours, sample by sample."""
+"""Grade and air: the crowd's own light, taken to the plate's colours, sample by sample; and its shadow in the air."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import warp as wp
 
 from composer.camera.camera import View
 from composer.comp import kernel_tint
 from composer.comp.kernel_tint import Entries, Tint, tint_picture_kernel, tint_samples_kernel
-from composer.comp.layer import F64
+from composer.comp.layer import F32, F64
 from composer.comp.look_blend import Placed
 from composer.comp.look_drawn import Drawn
-from composer.comp.plate_look import PlateLook, Rgb
+from composer.comp.plate_look import Air, PlateLook, Rgb
 from composer.guides.device import Pool, empty, load_kernels, upload
 
 
@@ -67,3 +68,26 @@ def tinted_layer(
 
     pool.run(work, pool.split(placed.shape[0], 16))
     return placed
+
+
+#: Pixels that the plate's light is averaged over, before the air's share of it is told.
+_SHARE_PX = 9
+
+
+def shadow_in_air(shadow: F32, plate: F32, ground_m: F32, air: Air, view: View, delivery_from_working: F64) -> F32:
+    """The shadow's alpha [H, W] without what it would take from the air before the ground: it darkens the ground alone.
+    ground_m: planar depth."""
+    rows, columns = np.flatnonzero(shadow.any(axis=1)), np.flatnonzero(shadow.any(axis=0))
+    if not len(rows):
+        return shadow
+    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    y, x = np.mgrid[box].astype(np.float32) + np.float32(0.5)
+    (cx, cy), (fx, fy) = view.centre_px, view.focal_px
+    reach = np.nan_to_num(ground_m[box], posinf=0.0) * np.sqrt(1 + ((x - cx) / fx) ** 2 + ((y - cy) / fy) ** 2)
+    light = cv2.blur(np.ascontiguousarray(plate[box]), (_SHARE_PX, _SHARE_PX)).mean(axis=-1)
+    glow = (delivery_from_working @ np.asarray(air.inscatter)).astype(np.float32)
+    kept = [np.exp(-np.float32(take) * reach) for take in air.extinction_per_m]
+    before = sum((1 - k) * g for k, g in zip(kept, glow, strict=True)) / 3
+    out = shadow.copy()
+    out[box] *= np.clip(1 - before / np.maximum(light, 1e-6), 0.0, 1.0)
+    return out

@@ -131,7 +131,8 @@ class Look:
         if self.matching is not None:
             plate, around = (self.plate, None) if place is None else (place.plate, place.around)
             share = ground_seen(self.holdouts, self.ground_m, self.matte)
-            shadow = self.matching.shadow(self.shadow, self.ground_m, share, self.views, self.device)
+            shadow = self.matching.in_air(self.shadow, plate, self.ground_m, self.delivery_from_working)
+            shadow = self.matching.shadow(shadow, self.ground_m, share, self.views, self.device)
             pictures = (plate, shadow, self.matte, self.clean)
             ahead_m = ahead(self.holdouts, self.ground_m)
             made = self.matching.composite(guides, pictures, ahead_m, self.delivery_from_working, self.device, around)

@@ -16,6 +16,7 @@ from composer.comp.look_drawn import Around
 from composer.comp.look_grain import grained
 from composer.comp.look_shadow import GroundSeen, shadow_through
 from composer.comp.look_sky import SkySetting, sky_through
+from composer.comp.look_tint import shadow_in_air
 from composer.comp.plate_look import Air, Edge, Fringe, Grade, Grain, Optics, PlateLook, Vignette
 from composer.guides.passes import GuidePasses, Holdout
 from composer.shot.schema_match import (
@@ -121,6 +122,12 @@ class Matching:
     seed: int
     focal_m: float
     view: View
+
+    def in_air(self, shadow: F32, plate: F32, ground_m: F32, delivery_from_working: F64) -> F32:
+        """The crowd's shadow as it is seen through the air."""
+        if self.look.air is None:
+            return shadow
+        return shadow_in_air(shadow, plate, ground_m, self.look.air, self.view, delivery_from_working)
 
     def composite(
         self, guides: GuidePasses, pictures: tuple[F32, F32, F32, F32 | None], ahead_m: F32 | None,

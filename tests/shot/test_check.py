@@ -20,7 +20,7 @@ def test_a_good_shot_has_no_mistakes(tiny: Path) -> None:
     assert sorted(p.name for p in tiny.parent.iterdir()) == before
 
 
-@pytest.mark.parametrize("name", ["sceaux", "juggle", "crissy"])
+@pytest.mark.parametrize("name", ["sceaux", "juggle", "crissy", "park"])
 def test_the_real_shots_have_no_mistakes(real_shot: Callable[[str], str], tmp_path: Path, name: str) -> None:
     path = tmp_path / "shot.yaml"
     path.write_text(real_shot(name))

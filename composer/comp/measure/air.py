@@ -32,6 +32,11 @@ SEEN = 0.04
 #: Sky lower than this is seen through endless air.
 LOW_DEG = 2.0
 _NEAREST_M, _PIXELS = 1.0, 60_000
+#: Upright strips of the picture that may each have an inscatter of their own; parameters are logarithms within this.
+SECTORS, _FURTHEST = 6, 30.0
+#: How far the strips' inscatters usually differ, as a logarithm; and they must leave no more than this part of what one
+#: inscatter for all leaves, or they count as one.
+STRIPS, APART = 0.5, 0.8
 #: A ground without a picture of depth is not looked at further than this, and is trusted this much: what stands on it hides it.
 _GROUND_M, _GROUND_TRUST = 400.0, 0.5
 
@@ -54,13 +59,19 @@ def measure_air(sights: Sights) -> tuple[Found[Air], AirSamples | None]:
     source = "the pictures of depth" if sights.depth_from == "depth" else "the ground"
     if len(distance) < BINS * LEAST:
         return nothing("air: too little of the plate has a known distance", len(distance)), None
-    middle, radiance = _bins(distance, rgb)
-    if len(middle) < 5 or middle[-1] < 4 * middle[0]:
-        return nothing(f"air: all that is known is {middle[0]:.0f} to {middle[-1]:.0f} m away", len(distance)), None
+    bins, strips = _bins(distance, rgb, np.zeros(len(rgb), np.int64)), _bins(distance, rgb, _strips(sights, place))
+    middle = bins.middle
+    if len(middle) < 5 or middle.max() < 4 * middle.min():
+        near, far = np.percentile(distance, [1, 99])
+        return nothing(f"air: all that is known is {near:.0f} to {far:.0f} m away", len(distance)), None
     horizon = _horizon(sights)
-    fit, still = _fit(middle, radiance, horizon), _fit(middle, radiance, None, without=True)
-    evidence = AirSamples(middle, SHARES, radiance, fit.model, source, place)
-    reach = float(middle[-1])
+    fit, still = _fit(bins, horizon), _fit(bins, None, without=True)
+    if strips.sectors > 1:
+        apart = _fit(strips, horizon)
+        if apart.cost < APART * fit.cost:
+            bins, fit = strips, apart
+    evidence = _evidence(bins, fit, source, place)
+    reach = float(middle.max())
     lost = 1 - np.exp(-fit.extinction * reach)
     told = (
         f"air: {fit.extinction.mean():.3g} per metre, {lost.mean():.0%} of the light lost on the {reach:.0f} m to the furthest "
@@ -71,7 +82,7 @@ def measure_air(sights: Sights) -> tuple[Found[Air], AirSamples | None]:
     confidence = float(np.clip(1.5 * gain, 0, 1) * np.clip(1 - fit.error, 0, 1) * np.clip(lost.mean() / 0.15, 0, 1))
     if sights.depth_from == "ground":
         confidence *= _GROUND_TRUST
-    dark = fit.inscatter.mean() < radiance[-3:, :, 2].mean() / 2
+    dark = fit.inscatter.mean() < evidence.radiance[-3:, :, 2].mean() / 2
     if lost.mean() < SEEN or fit.error > 0.7 or gain < 0.1 or dark:
         why = f"air: no haze to be told from the land's own changes of colour within {reach:.0f} m ({source})"
         return Found(None, 0.0, len(distance), fit.error, (why,)), evidence
@@ -100,19 +111,52 @@ def _pixels(sights: Sights) -> tuple[F64, F64, NDArray[np.int64]]:
     )
 
 
-def _bins(distance: F64, rgb: F64) -> tuple[F64, F64]:
-    """Middles [B] and percentiles [B, 3, Q]."""
+@dataclass(frozen=True)
+class _Bins:
+    """B bins of distance, each in one sector of the picture. middle: [B], m. radiance: percentiles [B, 3, Q]. sector: [B]."""
+
+    middle: F64
+    radiance: F64
+    sector: NDArray[np.int64]
+
+    @property
+    def sectors(self) -> int:
+        return int(self.sector.max(initial=-1)) + 1
+
+
+def _strips(sights: Sights, place: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which upright strip of the picture each place lies in: air is brighter towards the sun."""
+    return place[:, 1] * SECTORS // sights.frames[0].rgb.shape[1]
+
+
+def _bins(distance: F64, rgb: F64, sector: NDArray[np.int64]) -> _Bins:
+    """In order of distance; sectors that show too little are left out."""
     near, far = np.percentile(distance, [0.5, 99.8])
     edges = np.geomspace(near, far * 1.0001, BINS + 1)
-    middles, radiance = [], []
-    for a, b in pairwise(edges):
-        inside = (distance >= a) & (distance < b)
-        if inside.sum() < LEAST:
-            continue
-        values = np.percentile(rgb[inside], SHARES, axis=0).T
-        middles.append(float(np.median(distance[inside])))
-        radiance.append(values)
-    return np.array(middles), np.array(radiance)
+    found = []
+    for s in np.unique(sector):
+        there, colours = distance[sector == s], rgb[sector == s]
+        inside = [(there >= a) & (there < b) for a, b in pairwise(edges)]
+        some = [
+            (float(np.median(there[i])), np.percentile(colours[i], SHARES, axis=0).T)
+            for i in inside
+            if i.sum() >= LEAST
+        ]
+        found.append(some if len(some) >= 5 else [])
+    found = [some for some in found if some]
+    rows = sorted(((d, k, v) for k, some in enumerate(found) for d, v in some), key=lambda r: (r[0], r[1]))
+    if not rows:
+        return _Bins(np.zeros(0), np.zeros((0, 3, len(SHARES))), np.zeros(0, np.int64))
+    return _Bins(np.array([r[0] for r in rows]), np.array([r[2] for r in rows]), np.array([r[1] for r in rows]))
+
+
+def _evidence(bins: _Bins, fit: _Fit, source: str, place: NDArray[np.int64]) -> AirSamples:
+    """The sectors together, at most `BINS` distances."""
+    parts = [p for p in np.array_split(np.arange(len(bins.middle)), BINS) if len(p)]
+    middle, radiance, model = (
+        np.array([v[p].mean(axis=0) for p in parts]) for v in (bins.middle, bins.radiance, fit.model)
+    )
+    return AirSamples(middle, SHARES, radiance, model, source, place)
 
 
 def _horizon(sights: Sights) -> F64 | None:
@@ -139,35 +183,36 @@ def _sky_above_land(sight: Sight) -> F64 | None:
     return sight.rgb[rows - lift, columns][fine].astype(np.float64) if fine.sum() >= 20 else None
 
 
-def _fit(distance: F64, radiance: F64, horizon: F64 | None, without: bool = False) -> _Fit:
+def _fit(bins: _Bins, horizon: F64 | None, without: bool = False) -> _Fit:
     """Robust least squares, its weights from the fit before: what is there differs from bin to bin (`SCATTER`), and the air
     takes that difference away with the rest. Parameters: log extinction of green, its log ratios of red and blue to that, log
-    inscatter [3], log of what is there [3, Q]."""
+    of what is there [3, Q], log inscatter of each sector [S, 3]."""
+    distance, radiance = bins.middle, bins.radiance
     seen = np.maximum(np.median(radiance[: max(3, len(radiance) // 2)], axis=0), 1e-5)
-    air = np.maximum(radiance[-2:].mean(axis=0)[:, 2] if horizon is None else horizon, 1e-4)
+    far = [radiance[bins.sector == s][-2:].mean(axis=0)[:, 2] for s in range(bins.sectors)]
+    air = np.maximum(np.stack(far) if horizon is None else np.tile(horizon, (bins.sectors, 1)), 1e-4)
     fits = []
     for reach in distance[:: max(1, len(distance) // 4)]:
-        p = np.concatenate([[np.log(0.5 / reach), 0, 0], np.log(air), np.log(seen).ravel()])
+        p = np.concatenate([[np.log(0.5 / reach), 0, 0], np.log(seen).ravel(), np.log(air).ravel()])
         for _ in range(3):
-            worth = _worth(p, distance, radiance, without)
-            found = least_squares(
-                _rest, p, loss="soft_l1", max_nfev=40, args=(distance, radiance, worth, air, horizon, without)
-            )
+            worth = _worth(p, bins, without)
+            found = least_squares(_rest, p, loss="soft_l1", max_nfev=40, args=(bins, worth, air, horizon, without))
             p = found.x
         fits.append((found, worth))
         if without:
             break
     # Each start has weights of its own: they are compared on what they leave of the plain logarithms
     found, worth = min(
-        fits, key=lambda f: float(np.abs(np.log(_model(f[0].x, distance, without) / _floor(radiance))).mean())
+        fits, key=lambda f: float(np.abs(np.log(_model(f[0].x, bins, without) / _floor(radiance))).mean())
     )
-    b, a, _ = _parts(found.x)
-    rest = (_model(found.x, distance, without) - radiance) * worth
+    b, _, a = _parts(found.x)
+    model = _model(found.x, bins, without)
+    rest = (model - radiance) * worth
     covariance = np.linalg.pinv(found.jac.T @ found.jac)
     # Percentiles of one bin err together: about two of them are observations of their own
     scale = max(float(np.median(rest**2)) / 0.455, 0.3) * len(SHARES) / 2
-    left = float(np.abs(np.log(_model(found.x, distance, without) / _floor(radiance))).mean())
-    return _Fit(b, a, _model(found.x, distance, without), left, float(np.sqrt(covariance[0, 0] * scale)))
+    left = float(np.abs(np.log(model / _floor(radiance))).mean())
+    return _Fit(b, a.mean(axis=0), model, left, float(np.sqrt(covariance[0, 0] * scale)))
 
 
 def _floor(radiance: F64) -> F64:
@@ -175,8 +220,12 @@ def _floor(radiance: F64) -> F64:
 
 
 def _parts(p: F64) -> tuple[F64, F64, F64]:
-    """Extinction [3], inscatter [3], what is there [3, Q]."""
-    return np.exp(p[0] + np.array([p[1], 0.0, p[2]])), np.exp(p[3:6]), np.exp(p[6:]).reshape(3, -1)
+    """Extinction [3], what is there [3, Q], inscatter [S, 3]."""
+    p = np.clip(p, -_FURTHEST, _FURTHEST)
+    there = 3 + 3 * len(SHARES)
+    return (
+        np.exp(p[0] + np.array([p[1], 0.0, p[2]])), np.exp(p[3:there]).reshape(3, -1), np.exp(p[there:]).reshape(-1, 3)
+    )  # fmt: skip
 
 
 def _through(p: F64, distance: F64, without: bool) -> F64:
@@ -186,23 +235,25 @@ def _through(p: F64, distance: F64, without: bool) -> F64:
     return np.exp(-distance[:, None] * _parts(p)[0])[..., None]
 
 
-def _model(p: F64, distance: F64, without: bool) -> F64:
-    through, (_, air, seen) = _through(p, distance, without), _parts(p)
-    return seen * through + air[:, None] * (1 - through)
+def _model(p: F64, bins: _Bins, without: bool) -> F64:
+    through, (_, seen, air) = _through(p, bins.middle, without), _parts(p)
+    return seen * through + air[bins.sector][..., None] * (1 - through)
 
 
-def _worth(p: F64, distance: F64, radiance: F64, without: bool) -> F64:
-    seen = _parts(p)[2] * _through(p, distance, without)
-    return 1.0 / np.sqrt((SCATTER * seen) ** 2 + (ERROR * _floor(radiance)) ** 2)
+def _worth(p: F64, bins: _Bins, without: bool) -> F64:
+    seen = _parts(p)[1] * _through(p, bins.middle, without)
+    return 1.0 / np.sqrt((SCATTER * seen) ** 2 + (ERROR * _floor(bins.radiance)) ** 2)
 
 
-def _rest(p: F64, distance: F64, radiance: F64, worth: F64, air: F64, horizon: F64 | None, without: bool) -> F64:
-    fit = ((_model(p, distance, without) - radiance) * worth).ravel()
+def _rest(p: F64, bins: _Bins, worth: F64, air: F64, horizon: F64 | None, without: bool) -> F64:
+    fit = ((_model(p, bins, without) - bins.radiance) * worth).ravel()
     # Extinction changes little between channels; the inscatter is the horizon's, where that is known
-    often = np.sqrt(len(distance))
-    prior = np.array([often * p[1] / CHANNELS, often * p[2] / CHANNELS, (p[0] + np.log(distance[-1])) / 4.0])
-    sky = (p[3:6] - np.log(air)) / (1.0 if horizon is None else 0.1)
-    return np.concatenate([fit, prior, sky])
+    often = np.sqrt(len(bins.middle))
+    prior = np.array([often * p[1] / CHANNELS, often * p[2] / CHANNELS, (p[0] + np.log(bins.middle[-1])) / 4.0])
+    own = p[3 + 3 * len(SHARES) :].reshape(-1, 3)
+    sky = (own - np.log(air)).ravel() / (1.0 if horizon is None else 0.1)
+    alike = often * (own - own.mean(axis=0)).ravel() / STRIPS
+    return np.concatenate([fit, prior, sky, alike])
 
 
 def _rgb(v: F64) -> tuple[float, float, float]:

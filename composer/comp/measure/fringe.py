@@ -12,10 +12,12 @@ F64 = NDArray[np.float64]
 
 LEAST = 60
 #: A fringe is told from so many pixels at the corner on, where it is so many times its own error.
-SEEN_PX, SIGMAS = 0.1, 4.0
+SEEN_PX, SIGMAS = 0.2, 4.0
 #: A quarter of the edges must lie further out than this part of the way to the corner, across the radius.
 REACH = 0.2
 _SECTORS = 8
+#: Edges whose place across the radius is within this of each other may be one long line; fewer than these say nothing.
+_ALIKE, _FEW = 0.08, 3
 
 
 def measure_fringe(edges: EdgeSamples | None, size_px: tuple[int, int], locked: bool = False) -> Found[Fringe]:
@@ -50,15 +52,22 @@ def measure_fringe(edges: EdgeSamples | None, size_px: tuple[int, int], locked: 
 
 
 def _slope_and_error(terms: F64, shift: F64, place: F64) -> tuple[float, float]:
-    """Slope of shift against radius. Its error is found by leaving out an eighth of the circle at a time: one coloured
-    thing in one place must not make a fringe."""
+    """Slope of shift against radius. Its error is found by leaving out, one at a time, an eighth of the circle, and edges that
+    lie alike (one long line has them all): one coloured thing must not make a fringe."""
     slope, error = _slope(terms, shift)
     sector = np.floor((np.arctan2(place[:, 1], place[:, 0]) / (2 * np.pi) + 0.5) * _SECTORS).astype(int) % _SECTORS
-    others = [_slope(terms[sector != s], shift[sector != s])[0] for s in range(_SECTORS) if (sector == s).any()]
-    n = len(others)
-    if n < 3:
-        return slope, np.inf
-    return slope, max(error, float(np.sqrt((n - 1) / n * ((np.array(others) - np.mean(others)) ** 2).sum())))
+    alike = np.floor(terms[:, 0] / _ALIKE).astype(int)
+    for group in (sector, alike):
+        names, counts = np.unique(group, return_counts=True)
+        names = names[counts >= _FEW]
+        if len(names) < 3:
+            return slope, np.inf
+        others = np.array([_slope(terms[group != s], shift[group != s])[0] for s in names])
+        # The furthest step tells more than the scatter where one group has most of the edges
+        n = len(names)
+        error = max(error, float(np.sqrt((n - 1) / n * ((others - others.mean()) ** 2).sum())))
+        error = max(error, float(np.abs(others - slope).max()) / 2)
+    return slope, error
 
 
 def _slope(terms: F64, shift: F64) -> tuple[float, float]:

@@ -39,9 +39,13 @@ BIN_STOPS, LEAST = 0.5, 24
 LEFT_BEHIND = 0.1
 #: Above this share of its level, beyond the deepest shadows, a standard deviation is texture.
 COARSEST, DEEP = 0.18, 0.05
+#: So much above the line of the brighter levels, the darkest levels are texture.
+DARK = 0.25
 #: A cluster reaches so many standard deviations down and up; less far up, where weak texture is. Its mean is by that so many
 #: standard deviations too low (a normal distribution cut off there).
 DOWN, UP, CUT = 2.2, 1.2, 0.182
+#: Below the lowest level that shows grain, where that is not low by itself, the table has these parts of it.
+_DOWN, _LOW = (0.25, 0.5), 0.02
 #: A kernel's half width; what lies beyond is cut off.
 REACH = 4
 
@@ -81,8 +85,9 @@ def measure_grain(sights: Sights) -> tuple[Found[Grain], GrainSamples | None]:
     level, table, error = _table(flat.level, true)
     mix = _mix(correlation)
     kernel = np.stack([_kernel(s) for s in _before_mixing(shape, mix)])
-    grain = Grain(level, table, kernel.astype(np.float32), mix)
     line = np.stack([_line(flat.level[:, c], true[:, c]) for c in range(3)])
+    level, table = _down_to_black(level, table, line[:, 0])
+    grain = Grain(level, table, kernel.astype(np.float32), mix)
     frequency, seen, modelled = _spectra(shape, kernel, mix)
     evidence = GrainSamples(
         flat.place, PATCH, flat.level, true, line, frequency, seen, modelled, correlation
@@ -161,10 +166,7 @@ def _flattest(patches: _Patches, top: float, least: int) -> tuple[Index, float]:
         found = [f for f in found if not _too_coarse(patches.level[f], variance[f])]
         if len(found) < 2 or sum(map(len, found)) < 4 * least:
             return np.zeros(0, dtype=np.int64), spread
-        level = np.array([patches.level[f].mean() for f in found])
-        fair = _without_texture(
-            level, np.array([variance[f].mean() for f in found]), np.array([len(f) for f in found]), top
-        )
+        fair = _fair(found, patches.level, variance, top)
         chosen = np.concatenate([f for f, good in zip(found, fair, strict=True) if good])
         covariance = _covariance(patches.some(chosen), variance[chosen])
         centre = np.diag(covariance[LAG, LAG])
@@ -174,6 +176,23 @@ def _flattest(patches: _Patches, top: float, least: int) -> tuple[Index, float]:
         floor, slope = _line(mean[chosen], variance[chosen].mean(axis=1))
         slant = np.maximum(floor + slope * np.maximum(mean, 0), 1e-14)
     return chosen, spread
+
+
+def _fair(found: list[Index], level: F64, variance: F64, top: float) -> NDArray[np.bool_]:
+    """Which bins hold grain. The darkest may be ground with a weak texture in some channels (grass in a low sun: red): they
+    are left out where each has a channel above the line of the brighter ones."""
+    count = np.array([len(f) for f in found])
+    at, seen = (np.array([v[f].mean(axis=0) for f in found]) for v in (level, variance))
+    fair = _without_texture(at.mean(axis=1), seen.mean(axis=1), count, top)
+    kept = np.flatnonzero(fair)
+    for cut_off in range(len(kept) - 3, 0, -1):
+        dark, rest = kept[:cut_off], kept[cut_off:]
+        lines = (_line(at[rest, c], seen[rest, c]) for c in range(3))
+        above = [seen[dark, c] / (floor + slope * at[dark, c] + 1e-14) for c, (floor, slope) in enumerate(lines)]
+        if np.max(above, axis=0).min() > 1 + DARK:
+            fair[dark] = False
+            break
+    return fair
 
 
 def _spread(covariance: F64) -> float:
@@ -269,6 +288,23 @@ def _table(level: F64, variance: F64) -> tuple[F64, F64, float]:
         table[c] = np.maximum(solved, 0.0)
         errors.append(np.std(variance[:, c] * worth) / np.sqrt(max(len(hats) / len(knots), 1)))
     return knots, table, float(np.mean(errors))
+
+
+def _down_to_black(level: F64, table: F64, floor: F64) -> tuple[F64, F64]:
+    """The table from level 0 on. Below what the plate's flat places show it goes on as it came (a power of the level, at
+    most its square), down to the line's floor: a sky's grain does not lie on what is dark."""
+    lit = level > 1e-4
+    level, first = level[lit], table[:, lit]
+    if not lit.all():
+        return np.insert(level, 0, 0.0), np.column_stack([first[:, 0], first])
+    if level[0] < _LOW:
+        return np.insert(level, 0, 0.0), np.column_stack([np.minimum(floor, first[:, 0]), first])
+    power = [np.polyfit(np.log(level), np.log(np.maximum(row, 1e-14)), 1)[0] for row in first]
+    above = np.maximum(first[:, 0] - floor, 0.0)
+    down = [floor + above * share ** np.clip(power, 0.0, 2.0) for share in _DOWN]
+    return np.concatenate([[0.0], level[0] * np.array(_DOWN), level]), np.column_stack(
+        [np.minimum(floor, first[:, 0]), *down, first]
+    )
 
 
 def _line(level: F64, variance: F64) -> F64:

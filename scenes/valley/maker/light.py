@@ -56,8 +56,8 @@ def air(direction: wp.vec3) -> wp.vec3:
 
 
 @wp.func
-def haze(colour: wp.vec3, origin: wp.vec3, direction: wp.vec3, distance: float) -> wp.vec3:
-    """Colour seen through `distance` metres of air, denser near the valley floor."""
+def haze(colour: wp.vec3, origin: wp.vec3, direction: wp.vec3, distance: float, thick: float) -> wp.vec3:
+    """Colour seen through `distance` metres of air, denser near the valley floor; thick: times the valley's own air."""
     scale = 210.0
     dy = direction[1] * distance
     low = wp.exp(-wp.max(origin[1], -20.0) / scale)
@@ -65,7 +65,7 @@ def haze(colour: wp.vec3, origin: wp.vec3, direction: wp.vec3, distance: float) 
     mean = low
     if k > 1.0e-3:
         mean = low * (1.0 - wp.exp(-dy / scale)) / (dy / scale)
-    depth = distance * (1.0 / 12000.0 + mean / 4200.0)
+    depth = thick * distance * (1.0 / 12000.0 + mean / 4200.0)
     through = wp.vec3(wp.exp(-depth * 0.86), wp.exp(-depth), wp.exp(-depth * 1.22))
     a = air(direction)
     return wp.cw_mul(colour, through) + wp.cw_mul(a, wp.vec3(1.0, 1.0, 1.0) - through)

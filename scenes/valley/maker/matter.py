@@ -118,7 +118,7 @@ def finish(p: wp.vec3, n_in: wp.vec3, a_in: wp.vec3, material: float) -> Finish:
     elif material < 5.5:  # banner cloth
         n = bump(n, p, 90.0, 0.10, 651)
         f.through = 0.55
-    else:  # fur and wool in tufts
+    elif material < 6.5:  # fur and wool in tufts
         n = bump(bump(n, p, 26.0, 0.75, 661), p, 70.0, 0.6, 662)
         a = a * (1.0 + 0.9 * wp.noise(wp.uint32(663), p * 55.0))
         f.wrap = 0.3
@@ -152,6 +152,6 @@ def thing(
         hot = wp.pow(wp.max(wp.dot(n, h), 0.0), 60.0) * 7.0 * lit * wp.max(ndl, 0.0)
         tone = wp.vec3(1.45, 1.38, 1.28) * a_in[1] * (0.75 + 0.6 * wp.noise(wp.uint32(642), p * 14.0))
         c = wp.cw_mul(tone, env * (0.75 * seen) + light.SUN_RGB * (hot + 0.10 * wp.max(ndl, 0.0) * lit)) + c * 0.25
-    elif material > 1.5:
+    elif material > 1.5 and material < 6.5:
         c = c + wp.cw_mul(a * 0.5 + wp.vec3(0.03, 0.03, 0.03), light.ambient(n)) * (grazing * seen)
     return c

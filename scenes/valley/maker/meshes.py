@@ -12,7 +12,7 @@ from . import light, world
 
 wp.set_module_options({"enable_backward": False})  # half the time to compile
 
-TERRAIN, ROCK, CLOTH, PLAIN, METAL, BANNER, FUR = range(7)
+TERRAIN, ROCK, CLOTH, PLAIN, METAL, BANNER, FUR, MATT = range(8)
 F32 = NDArray[np.float32]
 #: A piece of land, (x0, x1, z0, z1) in metres.
 Clear = tuple[float, float, float, float]

@@ -19,6 +19,8 @@ F64 = NDArray[np.float64]
 Move = Callable[[float, float], F64]
 SAMPLES = 14  # a pixel, in the committed plate
 FRINGE_M = 19.0
+#: The sun's map of a host: its width in pixels, and how far it reaches beyond them.
+HOST_PX, HOST_RIM_M = 8192, 2.0
 SOFTNESS_PX = 0.58  # standard deviation of the pixel filter: a good lens, not a perfect one
 
 
@@ -62,6 +64,17 @@ def _sun_lens(centre: tuple[float, float, float], width_m: float, height_m: floa
     return cam
 
 
+def _lens_on(host: meshes.Mesh) -> Lens:
+    """The sun's view of all that stands there, `HOST_PX` wide."""
+    cam = _sun_lens((0.0, 0.0, 0.0), 1.0, 1.0, 16)
+    across, up = (host.position_m @ np.array([*axis], np.float32) for axis in (cam.right, cam.up))
+    wide, high = np.ptp(across) + 2 * HOST_RIM_M, np.ptp(up) + 2 * HOST_RIM_M
+    low, top = (np.array([v.min() + v.max()]) / 2 for v in (across, up))
+    middle = np.array([*cam.right]) * low + np.array([*cam.up]) * top
+    middle = middle + np.array(light.SUN_DIRECTION) * float(np.median(host.position_m @ np.array(light.SUN_DIRECTION)))
+    return _sun_lens(tuple(middle.tolist()), float(wide), float(high), HOST_PX)
+
+
 def passes(count: int) -> list[tuple[float, float, float]]:
     """(x, y, shutter) of each pass: an R3 sequence through a Gaussian pixel filter; shutter in frames."""
     out = []
@@ -75,7 +88,8 @@ def passes(count: int) -> list[tuple[float, float, float]]:
 
 
 class Renderer:
-    """Holds the scene. Smaller `density` and larger `figure_step_m` give quick, coarser looks."""
+    """Holds the scene. Smaller `density` and larger `figure_step_m` give quick, coarser looks. host: who else stands in the
+    field; they cast shadows and count as figures in the matte. thick: air, times the valley's own."""
 
     def __init__(
         self,
@@ -83,11 +97,14 @@ class Renderer:
         figure_step_m: float = figures.STEP_M,
         at: Move = move.world_from_camera,
         clear: meshes.Clear | None = None,
+        host: meshes.Mesh | None = None,
+        thick: float = 1.0,
     ) -> None:
         self.at = at
         self.ground_m = float(world.height_m(0.0, 0.0))
         rocks = meshes.rocks(clear)
-        things = rocks + figures.all_figures(figure_step_m)
+        hosts = [] if host is None else [host]
+        things = rocks + hosts + figures.all_figures(figure_step_m)
         land = meshes.terrain()
         mesh = meshes.join([land, *things])
         self.first_thing = len(land.triangle)
@@ -100,22 +117,24 @@ class Renderer:
         s.triangle = wp.array(mesh.triangle, dtype=wp.vec3i, device="cpu")
         s.blade = meadow.blades(density)
         s.card, card_colour = trees.cards()
+        s.thick = thick
         self.scene = s
         self.triangles = len(mesh.triangle)
         self._things = wp.array(mesh.triangle[self.first_thing :], dtype=wp.vec3i, device="cpu")
         last = self.first_thing + sum(len(r.triangle) for r in rocks)
         self._behind = wp.array(mesh.triangle[self.first_thing : last], dtype=wp.vec3i, device="cpu")
         self._land = wp.array(mesh.triangle[: self.first_thing], dtype=wp.vec3i, device="cpu")
-        self._shadows()
+        self._shadows(host)
         self._light(card_colour)
 
-    def _shadows(self) -> None:
+    def _shadows(self, host: meshes.Mesh | None) -> None:
         s = self.scene
         maps = (
             (_sun_lens((0, 2.5, -14.0), 34.0, 18.0, 4096), False),
             (_sun_lens((0, 4, -170.0), 520.0, 130.0, 5120), True),
+            (_sun_lens((0, 0, 0), 1.0, 1.0, 16) if host is None else _lens_on(host), False),
         )
-        for name, (cam, with_cards) in zip(("near", "wide"), maps, strict=True):
+        for name, (cam, with_cards) in zip(("near", "wide", "host"), maps, strict=True):
             vis = wp.full((cam.height, cam.width), value=EMPTY, dtype=wp.uint64, device="cpu")
             screen = wp.zeros(len(s.position), dtype=wp.vec3, device="cpu")
             wp.launch(raster.project_vertices, dim=len(screen), inputs=[cam, s.position, screen], device="cpu")

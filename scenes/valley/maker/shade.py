@@ -35,6 +35,8 @@ class Scene:
     card_rgb: wp.array(dtype=wp.vec3)
     near: Shadow
     wide: Shadow
+    host: Shadow
+    thick: float
 
 
 @wp.kernel
@@ -79,7 +81,8 @@ def look(s: Shadow, p: wp.vec3, turn: float, bias: float, blur: float) -> float:
 
 @wp.func
 def sunlight(scene: Scene, p: wp.vec3, turn: float) -> float:
-    return wp.min(look(scene.near, p, turn, 0.05, 1.0), look(scene.wide, p, turn, 0.9, 1.0))
+    lit = wp.min(look(scene.near, p, turn, 0.05, 1.0), look(scene.wide, p, turn, 0.9, 1.0))
+    return wp.min(lit, look(scene.host, p, turn, 0.06, 1.0))
 
 
 @wp.kernel
@@ -207,5 +210,5 @@ def shade_pass(
         q = mesh_light(scene, int(payload & wp.uint32(0x3FFFFFFF)), cam.origin, along, p, direction, distance, turn)
         c = wp.vec3(q[0], q[1], q[2])
         solid = q[3]
-    rgb[j, i] = rgb[j, i] + light.haze(c, cam.origin, direction, distance) * weight
+    rgb[j, i] = rgb[j, i] + light.haze(c, cam.origin, direction, distance, scene.thick) * weight
     matte[j, i] = matte[j, i] + solid * weight

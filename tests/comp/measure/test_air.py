@@ -72,3 +72,22 @@ def test_air_put_before_the_demo_is_found(per_m: float) -> None:
     own = 3e-4
     assert np.mean(found.value.extinction_per_m) == pytest.approx(extinction.mean() + own, rel=0.15)
     assert found.value.inscatter == pytest.approx(inscatter, rel=0.03)
+
+
+def test_air_that_is_brighter_towards_the_sun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Left of the picture it has three times the light of the right: the mean is told, and the extinction is not misled, as
+    it is where one inscatter has to serve all of it."""
+    land, distance = _land()
+    extinction, inscatter = 4e-3 * np.array([0.9, 1.0, 1.15]), np.array([0.5, 0.58, 0.7])
+    turn = np.geomspace(1.7, 0.58, SIZE[0])[None, :, None]
+    sights = sights_of(
+        [_hazed(land, distance, extinction, inscatter * turn)], [distance], [view_of(SIZE, pitch_deg=4.0)],
+        depth_from="depth",
+    )  # fmt: skip
+    found, _ = measure_air(sights)
+    assert found.value is not None
+    assert found.value.extinction_per_m == pytest.approx(extinction, rel=0.2)
+    assert found.value.inscatter == pytest.approx(inscatter * turn.mean(), rel=0.06)
+    monkeypatch.setattr("composer.comp.measure.air.SECTORS", 1)
+    misled = measure_air(sights)[0].value
+    assert misled is None or misled.extinction_per_m[1] < 0.5 * extinction[1]

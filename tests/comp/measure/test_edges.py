@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from support.plates import crissy, linear_picture, sceaux, sights_of
 
 from composer.comp.measure.edges import measure_edges
 from composer.comp.measure.fringe import measure_fringe
+from composer.comp.measure.measured import EdgeSamples
 from composer.comp.measure.step_fit import HALF, fit_steps, offsets
 
 F64 = NDArray[np.float64]
@@ -75,6 +77,29 @@ def test_a_known_fringe_is_found(red_px: float, blue_px: float) -> None:
 def test_no_fringe_is_told_where_there_is_none() -> None:
     found = measure_fringe(measure_edges(sights_of([_discs(0.7)]))[1], SIZE)
     assert found.value is None and "none to be seen" in found.notes[0]
+
+
+def test_one_long_coloured_line_is_no_fringe() -> None:
+    """As on the juggler's plate: beside the lower rim of a row of windows blue lies lower, by the codec or by the thing."""
+    edges = measure_edges(sights_of([_discs(0.7)]))[1]
+    assert edges is not None
+    rng, count = np.random.default_rng(5), 60
+    width, height = SIZE
+    x = np.linspace(40, width - 40, count)
+    line = replace(
+        edges,
+        place=np.concatenate([edges.place, np.column_stack([np.full(count, 1001), x, np.full(count, 0.9 * height)])]),
+        normal=np.concatenate([edges.normal, np.tile([0.0, 1.0], (count, 1))]),
+        shift_px=np.concatenate([edges.shift_px, np.column_stack([np.zeros(count), rng.uniform(0.1, 0.9, count)])]),
+    )
+    assert measure_fringe(line, SIZE).value is None
+    true = replace(line, shift_px=0.9 * _radial(line)[:, None] * np.array([0.0, 1.0]))
+    found = measure_fringe(true, SIZE).value
+    assert found is not None and (found.blue - 1) * np.hypot(*SIZE) / 2 == pytest.approx(0.9, abs=0.02)
+
+
+def _radial(edges: EdgeSamples) -> F64:
+    return ((edges.place[:, 1:] - np.array(SIZE) / 2) * edges.normal).sum(axis=1) / (np.hypot(*SIZE) / 2)
 
 
 @pytest.mark.parametrize("blur_px", [0.8, 1.4])

@@ -154,3 +154,31 @@ def _rings(patches: F64) -> F64:
     ring = np.round(np.hypot(*np.meshgrid(f, f)) * PATCH).astype(int)
     rings = np.stack([power[ring == r].mean(axis=0) for r in range(2, PATCH // 2 + 1)])
     return rings / rings.sum(axis=0)
+
+
+def test_a_bright_sky_s_grain_does_not_lie_on_what_is_dark() -> None:
+    """Shot noise seen on levels of 0.5 to 1.2 only: the table goes on down to black."""
+    x = np.mgrid[:320, :480][1]
+    sky = np.repeat((0.5 + 0.7 * x / 480)[..., None], 3, axis=-1)
+    kernel = np.stack([gaussian_kernel(0.5)] * 3)
+    found, _ = measure_grain(sights_of([grained(sky, 0.002 * sky, kernel, np.eye(3), 7)]))
+    assert found.value is not None and found.value.level[0] == 0.0
+    for level in (0.05, 0.2):
+        at = [np.interp(level, found.value.level, row) for row in found.value.variance]
+        assert at == pytest.approx(np.full(3, 0.002 * level), rel=0.5)
+
+
+def test_dark_ground_with_a_weak_red_texture_is_left_out() -> None:
+    """Half of the picture is darker ground whose red and green have a texture of their own, as strong as the grain."""
+    y, x = np.mgrid[:480, :640]
+    sky = 0.45 + 1.2 * x / 640
+    level = np.where(y < 240, sky, 0.15 + 0.15 * x / 640)
+    picture = np.repeat(level[..., None], 3, axis=-1)
+    kernel = np.stack([gaussian_kernel(0.6)] * 3)
+    texture = grained(np.zeros_like(picture), np.where(y < 240, 0.0, 6e-4)[..., None], kernel, np.eye(3), 3)
+    picture = picture + texture * np.array([1.0, 0.4, 0.0])
+    found, _ = measure_grain(sights_of([grained(picture, 0.0024 * picture, kernel, np.eye(3), 8)]))
+    assert found.value is not None
+    for level_of in (0.2, 0.6, 1.2):
+        at = [np.interp(level_of, found.value.level, row) for row in found.value.variance]
+        assert at == pytest.approx(np.full(3, 0.0024 * level_of), rel=0.3)
