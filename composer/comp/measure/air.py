@@ -78,6 +78,8 @@ def measure_air(sights: Sights) -> tuple[Found[Air], AirSamples | None]:
         f"thing; distances from {source}"
     )
     notes = [told, *([] if horizon is None else ["air: the sky above the far land speaks for the inscatter"])]
+    if bins.sectors > 1:
+        notes.append("air: brighter on one side of the picture than on the other; the inscatter is the mean of both")
     gain = 1 - fit.cost / max(still.cost, 1e-12)
     confidence = float(np.clip(1.5 * gain, 0, 1) * np.clip(1 - fit.error, 0, 1) * np.clip(lost.mean() / 0.15, 0, 1))
     if sights.depth_from == "ground":
