@@ -22,7 +22,7 @@ from composer.crowd.behaviour.step import Simulation
 from composer.crowd.cast import default_cast
 from composer.crowd.layout import layout
 from composer.shot.ground import plane_ground
-from composer.shot.schema import CrowdSpec, CueSpec, ObstacleSpec, RegionSpec
+from composer.shot.schema_crowd import CrowdSpec, CueSpec, ObstacleSpec, RegionSpec
 
 COUNTS = (1_000, 10_000, 100_000)
 WARM, STEPS = 60, 24

@@ -51,6 +51,11 @@ class MusterError(Exception):
         self.what, self.where, self.expected, self.got, self.hint = what, where, expected, got, hint
         super().__init__(self.line())
 
+    @property
+    def errors(self) -> tuple[MusterError, ...]:
+        """Its mistakes one by one: itself, unless it is several."""
+        return (self,)
+
     def line(self) -> str:
         """The whole message on one line: `where: what: expected X, got Y; hint`."""
         text = f"{self.where}: {self.what}" if str(self.where) else self.what
@@ -91,8 +96,12 @@ class InputErrors(InputError):
     """Several mistakes found in one go, so that an artist mends them together."""
 
     def __init__(self, errors: Iterable[MusterError]) -> None:
-        self.errors: tuple[MusterError, ...] = tuple(errors)
-        super().__init__(f"{len(self.errors)} mistakes" if len(self.errors) != 1 else "1 mistake")
+        self._errors = tuple(errors)
+        super().__init__(f"{len(self._errors)} mistakes" if len(self._errors) != 1 else "1 mistake")
+
+    @property
+    def errors(self) -> tuple[MusterError, ...]:
+        return self._errors
 
     def line(self) -> str:
-        return "\n".join(e.line() for e in getattr(self, "errors", ()))
+        return "\n".join(e.line() for e in self._errors)

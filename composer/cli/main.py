@@ -15,7 +15,7 @@ from pathlib import Path
 
 import composer
 from composer.cli.result import Result
-from composer.errors import InputError, InputErrors, MusterError, Where
+from composer.errors import InputError, MusterError, Where
 
 VERBS = ("render", "demo", "check", "layout", "sheet", "options", "review", "match", "verify", "qc", "farm", "models")
 
@@ -77,7 +77,7 @@ def check_alone(package: Path) -> None:
 
 
 def _tell_error(error: MusterError, as_json: bool) -> None:
-    errors = error.errors if isinstance(error, InputErrors) else (error,)
+    errors = error.errors
     if as_json:
         print(json.dumps({"errors": [e.as_json() for e in errors]}, indent=1))
     else:

@@ -103,7 +103,7 @@ def _verify(args: argparse.Namespace) -> Result:
             bundle = find_bundle(folder, args.models)
             found = verify_bundle(bundle, _bytes(bundle.name, args.json))
         except InputError as error:
-            mistakes += error.errors if isinstance(error, InputErrors) else (error,)
+            mistakes += error.errors
             continue
         lines.append(
             f"{bundle.name}: {found.files} files, {found.bytes / 1e9:.2f} GB, {found.parameters:,} parameters: all right"

@@ -18,14 +18,15 @@ from composer.crowd.behaviour.acts import Acts
 from composer.crowd.behaviour.modes import Mode
 from composer.crowd.behaviour.quiver import ArrowsSeen
 from composer.crowd.figure import arrow
+from composer.crowd.motion.curves import rotated
 from composer.crowd.motions import played
 from composer.crowd.orders import Crowd
-from composer.crowd.posed import joints_at, rotated
+from composer.crowd.posed import joints_at
 from composer.crowd.regions import GroundLike
 from composer.crowd.seeds import hash01, hash_u32
 from composer.crowd.shares import free_id
 from composer.crowd.skeleton import JOINT
-from composer.shot.schema import CrowdSpec
+from composer.shot.schema_crowd import CrowdSpec
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

@@ -16,7 +16,8 @@ from composer.crowd.motions import played
 from composer.crowd.seeds import hash01, hash_u32
 from composer.crowd.shares import first_id
 from composer.errors import InputError, InputErrors, MusterError, Where
-from composer.shot.schema import CrowdSpec, RegionSpec, SideSpec
+from composer.shot.schema import SideSpec
+from composer.shot.schema_crowd import CrowdSpec, RegionSpec
 
 F64 = NDArray[np.float64]
 U32 = NDArray[np.uint32]

@@ -28,7 +28,7 @@ from composer.crowd.regions import GroundLike
 from composer.crowd.shares import check_ids, first_id, share_out, weights_of
 from composer.crowd.sites import Site, site_of
 from composer.errors import InputError, InputErrors, MusterError, Where
-from composer.shot.schema import CrowdSpec
+from composer.shot.schema_crowd import CrowdSpec
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

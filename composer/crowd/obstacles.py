@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from composer.crowd.regions import F64, Bools, checked_polygon, edge_distance_m, inside, told_at
 from composer.errors import Where
-from composer.shot.schema import ObstacleSpec
+from composer.shot.schema_crowd import ObstacleSpec
 
 #: A footprint is drawn in cells of this size, larger ones where there would be too many; half a cell's diagonal is
 #: added.
@@ -49,11 +49,16 @@ class Obstacles:
     def block(self, points: F64) -> Bools:
         """Which points [N, 2] (x, z) lie in an obstacle or nearer to it than its clearance."""
         found = np.zeros(len(points), dtype=bool)
+        if not len(points):
+            return found
+        least, most = points.min(axis=0), points.max(axis=0)
         for shape, clearance in self.shapes:
             if isinstance(shape, Footprint):
                 found |= shape.within(points, clearance)
                 continue
             low, high = shape.min(axis=0) - clearance, shape.max(axis=0) + clearance
+            if (low > most).any() or (high < least).any():
+                continue  # a wood is a thousand obstacles, and most are nowhere near
             near = np.flatnonzero(~found & ((points >= low) & (points <= high)).all(axis=1))
             found[near] = inside(shape, points[near]) | (edge_distance_m(shape, points[near]) < clearance)
         return found

@@ -22,7 +22,8 @@ from composer.crowd.retarget import retarget
 from composer.crowd.wardrobe import Wardrobe, wardrobe, with_cast
 from composer.errors import InputError, InputErrors, Where
 from composer.shot.located import located
-from composer.shot.schema import CrowdSpec, ShotFile
+from composer.shot.schema import ShotFile
+from composer.shot.schema_crowd import CrowdSpec
 
 
 @dataclass(frozen=True)

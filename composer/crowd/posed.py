@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.crowd.agents import Agents, Cast
+from composer.crowd.motion.curves import multiplied, rotated
 from composer.crowd.motions import played
 
 F64 = NDArray[np.float64]
@@ -68,15 +69,3 @@ def lean(up: F64) -> F64:
     q = np.where((y > -0.999999)[..., None], q, np.array([1.0, 0.0, 0.0, 0.0]))
     q = np.where((np.linalg.norm(up, axis=-1) > 1e-6)[..., None], q, np.array([0.0, 0.0, 0.0, 1.0]))
     return q / np.linalg.norm(q, axis=-1, keepdims=True)
-
-
-def multiplied(a: F64, b: F64) -> F64:
-    """a b: b first."""
-    av, aw, bv, bw = a[..., :3], a[..., 3:], b[..., :3], b[..., 3:]
-    return np.concatenate([aw * bv + bw * av + np.cross(av, bv), aw * bw - (av * bv).sum(-1, keepdims=True)], axis=-1)
-
-
-def rotated(q: F64, v: F64) -> F64:
-    """v [..., 3] turned by q [..., 4]."""
-    t = 2.0 * np.cross(q[..., :3], v)
-    return v + q[..., 3:] * t + np.cross(q[..., :3], t)

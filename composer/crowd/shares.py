@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from composer.crowd.seeds import hash_u32, purpose_key
 from composer.errors import InputError, Where
-from composer.shot.schema import CrowdSpec
+from composer.shot.schema_crowd import CrowdSpec
 
 #: An agent's id is his region's first id plus his place's number; every region could take this many.
 _ID_SPAN = 2**24

@@ -22,7 +22,7 @@ from composer.crowd.seeds import hash_u32
 from composer.crowd.shares import first_id
 from composer.errors import Where
 from composer.shot.density import read_density
-from composer.shot.schema import CrowdSpec, DensitySpec, RegionSpec
+from composer.shot.schema_crowd import CrowdSpec, DensitySpec, RegionSpec
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree

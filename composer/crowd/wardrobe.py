@@ -28,7 +28,7 @@ from composer.crowd.lying import INSTEAD
 from composer.crowd.seeds import hash01, hash_u32, purpose_key
 from composer.crowd.skeleton import SKELETON
 from composer.errors import InputError
-from composer.shot.schema import CrowdSpec, RegionSpec
+from composer.shot.schema_crowd import CrowdSpec, RegionSpec
 
 #: How builds are shared out where nobody says.
 _USUAL_BUILDS = {"lean": 1.0, "sturdy": 1.0, "broad": 1.0}

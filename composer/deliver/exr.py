@@ -1,6 +1,6 @@
 """One multi-part EXR a frame: the delivery contract.
 
-Parts come in the order of `composer.shot.schema.PARTS`. Every part but the first is stored within the window that holds
+Parts come in the order of `composer.shot.schema_delivery.PARTS`. Every part but the first is stored within the window that holds
 anything; a part that holds nothing is left out, and `write_frame` says which were written. Files follow the compositing
 convention: motion's y points up.
 """
@@ -25,7 +25,7 @@ from composer.io.exr import ExrPart, write_exr
 from composer.io.exr_attributes import Chromaticities
 from composer.io.timecode import Timecode
 from composer.io.window import Window
-from composer.shot.schema import PARTS_BY_DEFAULT
+from composer.shot.schema_delivery import PARTS_BY_DEFAULT
 
 HALF_MAX = 65504.0
 #: Where PIZ is quicker than ZIP and no larger: a picture with the plate's grain, and sticks on black. The passes are clean,

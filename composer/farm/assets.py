@@ -18,7 +18,7 @@ from ruamel.yaml.error import YAMLError
 from composer.inference.bundle import Bundle
 from composer.io.files import whole_files
 from composer.render.depends import frame_files
-from composer.render.job import Job
+from composer.render.ready import Job
 
 _TEXTS = (".yaml", ".yml", ".json", ".gltf")
 _SCENES = (".usd", ".usda", ".usdc", ".usdz")

@@ -10,8 +10,8 @@ from composer.farm.settings import FarmSettings
 from composer.inference.bundle import Bundle
 from composer.render.anchors import Anchors
 from composer.render.costs import Costs
-from composer.render.job import Job
 from composer.render.measure import FRAMES, Machine, peak_mib, spread_over
+from composer.render.ready import Job
 
 #: Memory is asked for in steps of this, and never less than the first.
 _LEAST_MIB, _STEP_MIB = 1024, 256

@@ -18,9 +18,10 @@ from composer.farm.graph import Graph, Needs, Slot, Step
 from composer.farm.settings import FarmSettings
 from composer.inference.bundle import Bundle
 from composer.inference.bundle_schema import FILE_NAME
-from composer.render.job import Job, prepare_jobs
+from composer.render.job import prepare_jobs
 from composer.render.painters import PaintAsk
 from composer.render.quality import Quality
+from composer.render.ready import Job
 from composer.render.sign import SignAsk
 from composer.shot.schema import ShotFile
 

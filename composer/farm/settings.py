@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from composer.errors import InputError, InputErrors, Where
 from composer.io.content import find_content
+from composer.io.settings import is_number, read_with_keys
 
 #: Lowest and highest of each, and whether it is a whole number.
 _RANGES: dict[str, tuple[float, float, bool]] = {
@@ -47,24 +45,14 @@ class FarmSettings:
 def load_farm(file: Path | None = None) -> FarmSettings:
     """The settings, or those of another file. Raises InputErrors."""
     path = file or find_content("configs/farm.yaml")
-    try:
-        read = YAML(typ="safe").load(path.read_text())
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", where=Where(file=path)) from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"not YAML: {str(error).splitlines()[0]}", where=Where(file=path)) from error
     names = [f.name for f in fields(FarmSettings)]
-    if not isinstance(read, dict) or set(read) != set(names):
-        got = ", ".join(map(str, read)) if isinstance(read, dict) else type(read).__name__
-        raise InputError("not settings of a farm", where=Where(file=path), expected=", ".join(names), got=got)
+    read = read_with_keys(path, names, "not settings of a farm")
     wrong = []
     for name in names:
         low, high, whole = _RANGES[name]
-        value = read[name]
-        fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-        if not fits or not low <= value <= high:
+        if not is_number(read[name], low, high, whole=whole):
             where, expected = Where(file=path, field=name), f"{low:g} to {high:g}" + (", whole" if whole else "")
-            wrong.append(InputError("out of range", where=where, expected=expected, got=str(value)))
+            wrong.append(InputError("out of range", where=where, expected=expected, got=str(read[name])))
     if wrong:
         raise InputErrors(wrong)
     return FarmSettings(**{n: int(read[n]) if _RANGES[n][2] else float(read[n]) for n in names})  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from composer.errors import InputError, InputErrors, MusterError, Where
+from composer.errors import InputError, MusterError, Where
 from composer.io.files import sha256_file, whole_files
 from composer.io.timecode import frame_rate
 from composer.qc.reading import Finding
@@ -153,10 +153,8 @@ def open_source(listing: Listing, shot: Path | None = None) -> Source:
         return Source(None, "the delivery does not know its shot file; name it with --shot")
     try:
         return Source(_as_delivered(prepare(load_shot(remembered)), listing))
-    except InputErrors as errors:
-        return Source(None, f"the shot cannot be opened again ({str(errors.errors[0])[:160]}); name it with --shot")
     except MusterError as error:
-        return Source(None, f"the shot cannot be opened again ({str(error)[:160]}); name it with --shot")
+        return Source(None, f"the shot cannot be opened again ({str(error.errors[0])[:160]}); name it with --shot")
 
 
 def _as_delivered(stage: Stage, listing: Listing) -> Stage:

@@ -18,14 +18,16 @@ from composer.io.files import whole_files
 from composer.io.image import read_channels
 from composer.render.agreed import TileWord, word_file
 from composer.render.depends import frame_key
-from composer.render.job import Job, prepare_jobs, ranges, slate_of
+from composer.render.job import prepare_jobs
 from composer.render.look import look_at, read_inputs
 from composer.render.manifest import FrameRecord, read_record, same
 from composer.render.match import plate_look
 from composer.render.painters import PaintAsk
 from composer.render.quality import load_quality
+from composer.render.ready import Job, slate_of
 from composer.render.reroll import Reroll, word_path
 from composer.render.sign import SignAsk
+from composer.shot.frames import ranges
 from composer.shot.schema import ShotFile
 
 

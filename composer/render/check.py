@@ -39,10 +39,8 @@ def check_shot(path: Path) -> CheckReport:
         stage = with_found(prepare(shot))
         people = people_on(stage)
         check_paint(stage, people)
-    except InputErrors as error:
-        return CheckReport(error.errors, ())
     except MusterError as error:
-        return CheckReport((error,), ())
+        return CheckReport(error.errors, ())
     place = build_environment(stage)
     around = place.notes if place else ()
     return CheckReport((), (*stage.notes, *people.notes, *match_notes(stage), *around))

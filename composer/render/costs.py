@@ -9,8 +9,8 @@ from pathlib import Path
 from composer.crowd.people import People
 from composer.io.files import atomic_write
 from composer.render.forecast import Measure
-from composer.render.job import Job
 from composer.render.measure import Machine, covered_share, measure, measure_key
+from composer.render.ready import Job
 from composer.shot.stage import Stage
 
 

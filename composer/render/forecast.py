@@ -15,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from composer.errors import InputError, Where
 from composer.io.content import find_content
+from composer.io.settings import is_number, read_with_keys
 from composer.render.tiling import Tiles
 
 F64 = NDArray[np.float64]
@@ -187,30 +186,21 @@ class Rates:
 def load_rates(file: Path | None = None) -> Rates:
     """The rates, or those of another file. Raises InputError."""
     path = file or find_content("configs/rates.yaml")
-    try:
-        read = YAML(typ="safe").load(path.read_text())
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", where=Where(file=path)) from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"not YAML: {str(error).splitlines()[0]}", where=Where(file=path)) from error
-    keys = {"currency", "core_hour", "gpu_hour", "frames_per_task", "busy_share"}
-    if not isinstance(read, dict) or set(read) != keys:
-        got = ", ".join(map(str, read)) if isinstance(read, dict) else type(read).__name__
-        raise InputError("not a file of rates", where=Where(file=path), expected=", ".join(sorted(keys)), got=got)
+    keys = ("busy_share", "core_hour", "currency", "frames_per_task", "gpu_hour")
+    read = read_with_keys(path, keys, "not a file of rates")
 
     def number(key: str, low: float, high: float, *, whole: bool = False) -> float:
         value = read[key]
-        fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-        if not fits or not low <= value <= high:
-            raise InputError(
-                "rate out of range", where=Where(file=path, field=key), expected=f"{low:g} to {high:g}", got=str(value)
-            )
-        return float(value)
+        if not is_number(value, low, high, whole=whole):
+            where, expected = Where(file=path, field=key), f"{low:g} to {high:g}"
+            raise InputError("rate out of range", where=where, expected=expected, got=str(value))
+        return float(value)  # type: ignore[arg-type]
 
-    if not isinstance(read["currency"], str) or not 1 <= len(read["currency"]) <= 8:
+    currency = read["currency"]
+    if not isinstance(currency, str) or not 1 <= len(currency) <= 8:
         raise InputError("which currency?", where=Where(file=path, field="currency"), expected="USD")
     return Rates(
-        read["currency"], number("core_hour", 0, 1e4), number("gpu_hour", 0, 1e4),
+        currency, number("core_hour", 0, 1e4), number("gpu_hour", 0, 1e4),
         int(number("frames_per_task", 1, 1e6, whole=True)), number("busy_share", 0.01, 1), path,
     )  # fmt: skip
 

@@ -6,11 +6,10 @@ files only; the next run goes on where this one stopped.
 
 from __future__ import annotations
 
-import platform
 import re
 import resource
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,9 +19,8 @@ import numpy as np
 import composer
 from composer.comp.layer import Frame
 from composer.deliver.deep import deep_name, write_deep, write_deep_image
-from composer.deliver.exr import Slate, write_frame, write_parts
+from composer.deliver.exr import write_frame, write_parts
 from composer.deliver.proxy import write_proxy
-from composer.deliver.signing import Signing
 from composer.environment.build import build_environment
 from composer.errors import InputError, Where
 from composer.io.files import clean_stale_under, sha256_file
@@ -31,7 +29,7 @@ from composer.render.agreed import TileWord, behind, word_file
 from composer.render.anchors import Store
 from composer.render.approval import needed_approval
 from composer.render.control import control_range
-from composer.render.depends import code_digest, frame_key
+from composer.render.depends import frame_key
 from composer.render.found import with_found
 from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
 from composer.render.manifest import FrameRecord, is_done, put_together, remember_shot, write_manifest, write_record
@@ -39,34 +37,18 @@ from composer.render.match import match_notes
 from composer.render.painters import PaintAsk, open_painters
 from composer.render.people import people_on
 from composer.render.quality import Quality
-from composer.render.reroll import Reroll, Rerolled, reroll_frame
+from composer.render.ready import Job, head_of, notes_of, painted_with, slate_of
+from composer.render.reroll import Rerolled, reroll_frame
 from composer.render.sign import SignAsk, sign_frames, sign_proxy, signatures, signing_for
+from composer.shot.frames import ranges
 from composer.shot.reduced import reduced
-from composer.shot.schema import PLACE_PARTS, ShotFile
+from composer.shot.schema import ShotFile
 from composer.shot.stage import Stage, prepare
 
 #: What the job tells the one who waits: done so far, all, frame number, 'rendered', 'skipped' or 'painting 3/20'.
 Progress = Callable[[int, int, int, str], None]
 
 LEAST_WIDTH_PX = 64
-
-
-@dataclass(frozen=True)
-class Job:
-    """A render that is ready to go. `frames` is the subset asked for; `delivery` is OUT/<shot>/<version>;
-    `control_range_m` near and far of `control_depth`, where that is wanted. `reroll`: whom to paint anew in an approved
-    version, where that is all. `signing`: with what the files are signed; None where they are not. `approval`: what the
-    shot needed; None where it needs none."""
-
-    scene: Scene
-    frames: tuple[int, ...]
-    delivery: Path
-    quality: Quality
-    notes: tuple[str, ...]
-    control_range_m: tuple[float, float] | None = None
-    reroll: Reroll | None = None
-    signing: Signing | None = None
-    approval: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True)
@@ -234,7 +216,7 @@ def result_of(
         peak_memory_mib(),
         (*notes_of(job), *said),
         *made,
-        _painted_with(job),
+        painted_with(job),
         job.signing and job.signing.signer,
     )
 
@@ -338,13 +320,6 @@ def _said_of(record: FrameRecord) -> tuple[str, ...]:
     return ((left_out,) if dropped else ()) + notes
 
 
-def _painted_with(job: Job) -> str | None:
-    if job.scene.painter is None:
-        return None
-    plan = job.scene.painter.plan
-    return f"{plan.bundle.name} ({plan.bundle.licence.id}), {plan.brief.steps} steps"
-
-
 def put_job_together(job: Job) -> tuple[Path, Path | None]:
     """The proxy and the signatures of what is there, and the manifest that lists them."""
     stage, slate = job.scene.stage, slate_of(job)
@@ -355,7 +330,7 @@ def put_job_together(job: Job) -> tuple[Path, Path | None]:
         signed = signatures(job.delivery)
         if job.signing and proxy:
             signed += (sign_proxy(job.delivery, proxy, shot, job.signing),)
-        head = _head(job)
+        head = head_of(job)
         if proxy:
             head["proxy"] = {"file": proxy.relative_to(job.delivery).as_posix(), "sha256": sha256_file(proxy)}
         head["signatures"] = [asdict(s) for s in signed]
@@ -363,88 +338,6 @@ def put_job_together(job: Job) -> tuple[Path, Path | None]:
         return write_manifest(job.delivery, head), proxy
 
 
-def slate_of(job: Job) -> Slate:
-    """What every frame of this job says about itself; `timecode` is that of the plate's first frame."""
-    stage = job.scene.stage
-    plate, shot = stage.plate, stage.shot
-    return Slate(
-        shot=shot.shot,
-        version=shot.version,
-        frame_rate=plate.frame_rate,
-        timecode=plate.timecode,
-        pixel_aspect=plate.pixel_aspect,
-        colorspace=plate.delivery_colorspace,
-        chromaticities=stage.color.chromaticities(plate.delivery_colorspace),
-        seed=shot.crowd.seed,
-        code_version=composer.__version__,
-        display=stage.color.display_view(shot.color.display, shot.color.view)[0],
-        view=shot.color.view or stage.color.natural_view(plate.colorspace, shot.color.display),
-        compression=shot.delivery.compression,
-        parts=tuple(p for p in shot.delivery.wanted if shot.environment is not None or p not in PLACE_PARTS),
-        control_range_m=job.control_range_m,
-        deep=shot.delivery.deep,
-        note=shot.delivery.slate,
-        extra={"quality": job.quality.name, "soldiers": str(len(job.scene.people.layout)), **_painter_tags(job)},
-    )
-
-
-def _painter_tags(job: Job) -> dict[str, str]:
-    """What every file says of the model that painted it."""
-    if job.scene.painter is None:
-        return {}
-    plan = job.scene.painter.plan
-    licence = plan.bundle.licence
-    return {
-        "bundle": plan.bundle.name,
-        "bundle_sha256": plan.bundle.sha256,
-        "bundle_licence": licence.id,
-        "paint_seed": str(plan.seed),
-        **({"reroll_parent": job.reroll.approved.name, "reroll_seed": str(job.reroll.seed)} if job.reroll else {}),
-    }
-
-
-def notes_of(job: Job) -> tuple[str, ...]:
-    """The job's notes, and what was found while the crowd was simulated."""
-    acts = job.scene.people.layout.acts
-    return (*job.notes, *(acts.notes if acts else ()))
-
-
 def peak_memory_mib() -> int:
     """Peak resident memory of this process, MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
-def _head(job: Job) -> dict[str, object]:
-    stage, painter = job.scene.stage, job.scene.painter
-    slate = slate_of(job)
-    late = behind(painter.word, job.delivery) if painter else ()
-    note = f"frames {ranges(late)} were painted in larger tiles before memory ran out: render them again"
-    return {
-        "muster": composer.__version__,
-        "shot": stage.shot.shot,
-        "version": stage.shot.version,
-        "quality": job.quality.name,
-        "soldiers": len(job.scene.people.layout),
-        "seed": stage.shot.crowd.seed,
-        "device": job.scene.device,
-        "machine": f"{platform.system()} {platform.machine()}",
-        "colorspace": slate.colorspace,
-        "size_px": list(stage.plate.size_px),
-        "frame_rate": str(slate.frame_rate),
-        "code_sha256": code_digest(),
-        "paint": None if painter is None else painter.plan.told(),
-        "reroll": None if job.reroll is None else job.reroll.told(),
-        "approval": job.approval,
-        "notes": [*notes_of(job), *([note] if late else [])],
-    }
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """`1, 2, 3, 7` as `1-3, 7`."""
-    spans: list[list[int]] = []
-    for n in numbers:
-        if spans and n == spans[-1][1] + 1:
-            spans[-1][1] = n
-        else:
-            spans.append([n, n])
-    return ", ".join(f"{a}-{b}" if a != b else str(a) for a, b in spans)

@@ -27,7 +27,7 @@ from composer.inference.record import PaintRecord
 from composer.render.match import Matching, ahead, matching_of
 from composer.render.place import PlaceLook, place_look, with_layers
 from composer.shot.holdout import HoldoutFrame
-from composer.shot.schema import LIGHT_SET
+from composer.shot.schema_delivery import LIGHT_SET
 from composer.shot.sky_matte import read_sky_matte
 from composer.shot.stage import Stage
 

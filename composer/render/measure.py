@@ -19,9 +19,10 @@ from composer.io.files import sha256_bytes
 from composer.render.anchors import Store
 from composer.render.depends import forget_files, frame_key
 from composer.render.forecast import Load, Measure
-from composer.render.job import Job, run_job, slate_of
+from composer.render.job import run_job
 from composer.render.look import look_at, read_inputs
 from composer.render.manifest import FrameRecord, read_record
+from composer.render.ready import Job, slate_of
 from composer.render.tiling import Tiles
 from composer.shot.reduced import reduced
 from composer.shot.stage import Stage

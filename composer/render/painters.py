@@ -100,10 +100,8 @@ def check_paint(stage: Stage, people: People) -> None:
     ):
         try:
             job()
-        except InputErrors as several:
-            errors += several.errors
         except InputError as error:
-            errors.append(error)
+            errors += error.errors
     if errors:
         raise InputErrors(errors)
 
@@ -162,10 +160,8 @@ def _bundles(
                 verified(bundle.name)
             verify_bundle(bundle)
             found.append(bundle)
-        except InputErrors as several:
-            errors += several.errors
         except InputError as error:
-            errors.append(error)
+            errors += error.errors
     if errors:
         raise InputErrors(errors)
     return found

@@ -9,9 +9,11 @@ import time
 
 from composer.errors import InputError, MachineError, Where
 from composer.io.files import clean_stale_under
-from composer.render.job import Job, JobResult, Progress, keys_of, put_job_together, ranges, result_of, run_job
+from composer.render.job import JobResult, Progress, keys_of, put_job_together, result_of, run_job
 from composer.render.look import look_at, read_inputs
 from composer.render.manifest import is_done
+from composer.render.ready import Job
+from composer.shot.frames import ranges
 
 #: cache: what all frames share. anchors: of a painted shot, so that nobody paints one twice. frames: no more than these.
 #: finish: proxy, signatures and manifest.

@@ -20,7 +20,8 @@ from composer.guides.passes import Light
 from composer.guides.render import render_guides
 from composer.render.look import guide_holdouts
 from composer.shot.holdout import HoldoutFrame
-from composer.shot.schema import ObstacleSpec, ShotFile
+from composer.shot.schema import ShotFile
+from composer.shot.schema_crowd import ObstacleSpec
 from composer.shot.stage import Stage
 
 #: A soldier counts as seen at a pixel at the samples of a final render.

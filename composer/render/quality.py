@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ruamel.yaml import YAML
-
 from composer.errors import InputError, Where
 from composer.inference.bundle import Bundle
 from composer.io.content import find_content
+from composer.io.settings import read_settings
 
 SAMPLE_COUNTS = (1, 4, 8, 16)
 MOST_STEPS = 1000
@@ -33,7 +32,9 @@ class Quality:
 def load_quality(name: str) -> Quality:
     """The tier called `name`; InputError names those there are."""
     path = find_content("configs/quality.yaml")
-    tiers = YAML(typ="safe").load(path.read_text())
+    tiers = read_settings(path)
+    if not isinstance(tiers, dict):
+        raise InputError("not a file of quality tiers", where=Where(file=path), got=type(tiers).__name__)
     if name not in tiers:
         raise InputError("unknown quality", expected=" or ".join(tiers), got=name)
     tier = tiers[name]

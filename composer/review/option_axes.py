@@ -20,7 +20,9 @@ from pydantic import ValidationError
 from composer.crowd.casting import castable
 from composer.crowd.people import cast_file_of
 from composer.errors import InputError, InputErrors, MusterError, Where
-from composer.shot.schema import USUAL, CrowdSpec, Formation, RegionSpec, ShotFile, SunSpec
+from composer.shot.schema import ShotFile
+from composer.shot.schema_crowd import USUAL, CrowdSpec, Formation, RegionSpec
+from composer.shot.schema_light import SunSpec
 
 FORMATIONS: tuple[str, ...] = get_args(Formation)
 MOST_SOLDIERS, MOST_OPTIONS = 1_000_000, 32

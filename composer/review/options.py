@@ -29,7 +29,7 @@ from composer.render.control import control_range
 from composer.render.costs import Costs
 from composer.render.forecast import CostModel, Forecast, Measure, Rates, forecast
 from composer.render.found import with_found
-from composer.render.job import Job, JobResult, run_job, slate_of
+from composer.render.job import JobResult, run_job
 from composer.render.look import Scene
 from composer.render.manifest import record_path
 from composer.render.measure import FRAMES, Machine, spread_over
@@ -37,6 +37,7 @@ from composer.render.paint import Painter
 from composer.render.painters import PaintAsk, open_painters
 from composer.render.people import people_on
 from composer.render.quality import Quality, load_quality
+from composer.render.ready import Job, slate_of
 from composer.render.tiling import Tiles
 from composer.review import options_words as words
 from composer.review.option_axes import Option, notes_of, shot_of

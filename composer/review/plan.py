@@ -14,7 +14,7 @@ from composer.crowd.areas import FAINT, SOLID
 from composer.crowd.directed import Directed
 from composer.crowd.people import People
 from composer.crowd.sites import area_of
-from composer.shot.schema import RegionSpec
+from composer.shot.schema_crowd import RegionSpec
 from composer.shot.stage import Stage
 
 F64 = NDArray[np.float64]

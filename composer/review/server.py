@@ -23,7 +23,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from composer.errors import InputError, InputErrors, MachineError, MusterError, Where
+from composer.errors import InputError, MachineError, MusterError, Where
 from composer.review.guard import Guard, Refused, Rules
 
 LOOPBACK = "127.0.0.1"
@@ -150,7 +150,7 @@ def json_answer(data: object) -> Response:
 
 def lines_of(error: MusterError) -> list[str]:
     """An error's lines, for a page."""
-    return [e.line() for e in (error.errors if isinstance(error, InputErrors) else (error,))]
+    return [e.line() for e in error.errors]
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

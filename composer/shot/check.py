@@ -24,7 +24,8 @@ from composer.shot.light import light_of, picked_direction
 from composer.shot.load import load_shot
 from composer.shot.located import located
 from composer.shot.plate import Plate, listed, open_color, open_plate
-from composer.shot.schema import DensitySpec, RegionSpec, ShotFile
+from composer.shot.schema import ShotFile
+from composer.shot.schema_crowd import DensitySpec, RegionSpec
 from composer.shot.world import World, open_track, open_world
 
 T = TypeVar("T")
@@ -84,10 +85,8 @@ class _Found:
         """Errors raised inside are kept, and the checks go on."""
         try:
             yield
-        except InputErrors as errors:
-            self.errors += errors.errors
         except MusterError as error:
-            self.errors.append(error)
+            self.errors += error.errors
 
     def attempt(self, job: Callable[[], T]) -> T | None:
         """What `job` returns, or None and its error kept."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from composer.errors import InputError
 
@@ -25,3 +26,14 @@ def frames_of(expression: str | int) -> tuple[int, ...]:
             raise InputError("too many frames", expected=f"at most {MAX_FRAMES}", got=repr(part))
         frames.update(range(first, last + 1, step))
     return tuple(sorted(frames))
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """`1, 2, 3, 7` as `1-3, 7`."""
+    spans: list[list[int]] = []
+    for n in numbers:
+        if spans and n == spans[-1][1] + 1:
+            spans[-1][1] = n
+        else:
+            spans.append([n, n])
+    return ", ".join(f"{a}-{b}" if a != b else str(a) for a, b in spans)

@@ -12,7 +12,9 @@ from composer.camera.camera import Camera
 from composer.errors import InputError
 from composer.shot.ground import Ground
 from composer.shot.plate import Plate
-from composer.shot.schema import LightSpec, RegionSpec, ShotFile, SunPickSpec
+from composer.shot.schema import ShotFile
+from composer.shot.schema_crowd import RegionSpec
+from composer.shot.schema_light import LightSpec, SunPickSpec
 
 F64 = NDArray[np.float64]
 Rgb = tuple[float, float, float]

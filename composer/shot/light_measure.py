@@ -20,7 +20,8 @@ from composer.shot.holdout import open_holdout
 from composer.shot.light import EXPOSURE_FRAMES, GROUND_ALBEDO, REACH_M, angles_of, direction_of, sun_of_picks
 from composer.shot.located import located
 from composer.shot.plate import Plate
-from composer.shot.schema import BallSpec, GlowSpec, LightSpec, ShotFile, SunSpec
+from composer.shot.schema import ShotFile
+from composer.shot.schema_light import BallSpec, GlowSpec, LightSpec, SunSpec
 
 F64 = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from composer.crowd.agents import MATERIALS, Mesh
 from composer.crowd.characters.character import Character, character
-from composer.crowd.characters.gltf import average_colour
+from composer.crowd.characters.picture import average_colour
 from composer.crowd.figure.measure import shown_m2, views
 from composer.crowd.motion.curves import turned
 from composer.crowd.people import People, people_of

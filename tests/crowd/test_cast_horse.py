@@ -20,7 +20,7 @@ from composer.crowd.skeleton import SKELETON
 from composer.crowd.wardrobe import wardrobe
 from composer.guides.assets import assets_of
 from composer.shot.ground import plane_ground
-from composer.shot.schema import CrowdSpec
+from composer.shot.schema_crowd import CrowdSpec
 
 FLAT = plane_ground((0.0, 0.0, 0.0), (0.0, 1.0, 0.0))
 CLIPS = {c.name: c for c in rider_clips()}

@@ -20,7 +20,7 @@ from composer.crowd.layout import Layout, layout
 from composer.crowd.regions import inside
 from composer.errors import InputError, InputErrors
 from composer.shot.ground import Ground, mesh_ground, plane_ground
-from composer.shot.schema import CrowdSpec
+from composer.shot.schema_crowd import CrowdSpec
 
 FLAT = plane_ground((0.0, 0.0, 0.0), (0.0, 1.0, 0.0))
 TILTED = plane_ground((0.0, 2.0, 0.0), (0.1, 1.0, -0.2))

@@ -15,7 +15,7 @@ from support import frames
 from composer.crowd.names import Names
 from composer.deliver import attributes
 from composer.deliver.exr import control_depth, write_frame
-from composer.shot.schema import PARTS, PARTS_BY_DEFAULT
+from composer.shot.schema_delivery import PARTS, PARTS_BY_DEFAULT
 
 CRYPTO = [f"{layer}{i:02d}" for layer in ("crypto_agent", "crypto_side", "crypto_cast") for i in range(3)]
 ALL = ["rgba", "crowd", "shadow", "depth", "normal", "motion", "albedo", "pose", *CRYPTO]

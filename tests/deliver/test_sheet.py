@@ -13,7 +13,7 @@ from composer.deliver.deep import deep_name, write_deep
 from composer.deliver.exr import write_frame
 from composer.deliver.sheet import Show, Tile, contact_sheet, pass_tiles
 from composer.io.exr import read_exr_parts
-from composer.shot.schema import PARTS, PLACE_PARTS
+from composer.shot.schema_delivery import PARTS, PLACE_PARTS
 
 
 @pytest.fixture(scope="module")

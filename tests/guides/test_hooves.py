@@ -16,7 +16,7 @@ from composer.crowd.posed import joints_at
 from composer.crowd.wardrobe import wardrobe
 from composer.guides.render import render_guides
 from composer.shot.ground import plane_ground
-from composer.shot.schema import CrowdSpec
+from composer.shot.schema_crowd import CrowdSpec
 
 FLAT = plane_ground((0.0, 0.0, 0.0), (0.0, 1.0, 0.0))
 HOOVES = [f"{side}_{end}_hoof" for side in "lr" for end in ("fore", "hind")]

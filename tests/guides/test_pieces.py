@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from composer.environment.model import PIECE_BITS, Environment, Mesh
 from composer.environment.solid import Builder, Shape, moved_by, placed
+from composer.guides import render as render_module
 from composer.guides.render import render_guides
+from composer.guides.sun import SunPlan
 
 F64 = NDArray[np.float64]
 
@@ -133,6 +135,39 @@ def test_shadows_on_the_ground_agree_with_rays(cast, kit, place) -> None:  # typ
     assert wholly.sum() > 50 and none.sum() > 500
     assert shadow[wholly].min() > 0.9
     assert shadow[none].max() < 0.02
+
+
+def test_far_shadows_agree_with_rays(cast, kit, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """Where the sun's map has texels of 0.27 m people cast with stamps, and pieces as they are."""
+    slab = placed(box((-6, -0.3, -0.4), (6, 6.0, 0.4)), moved_by(-6, 0, -95, 0.3))
+    lid = placed(box((-2, 4.0, -2), (2, 6.0, 2)), moved_by(16, 0, -95, 0.2))  # hangs in the air
+    far = Environment(tuple(piece(k, s) for k, s in enumerate((slab, lid))), {PIECE_BITS + k: str(k) for k in range(2)})
+    view = kit.view(size=(480, 270), height=24.0, tilt_deg=-14.0)
+    light = replace(kit.LIGHT, sun_direction=(-0.53, 0.4, -0.75))  # towards the camera
+    ground, man = kit.plane_depth(view), kit.agents([[-17.0, 0.0, -85.0]])
+    plans: list[SunPlan] = []
+    plan = render_module.plan_sun
+    monkeypatch.setattr(render_module, "plan_sun", lambda *a, **k: plans.append(plan(*a, **k)) or plans[-1])
+    passes = render_guides(man, cast, (view,) * 3, ground, [], light, environment=far)
+    (level,) = (x for x in plans[0].levels if len(x.agents) == 3)
+    assert level.stamped and plans[0].casters(3)[2].sum() == 1  # the man alone has a stamp
+    alone = render_guides(man, cast, (view,) * 3, ground, [], light)
+
+    px = np.stack(np.meshgrid(np.arange(480) + 0.5, np.arange(270) + 0.5), -1)
+    points = (view.position_m + view.rays(px) * ground[..., None]).reshape(-1, 3)
+    here = (np.abs(points[:, 0]) < 30) & (np.abs(points[:, 2] + 88) < 12)
+    here &= (passes.place.coverage == 0).ravel() & (alone.shadow == 0).ravel()
+    points, shadow, sun = points[here], passes.shadow.ravel()[here], np.array(light.sun_direction)
+    # pixels are up to 0.9 m deep there
+    around = np.array([(0, 0), (0.6, 0), (-0.6, 0), (0, 1.2), (0, -1.2)])
+    ways = np.tile(sun, (len(points), 1))
+    lit = np.stack([np.isinf(hits(far.meshes, points + np.array([x, 0.001, z]), ways)[0]) for x, z in around])
+    wholly, none = ~lit.any(0), lit.all(0)
+    assert wholly.sum() > 300 and none.sum() > 3000
+    assert shadow[wholly].min() > 0.9 and shadow[none].max() < 0.1 and shadow[none].mean() < 1e-3
+    assert shadow.sum() == pytest.approx((~lit[0]).sum(), rel=0.06)
+    his = alone.shadow > 0.2
+    assert his.sum() > 5 and np.abs(passes.shadow - alone.shadow)[his].max() < 0.02
 
 
 def test_a_wall_shades_a_soldier_and_a_soldier_a_wall(cast, kit) -> None:  # type: ignore[no-untyped-def]

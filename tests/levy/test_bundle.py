@@ -55,6 +55,14 @@ def test_it_is_verified_and_says_what_it_takes(bundle: Bundle, net: Levy) -> Non
         verify_bundle(bundle)
 
 
+def test_untrained_it_gives_its_guide_back(tiny: str, tmp_path: Path, pairs: list[Stored]) -> None:
+    """It says what to change, and at first that is nothing: also where it starts from noise alone."""
+    torch.manual_seed(1)
+    bundle = write_bundle(Levy(SIZES[tiny]), tmp_path / "new")
+    painted = Engine(open_adapter(bundle, "cpu", "float32")).paint(request_from(pairs[0], steps=2)).rgb[0]
+    np.testing.assert_allclose(painted, pairs[0].part("guide"), atol=1e-5)
+
+
 def _positions(bundle: Bundle) -> int:
     """Elements in files that are no parameters of the network: none, or CLIP's table of places."""
     from safetensors.torch import load_file
@@ -116,7 +124,7 @@ def test_every_figure_is_measured(bundle: Bundle, pairs: list[Stored]) -> None:
     figures = evaluate(bundle, [small], "cpu", lambda _: None)
     told = figures.json()
     assert {k for k, v in told.items() if v is None} <= {
-        "tiled", "same_again", "carried_world", "carried_screen", "frame_s", "frame_gib", "cpu_cuda",
+        "tiled", "same_again", "carried_world", "carried_screen", "carried_guide", "frame_s", "frame_gib", "cpu_cuda",
         "text_crowd", "text_elsewhere", "blind_text_crowd",
     }  # fmt: skip
     assert "one-step crowd PSNR" in figures.table() and from_json(told).json() == told
@@ -160,7 +168,7 @@ def test_weights_that_are_too_large_are_not_written(net: Levy, tmp_path: Path, m
 def test_the_card_says_how_it_was_made() -> None:
     facts = {
         "pairs": 3, "seconds": 1.0, "device": "a CPU", "steps": 7, "size": "tiny", "parameters": 1.0, "megabytes": 2.0,
-        "words": "red", "count": 2,
+        "words": "red", "count": 2, "before": "",
     }  # fmt: skip
     card = card_text(facts, Figures(*[1.0] * 20).table(), "grid.png")
     assert "no photograph" in card and "| 1. one-step" in card and "(grid.png)" in card

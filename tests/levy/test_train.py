@@ -61,10 +61,19 @@ def test_crops_are_shown_somebody_and_now_and_then_no_guide(pairs: list[Stored])
 
 
 def test_levels_end_in_pure_noise() -> None:
-    signal, sigma, weight = levels()
+    signal, sigma = levels()
     assert signal[-1] == 0 and sigma[-1] == 1 and signal[0] > 0.99
     torch.testing.assert_close(signal**2 + sigma**2, torch.ones(1000))
-    assert weight.min() == 0.25 and weight.max() == 4 and (weight.diff() <= 0).all()
+
+
+def test_averages_count_what_pixels_hide() -> None:
+    """A wrong level costs the same as its square; an error that alternates costs nothing."""
+    weight = torch.ones(1, 12, 8, 8)
+    level = train._low(torch.full((1, 12, 8, 8), 0.1), weight)
+    torch.testing.assert_close(level, torch.tensor([0.01]))
+    signs = torch.ones(8, 8)
+    signs[::2] = -1
+    assert float(train._low(0.1 * signs.expand(1, 12, 8, 8), weight)) < 1e-12
 
 
 class Fixed(Crops):
@@ -118,3 +127,18 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path, pairs: list[
         Trainer(TrainSpec("small", steps=2, batch=2), crops, tmp_path)
     with pytest.raises(InputError, match="nothing is trained"):
         trained(tmp_path / "elsewhere")
+
+
+def test_a_training_begins_where_another_ended(tmp_path: Path, pairs: list[Stored], tiny: str) -> None:
+    crops = crops_of(pairs)
+    first = Trainer(TrainSpec(tiny, steps=3, batch=2), crops, tmp_path / "first")
+    first.run()
+    spec = TrainSpec(tiny, steps=2, batch=2, start=tmp_path / "first")
+    second = Trainer(spec, crops, tmp_path / "second")
+    for name, value in first.averaged().state_dict().items():
+        assert torch.equal(value, second.net.state_dict()[name]), name
+    assert second.step == 0
+    second.run()
+    assert trained(tmp_path / "second")[1]["before"] == [{"steps": 3, "seconds": pytest.approx(first.spent)}]
+    with pytest.raises(InputError, match="another network"):
+        Trainer(TrainSpec("thin", steps=2, start=tmp_path / "first"), crops, tmp_path / "third")

@@ -16,8 +16,9 @@ from composer.inference.request import F32, Painting, PaintRequest
 from composer.io.files import sha256_file
 from composer.render.agreed import Limit, TileWord, smaller, word_file
 from composer.render.approved import RerollAsk, prepare_reroll
-from composer.render.job import Job, JobResult, prepare_job, run_job
+from composer.render.job import JobResult, prepare_job, run_job
 from composer.render.quality import load_quality
+from composer.render.ready import Job
 from composer.shot.load import load_shot
 from tests.support.brushes import NoiseBrush
 

@@ -13,9 +13,10 @@ import pytest
 from composer.errors import InputError
 from composer.io.files import sha256_file
 from composer.render.anchors import Anchors, Picture, Store
-from composer.render.job import Job, prepare_job, run_job
+from composer.render.job import prepare_job, run_job
 from composer.render.look import look_at, read_inputs
 from composer.render.quality import load_quality
+from composer.render.ready import Job
 from composer.shot.load import load_shot
 from tests.support.brushes import NoiseBrush
 

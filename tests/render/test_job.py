@@ -13,8 +13,9 @@ import pytest
 from composer.errors import InputError
 from composer.io.files import sha256_file
 from composer.render import job as jobs
-from composer.render.job import Job, JobResult, prepare_job, run_job
+from composer.render.job import JobResult, prepare_job, run_job
 from composer.render.quality import load_quality
+from composer.render.ready import Job
 from composer.shot.load import load_shot
 
 MakeShot = Callable[..., Path]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from composer.render.forecast import CostModel, forecast, load_rates
-from composer.render.job import Job, prepare_job, run_job
+from composer.render.job import prepare_job, run_job
 from composer.render.measure import (
     Machine,
     clear_stale,
@@ -21,6 +21,7 @@ from composer.render.measure import (
     spread_over,
 )
 from composer.render.quality import load_quality
+from composer.render.ready import Job
 from composer.shot.load import load_shot
 from composer.shot.reduced import reduced
 from composer.shot.stage import prepare

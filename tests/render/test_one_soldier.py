@@ -17,9 +17,10 @@ from composer.guides.ground import ground_depth
 from composer.render.check import check_shot
 from composer.render.depends import frame_key
 from composer.render.frame import Scene, read_inputs, render_frame
-from composer.render.job import prepare_job, slate_of
+from composer.render.job import prepare_job
 from composer.render.people import people_on, picker
 from composer.render.quality import load_quality
+from composer.render.ready import slate_of
 from composer.shot.load import load_shot, parse_shot
 from composer.shot.stage import Stage, prepare
 

@@ -17,9 +17,10 @@ from composer.io.exr import read_exr_parts
 from composer.io.exr_image import read_planes
 from composer.io.files import sha256_file
 from composer.render.frame import read_inputs, render_frame
-from composer.render.job import Job, JobResult, prepare_job, prepare_jobs, run_job
+from composer.render.job import JobResult, prepare_job, prepare_jobs, run_job
 from composer.render.painters import PaintAsk
 from composer.render.quality import load_quality
+from composer.render.ready import Job
 from composer.shot.load import load_shot
 from tests.support.brushes import GuideBrush, NoiseBrush
 
@@ -181,8 +182,8 @@ def test_what_is_done_is_skipped_until_the_painting_changes(
 
 def _done(job: Job) -> bool:
     from composer.render.depends import frame_key
-    from composer.render.job import slate_of
     from composer.render.manifest import is_done
+    from composer.render.ready import slate_of
 
     return is_done(job.delivery, 1001, frame_key(job.scene, slate_of(job), 1001))
 

@@ -10,8 +10,9 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 
-from composer.render.job import Job, prepare_job
+from composer.render.job import prepare_job
 from composer.render.quality import load_quality
+from composer.render.ready import Job
 from composer.shot.load import load_shot
 from tests.support.brushes import SmoothBrush
 from tests.support.in_time import rendered_error

@@ -10,9 +10,10 @@ import pytest
 
 from composer.errors import InputError, MachineError
 from composer.io.files import sha256_file
-from composer.render.job import Job, prepare_job, run_job
+from composer.render.job import prepare_job, run_job
 from composer.render.parts import run_part
 from composer.render.quality import load_quality
+from composer.render.ready import Job
 from composer.render.verify import verify_delivery
 from composer.shot.load import load_shot
 from tests.support.brushes import NoiseBrush

@@ -15,8 +15,9 @@ from composer.cli.main import main
 from composer.errors import InputError, InputErrors
 from composer.io.files import sha256_file
 from composer.render.approved import RerollAsk, prepare_reroll
-from composer.render.job import Job, JobResult, prepare_job, run_job
+from composer.render.job import JobResult, prepare_job, run_job
 from composer.render.quality import load_quality
+from composer.render.ready import Job
 from composer.render.reroll import reroll_grow_px
 from composer.shot.load import load_shot
 from tests.support.brushes import NoiseBrush

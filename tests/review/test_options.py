@@ -9,25 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.tables import quick
 
 from composer.cli.main import main
 from composer.errors import InputError
 from composer.io.exr import read_exr_parts
 from composer.render import costs
-from composer.render.forecast import Load, Measure
-from composer.render.job import Job
 from composer.review import options as review
 from composer.review.option_axes import Option, options_of, shot_of
 from composer.shot.load import load_shot
 
 Make = Callable[..., Path]
-
-
-def quick(job: Job, covered: float, key_s: float, folder: Path) -> Measure:
-    """A measure that is not taken: for tests of anything but times."""
-    width, height = job.scene.stage.plate.size_px
-    load = Load(len(job.scene.people.layout), width * height / 1e6, job.scene.samples, covered)
-    return Measure(load, 0.1 + load.megapixels, 0.0, 0.5, 300, 2)
 
 
 @pytest.fixture

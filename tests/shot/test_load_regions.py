@@ -12,7 +12,7 @@ import pytest
 from composer.errors import InputErrors
 from composer.render.check import check_shot
 from composer.shot.load import load_shot
-from composer.shot.schema import USUAL, RegionSpec
+from composer.shot.schema_crowd import USUAL, RegionSpec
 
 POLYGON = "polygon_m: [[-2, -6], [2, -6], [2, -12], [-2, -12]]"
 

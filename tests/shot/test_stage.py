@@ -13,7 +13,7 @@ from composer.errors import InputError
 from composer.shot.ground import plane_ground
 from composer.shot.light import angles_of, direction_of, in_polygon, picked_direction
 from composer.shot.load import load_shot, parse_shot
-from composer.shot.schema import SunPickSpec
+from composer.shot.schema_light import SunPickSpec
 from composer.shot.schema_place import GroundSpec, PicksSpec
 from composer.shot.stage import Stage, prepare
 

@@ -218,3 +218,9 @@ def within(request: PaintRequest, top: int, bottom: int, left: int, right: int, 
     mask = np.zeros_like(request.mask)
     mask[:, top:bottom, left:right] = 1
     return replace(request, mask=mask, strength=np.full_like(mask, strength))
+
+
+def nchw(array: object) -> torch.Tensor:
+    """[1, H, W(, 3)] to [1, 3 or 1, H, W]."""
+    tensor = torch.as_tensor(array)
+    return tensor[:, None] if tensor.ndim == 3 else tensor.permute(0, 3, 1, 2)

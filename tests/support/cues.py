@@ -11,7 +11,7 @@ import numpy as np
 from composer.crowd.cast import default_cast
 from composer.crowd.layout import Layout, layout
 from composer.shot.ground import plane_ground
-from composer.shot.schema import CrowdSpec
+from composer.shot.schema_crowd import CrowdSpec
 
 FLAT = plane_ground((0.0, 0.0, 0.0), (0.0, 1.0, 0.0))
 CAST = default_cast()

@@ -18,8 +18,9 @@ from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 
 from composer.render.frame import Stopwatch, read_inputs, render_frame
-from composer.render.job import Job, _write, prepare_job, put_job_together, run_job
+from composer.render.job import _write, prepare_job, put_job_together, run_job
 from composer.render.quality import load_quality
+from composer.render.ready import Job
 from composer.shot.load import load_shot
 
 

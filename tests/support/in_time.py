@@ -15,7 +15,7 @@ from composer.guides.surface import Surface
 from composer.inference.carry import carry, together
 from composer.render.anchors import Anchors
 from composer.render.frame import read_inputs, render_frame
-from composer.render.job import Job
+from composer.render.ready import Job
 from support import soldiers
 
 F32 = NDArray[np.float32]

@@ -9,8 +9,8 @@ import pytest
 
 from composer.render import costs
 from composer.render.forecast import Load, Measure, load_rates
-from composer.render.job import Job
 from composer.render.quality import load_quality
+from composer.render.ready import Job
 from composer.review import options as made
 from composer.review.option_axes import options_of
 from composer.shot.load import load_shot

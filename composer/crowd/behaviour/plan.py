@@ -20,7 +20,7 @@ from composer.crowd.motions import played
 from composer.crowd.paths import Path as Way
 from composer.crowd.seeds import hash_u32, purpose_key
 from composer.errors import InputError
-from composer.shot.schema import CueSpec, RegionSpec
+from composer.shot.schema_crowd import CueSpec, RegionSpec
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]

@@ -14,7 +14,7 @@ from composer.crowd.behaviour.terrain import TerrainSource
 from composer.crowd.obstacles import Obstacles
 from composer.crowd.shares import first_id
 from composer.crowd.sites import STEEPEST_DEG
-from composer.shot.schema import CrowdSpec
+from composer.shot.schema_crowd import CrowdSpec
 
 #: People may come so far: at this pace, but never more than so many metres.
 _FASTEST_M_S, _MOST_MARGIN_M = 4.0, 100.0

@@ -3,19 +3,15 @@ folder is opened, and nothing is believed before it is checked."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import math
-import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from composer.crowd.characters.gltf_file import GltfFile, Json, whole
 from composer.crowd.characters.model import (
-    MAX_FILE_BYTES,
     MAX_JOINTS,
     MAX_SAMPLES,
     MAX_TRIANGLES,
@@ -24,164 +20,21 @@ from composer.crowd.characters.model import (
     Motion,
     Surface,
 )
-from composer.errors import InputError, Where
+from composer.crowd.characters.picture import average_colour
 
 F64 = NDArray[np.float64]
-Json = Mapping[str, object]
 
-_DTYPES = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
-_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 _RATE = 30.0
-_MAX_JSON_BYTES = 32 << 20
 _MAX_NODES = 20_000
 
 
 def read_gltf(path: Path) -> Model:
     """The file's first skin and all meshes that hang on it. Raises InputError for whatever is not sound glTF 2.0."""
-    file = _File(path)
+    file = GltfFile(path)
     try:
-        return _Scene(file).model()
+        return GltfScene(file).model()
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise file.wrong(f"not sound glTF ({type(error).__name__})") from error
-
-
-class _File:
-    """Bytes and JSON of a file, and of the buffers beside it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        data = self._bytes(path)
-        self.chunk: bytes | None = None
-        text = data
-        if data[:4] == b"glTF":
-            text, self.chunk = self._binary(data)
-        if len(text) > _MAX_JSON_BYTES:
-            raise self.wrong("its JSON is too long")
-        try:
-            value = json.loads(text.decode("utf-8"))
-        except (UnicodeDecodeError, ValueError, RecursionError) as error:
-            raise self.wrong("not glTF: no JSON in it") from error
-        if not isinstance(value, dict) or not isinstance(value.get("asset"), dict):
-            raise self.wrong("not glTF: no asset in it")
-        if not str(value["asset"].get("version", "")).startswith("2."):
-            raise self.wrong("another version of glTF", expected="2.0", got=str(value["asset"].get("version"))[:20])
-        self.json: Json = value
-        self._buffers: dict[int, bytes] = {}
-
-    def wrong(self, what: str, expected: str = "", got: str = "") -> InputError:
-        """An error about this file."""
-        return InputError(what, where=Where(file=self.path), expected=expected or None, got=got or None)
-
-    def _bytes(self, path: Path) -> bytes:
-        try:
-            with path.open("rb") as stream:
-                data = stream.read(MAX_FILE_BYTES + 1)
-        except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror})", where=Where(file=path)) from error
-        if len(data) > MAX_FILE_BYTES:
-            raise InputError(
-                "too big for a character", where=Where(file=path), expected=f"at most {MAX_FILE_BYTES} bytes"
-            )
-        return data
-
-    def _binary(self, data: bytes) -> tuple[bytes, bytes | None]:
-        if len(data) < 20:
-            raise self.wrong("damaged file: cut off")
-        _, version, length = struct.unpack_from("<4sII", data)
-        if version != 2 or length > len(data):
-            raise self.wrong(
-                "damaged file: cut off, or no glTF 2", got=f"version {version}, {length} of {len(data)} bytes"
-            )
-        chunks: dict[bytes, bytes] = {}
-        at = 12
-        while at + 8 <= length:
-            size, kind = struct.unpack_from("<I4s", data, at)
-            if at + 8 + size > length:
-                raise self.wrong("damaged file: a chunk is cut off")
-            chunks.setdefault(kind, data[at + 8 : at + 8 + size])
-            at += 8 + size
-        if b"JSON" not in chunks:
-            raise self.wrong("damaged file: no JSON chunk")
-        return chunks[b"JSON"], chunks.get(b"BIN\0")
-
-    def all(self, name: str) -> Sequence[Json]:
-        """A top-level list."""
-        value = self.json.get(name, [])
-        if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
-            raise self.wrong(f"{name} is not a list")
-        return value
-
-    def beside(self, uri: object) -> bytes:
-        """What a URI names: data inside the file, or a file in its folder."""
-        if not isinstance(uri, str):
-            raise self.wrong("a buffer without data")
-        if uri.startswith("data:"):
-            head, _, body = uri.partition(",")
-            if not head.endswith(";base64"):
-                raise self.wrong("data that is not base64")
-            try:
-                return base64.b64decode(body, validate=True)
-            except (binascii.Error, ValueError) as error:
-                raise self.wrong("damaged base64 data") from error
-        from urllib.parse import unquote
-
-        name = unquote(uri)
-        folder = self.path.parent.resolve()
-        target = (folder / name).resolve()
-        if "://" in uri or "\\" in name or "\0" in name or not target.is_relative_to(folder):
-            raise self.wrong("it names a file outside its folder", got=uri[:80])
-        return self._bytes(target)
-
-    def buffer(self, number: int) -> bytes:
-        """A buffer's bytes."""
-        if number not in self._buffers:
-            spec = self.all("buffers")[number]
-            data = self.chunk if "uri" not in spec else self.beside(spec["uri"])
-            if data is None:
-                raise self.wrong("a buffer without data")
-            self._buffers[number] = data
-        return self._buffers[number]
-
-    def view(self, number: int) -> bytes:
-        """A buffer view's bytes."""
-        spec = self.all("bufferViews")[number]
-        data = self.buffer(_whole(spec["buffer"]))
-        start, size = _whole(spec.get("byteOffset", 0)), _whole(spec["byteLength"])
-        if start + size > len(data):
-            raise self.wrong("damaged file: a buffer view reaches beyond its buffer")
-        return data[start : start + size]
-
-    def array(self, number: object) -> F64:
-        """An accessor as float64 [count, width]; normalised integers as their shares."""
-        spec = self.all("accessors")[_whole(number)]
-        dtype = np.dtype(_DTYPES[_whole(spec["componentType"])]).newbyteorder("<")
-        width, count = _WIDTHS[str(spec["type"])], _whole(spec["count"])
-        if count * width > 64 << 20:
-            raise self.wrong("too many values", got=str(count))
-        out = np.zeros((count, width))
-        if "bufferView" in spec:
-            view = self.all("bufferViews")[_whole(spec["bufferView"])]
-            raw = self.view(_whole(spec["bufferView"]))
-            stride = _whole(view.get("byteStride", 0)) or dtype.itemsize * width
-            start = _whole(spec.get("byteOffset", 0))
-            if stride < dtype.itemsize * width or start + stride * (count - 1) + dtype.itemsize * width > len(raw):
-                raise self.wrong("damaged file: an accessor reaches beyond its view")
-            if count:
-                shape, strides = (count, width), (stride, dtype.itemsize)
-                out = np.ndarray(shape, dtype, raw, start, strides).astype(np.float64)
-        if "sparse" in spec:
-            raise self.wrong("sparse accessors are not read", expected="plain ones")
-        if spec.get("normalized") and dtype.kind != "f":
-            out = np.maximum(out / float(np.iinfo(dtype).max), -1.0)
-        if not np.isfinite(out).all():
-            raise self.wrong("values that are not finite numbers")
-        return out
-
-
-def _whole(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"not a whole number: {value!r}")
-    return value
 
 
 def _matrix(translation: F64, rotation: F64, scale: F64) -> F64:
@@ -201,10 +54,10 @@ def _matrix(translation: F64, rotation: F64, scale: F64) -> F64:
     return out
 
 
-class _Scene:
+class GltfScene:
     """Nodes, skin, meshes and animations of a file."""
 
-    def __init__(self, file: _File) -> None:
+    def __init__(self, file: GltfFile) -> None:
         self.file = file
         self.nodes = file.all("nodes")
         required = file.json.get("extensionsRequired", [])
@@ -215,7 +68,7 @@ class _Scene:
         self.parent = [-1] * len(self.nodes)
         for number, node in enumerate(self.nodes):
             for child in node.get("children", []):  # type: ignore[attr-defined]
-                if self.parent[_whole(child)] != -1 or child == number:
+                if self.parent[whole(child)] != -1 or child == number:
                     raise file.wrong("damaged file: a node has two parents")
                 self.parent[child] = number
         self.order = self._parents_first()
@@ -254,7 +107,7 @@ class _Scene:
             return m[:3, 3], quaternions((m[:3, :3] / np.maximum(scale, 1e-12))[None])[0], scale
         return triple("translation", (0, 0, 0)), triple("rotation", (0, 0, 0, 1)), triple("scale", (1, 1, 1))
 
-    def _world(self, local: Mapping[int, F64], count: int) -> dict[int, F64]:
+    def world(self, local: Mapping[int, F64], count: int) -> dict[int, F64]:
         """World matrices [S, 4, 4] of all nodes, for local ones that move [S, 4, 4]."""
         world: dict[int, F64] = {}
         for number in self.order:
@@ -269,7 +122,7 @@ class _Scene:
         """All of it, checked."""
         if self.skin is None:
             raise self.file.wrong("no skin in it", expected="a skinned character")
-        joints = [_whole(j) for j in self.skin["joints"]]  # type: ignore[attr-defined]
+        joints = [whole(j) for j in self.skin["joints"]]  # type: ignore[attr-defined]
         if not 1 <= len(joints) <= MAX_JOINTS or len(set(joints)) != len(joints):
             raise self.file.wrong("too many joints, or none", expected=f"1 to {MAX_JOINTS}", got=str(len(joints)))
         rank = {n: i for i, n in enumerate(self.order)}
@@ -286,7 +139,7 @@ class _Scene:
             while up != -1 and up not in place:
                 up = self.parent[up]
             parent.append(place.get(up, -1))
-        rest = self._world({}, 1)
+        rest = self.world({}, 1)
         point, joint, weight, triangle, surface_of = self._meshes(np.argsort(order))
         return Model(
             point=point,
@@ -294,7 +147,7 @@ class _Scene:
             weight=weight,
             triangle=triangle,
             surface_of=surface_of,
-            surfaces=self._surfaces(),
+            surfaces=self.surfaces(),
             names=tuple(str(self.nodes[joints[j]].get("name", f"joint {j}"))[:64] for j in order),
             parent=tuple(parent),
             inverse_bind=inverse[order],
@@ -313,10 +166,10 @@ class _Scene:
                 if "mesh" in node:
                     self.notes.append(f"{str(node.get('name', 'a mesh'))[:40]} hangs on no skin and is left out")
                 continue
-            if _whole(node["skin"]) != 0:
+            if whole(node["skin"]) != 0:
                 self.notes.append(f"{str(node.get('name', 'a mesh'))[:40]} hangs on another skin and is left out")
                 continue
-            for primitive in self.file.all("meshes")[_whole(node["mesh"])]["primitives"]:  # type: ignore[attr-defined]
+            for primitive in self.file.all("meshes")[whole(node["mesh"])]["primitives"]:  # type: ignore[attr-defined]
                 if primitive.get("mode", 4) != 4:
                     self.notes.append("a part that is not made of triangles is left out")
                     continue
@@ -326,7 +179,7 @@ class _Scene:
                 weights.append(found[2])
                 triangles.append(found[3] + count)
                 surfaces.append(
-                    np.full(len(found[3]), _whole(primitive.get("material", len(self.file.all("materials")))))
+                    np.full(len(found[3]), whole(primitive.get("material", len(self.file.all("materials")))))
                 )
                 count += len(found[0])
         if not points:
@@ -369,7 +222,8 @@ class _Scene:
             raise self.file.wrong("damaged file: triangles name points that are not there")
         return point, joint, weight, index.reshape(-1, 3)
 
-    def _surfaces(self) -> tuple[Surface, ...]:
+    def surfaces(self) -> tuple[Surface, ...]:
+        """The materials, in the file's order, and grey for what has none."""
         out = []
         for number, spec in enumerate(self.file.all("materials")):
             body = spec.get("pbrMetallicRoughness", {})
@@ -389,9 +243,9 @@ class _Scene:
         """The average colour of a texture, linear; white where there is none."""
         if not isinstance(spec, dict):
             return np.ones(3)
-        image = self.file.all("images")[_whole(self.file.all("textures")[_whole(spec["index"])]["source"])]
+        image = self.file.all("images")[whole(self.file.all("textures")[whole(spec["index"])]["source"])]
         data = (
-            self.file.view(_whole(image["bufferView"])) if "bufferView" in image else self.file.beside(image.get("uri"))
+            self.file.view(whole(image["bufferView"])) if "bufferView" in image else self.file.beside(image.get("uri"))
         )
         rgb = average_colour(data)
         if rgb is None:
@@ -408,14 +262,14 @@ class _Scene:
                 target = channel["target"]
                 if "node" not in target or target["path"] not in ("translation", "rotation", "scale"):
                     continue
-                sampler = samplers[_whole(channel["sampler"])]  # type: ignore[index]
+                sampler = samplers[whole(channel["sampler"])]  # type: ignore[index]
                 times, values = self.file.array(sampler["input"])[:, 0], self.file.array(sampler["output"])
                 how = str(sampler.get("interpolation", "LINEAR"))
                 if how == "CUBICSPLINE":
                     values = values.reshape(len(times), 3, -1)[:, 1]
                 if len(values) != len(times) or not len(times) or (np.diff(times) < 0).any():
                     raise self.file.wrong("damaged file: an animation's times do not fit its values")
-                channels[_whole(target["node"]), str(target["path"])] = times, values, how
+                channels[whole(target["node"]), str(target["path"])] = times, values, how
             if channels:
                 name = str(spec.get("name", f"clip {number}"))[:64]
                 out.append(self._motion(name, channels, joints))
@@ -442,7 +296,7 @@ class _Scene:
                 else:
                     parts.append(np.broadcast_to(usual, (count, len(usual))))
             local[node] = _matrix(*parts)
-        world = self._world(local, count)
+        world = self.world(local, count)
         return Motion(name, duration, np.stack([world[j] for j in joints], 1))
 
 
@@ -463,34 +317,3 @@ def _sampled(times: F64, values: F64, how: str, at: F64, turns: bool) -> F64:
         wb = np.where(near, t, np.sin(t * angle) / np.where(near, 1, s))
         return wa * a + wb * b
     return a * (1 - t) + b * t
-
-
-def average_colour(data: bytes) -> F64 | None:
-    """The average of a PNG or JPEG in linear light [3]; None where it cannot be read or is too large."""
-    import cv2
-
-    size = _picture_size(data)
-    if size is None or size[0] * size[1] > 8192 * 8192:
-        return None
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_COLOR_4)
-    if picture is None or picture.size == 0:
-        return None
-    code = picture.reshape(-1, 3)[:, ::-1].astype(np.float64) / 255.0
-    return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4).mean(0)
-
-
-def _picture_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height out of the header of a PNG or JPEG."""
-    if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
-        width, height = struct.unpack(">II", data[16:24])
-        return width, height
-    if data[:2] != b"\xff\xd8":
-        return None
-    at = 2
-    while at + 9 < len(data) and data[at] == 0xFF:
-        kind, size = data[at + 1], struct.unpack(">H", data[at + 2 : at + 4])[0]
-        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
-            return width, height
-        at += 2 + size
-    return None

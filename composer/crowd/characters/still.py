@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from composer.crowd.characters.gltf import _File, _Scene, _whole
+from composer.crowd.characters.gltf import GltfScene
+from composer.crowd.characters.gltf_file import GltfFile, whole
 from composer.crowd.characters.model import Surface
-from composer.crowd.characters.usd import _stays_home, _surface, _triangulated
+from composer.crowd.characters.usd import stays_home, surface_of_mesh, triangulated
 from composer.errors import InputError, Where
 
 F64 = NDArray[np.float64]
@@ -30,16 +31,16 @@ class Still:
 
 def read_still_gltf(path: Path) -> Still:
     """glTF is in metres, Y up. Raises InputError."""
-    file = _File(path)
+    file = GltfFile(path)
     try:
-        scene = _Scene(file)
-        world = scene._world({}, 1)
+        scene = GltfScene(file)
+        world = scene.world({}, 1)
         points, triangles, numbers, count = [], [], [], 0
         for number, node in enumerate(scene.nodes):
             if "mesh" not in node:
                 continue
             matrix = world[number][0]
-            for primitive in file.all("meshes")[_whole(node["mesh"])]["primitives"]:  # type: ignore[attr-defined]
+            for primitive in file.all("meshes")[whole(node["mesh"])]["primitives"]:  # type: ignore[attr-defined]
                 if primitive.get("mode", 4) != 4:
                     scene.notes.append("a part that is not made of triangles is left out")
                     continue
@@ -53,10 +54,10 @@ def read_still_gltf(path: Path) -> Still:
                     faces = faces[:, ::-1]
                 points.append(at @ matrix[:3, :3].T + matrix[:3, 3])
                 triangles.append(faces + count)
-                material = _whole(primitive.get("material", len(file.all("materials"))))
+                material = whole(primitive.get("material", len(file.all("materials"))))
                 numbers.append(np.full(len(faces), material))
                 count += len(at)
-        surfaces = scene._surfaces()
+        surfaces = scene.surfaces()
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise file.wrong(f"not sound glTF ({type(error).__name__})") from error
     if not points:
@@ -72,7 +73,7 @@ def read_still_usd(path: Path) -> Still:
     where = Where(file=path)
     try:
         stage = Usd.Stage.Open(str(path), Usd.Stage.LoadNone)
-        _stays_home(stage, path)
+        stays_home(stage, path)
         stage.Load()
     except Tf.ErrorException as error:
         raise InputError("not a USD file that can be opened", where=where) from error
@@ -90,11 +91,11 @@ def read_still_usd(path: Path) -> Still:
         if not len(at):
             continue
         matrix = np.array(cache.GetLocalToWorldTransform(prim) * turn)  # row vectors: p' = p @ matrix
-        faces = _triangulated(mesh, len(at), where)
+        faces = triangulated(mesh, len(at), where)
         if np.linalg.det(matrix[:3, :3]) < 0:
             faces = faces[:, ::-1]
         material = UsdShade.MaterialBindingAPI(prim).ComputeBoundMaterial()[0]
-        surfaces.append(_surface(mesh, material, prim.GetName()))
+        surfaces.append(surface_of_mesh(mesh, material, prim.GetName()))
         points.append((at @ matrix[:3, :3] + matrix[3, :3]) * metres)
         triangles.append(faces + count)
         numbers.append(np.full(len(faces), len(surfaces) - 1))

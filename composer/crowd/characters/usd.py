@@ -42,7 +42,7 @@ def read_usd(path: Path) -> Model:
         raise InputError("not sound USD", where=where) from error
     if stage is None:
         raise InputError("not sound USD", where=where)
-    _stays_home(stage, path)
+    stays_home(stage, path)
     stage.Load()
     try:
         cache = UsdSkel.Cache()
@@ -60,7 +60,8 @@ def read_usd(path: Path) -> Model:
         raise InputError(f"not sound UsdSkel ({type(error).__name__})", where=where) from error
 
 
-def _stays_home(stage: Usd.Stage, path: Path) -> None:
+def stays_home(stage: Usd.Stage, path: Path) -> None:
+    """Raises InputError for a stage with layers outside the file's folder."""
     folder = path.parent.resolve()
     for layer in stage.GetUsedLayers():
         if layer.anonymous or not layer.realPath:
@@ -143,9 +144,9 @@ def _meshes(
             ]
         if index.min(initial=0) < 0 or index.max(initial=0) >= joints:
             raise InputError("damaged file: joints that are not there", where=where)
-        triangle = _triangulated(mesh, len(point), where)
+        triangle = triangulated(mesh, len(point), where)
         material = UsdShade.MaterialBindingAPI(prim).ComputeBoundMaterial()[0]
-        surfaces.append(_surface(mesh, material, prim.GetName()))
+        surfaces.append(surface_of_mesh(mesh, material, prim.GetName()))
         points.append(point)
         indices.append(index.astype(np.int64))
         total = weight.sum(1, keepdims=True)
@@ -171,7 +172,8 @@ def _remapped(mapper: UsdSkel.AnimMapper, joints: int) -> NDArray[np.int64]:
     return np.array([back.get(j, 0) for j in range(max(back, default=0) + 1)], np.int64)
 
 
-def _triangulated(mesh: object, count: int, where: Where) -> NDArray[np.int64]:
+def triangulated(mesh: object, count: int, where: Where) -> NDArray[np.int64]:
+    """int64 [T, 3] of a mesh's faces, counter-clockwise from outside; count: its points. Raises InputError."""
     counts = np.array(mesh.GetFaceVertexCountsAttr().Get(), np.int64)  # type: ignore[attr-defined]
     index = np.array(mesh.GetFaceVertexIndicesAttr().Get(), np.int64)  # type: ignore[attr-defined]
     if counts.sum() != len(index) or (len(index) and (index.min() < 0 or index.max() >= count)):
@@ -187,7 +189,8 @@ def _triangulated(mesh: object, count: int, where: Where) -> NDArray[np.int64]:
     return triangle
 
 
-def _surface(mesh: object, material: object, name: str) -> Surface:
+def surface_of_mesh(mesh: object, material: object, name: str) -> Surface:
+    """Its display colour, or that of its material."""
     both = bool(mesh.GetDoubleSidedAttr().Get())  # type: ignore[attr-defined]
     rgb, metallic = (0.5, 0.5, 0.5), 0.0
     colours = mesh.GetDisplayColorAttr().Get()  # type: ignore[attr-defined]

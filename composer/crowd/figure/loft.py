@@ -3,7 +3,7 @@ joints."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -21,9 +21,9 @@ Skin = Callable[[F64], tuple[NDArray[np.int16], F64]]
 MATERIAL: dict[str, int] = {name: i for i, name in enumerate(MATERIALS)}
 
 
-def rigid(joint: str) -> Skin:
-    """All on one joint."""
-    number = JOINT[joint]
+def rigid(joint: str, numbers: Mapping[str, int] = JOINT) -> Skin:
+    """All on one joint. numbers: of the skeleton's joints."""
+    number = numbers[joint]
 
     def skin(points: F64) -> tuple[NDArray[np.int16], F64]:
         return np.full((len(points), 2), number, np.int16), np.ones(len(points))
@@ -31,10 +31,13 @@ def rigid(joint: str) -> Skin:
     return skin
 
 
-def chain(joints: Sequence[str], cuts: Sequence[float], axis: Sequence[float], blend: Sequence[float]) -> Skin:
+def chain(
+    joints: Sequence[str], cuts: Sequence[float], axis: Sequence[float], blend: Sequence[float],
+    numbers: Mapping[str, int] = JOINT,
+) -> Skin:  # fmt: skip
     """Along `axis` (a direction; its dot with a point is compared with `cuts`) one joint follows another, blended
-    over `blend` metres about each cut. Later joints lie further along the axis."""
-    numbers = np.array([JOINT[j] for j in joints])
+    over `blend` metres about each cut. Later joints lie further along the axis. numbers: of the skeleton's joints."""
+    row = np.array([numbers[j] for j in joints])
     direction, at = np.array(axis, np.float64), np.array(cuts, np.float64)
     half = np.array(blend, np.float64) / 2
 
@@ -43,7 +46,7 @@ def chain(joints: Sequence[str], cuts: Sequence[float], axis: Sequence[float], b
         nearest = np.argmin(np.abs(along[:, None] - at[None]), axis=1)
         t = np.clip((along - at[nearest]) / half[nearest] * 0.5 + 0.5, 0.0, 1.0)
         later = t * t * (3.0 - 2.0 * t)
-        pair = np.stack([numbers[nearest], numbers[nearest + 1]], axis=-1)
+        pair = np.stack([row[nearest], row[nearest + 1]], axis=-1)
         return pair.astype(np.int16), 1.0 - later
 
     return skin

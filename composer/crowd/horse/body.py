@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from composer.crowd.agents import Mesh
 from composer.crowd.figure.coarse import shared
-from composer.crowd.figure.loft import F64, MATERIAL, Ring, Skin, box, loft, ring_points, rumpled, sheet, tube
+from composer.crowd.figure.loft import (
+    F64,
+    MATERIAL,
+    Ring,
+    Skin,
+    box,
+    chain,
+    loft,
+    rigid,
+    ring_points,
+    rumpled,
+    sheet,
+    tube,
+)
 from composer.crowd.horse.skeleton import HORSE, MOUNTED
 from composer.crowd.skeleton import mirrored_name
 
 BIND = MOUNTED.bind_m.astype(np.float64)
 
 
-def _rigid(joint: str) -> Skin:
-    number = HORSE[joint]
-
-    def skin(points: F64) -> tuple[NDArray[np.int16], F64]:
-        return np.full((len(points), 2), number, np.int16), np.ones(len(points))
-
-    return skin
-
-
-def _chain(joints: Sequence[str], cuts: Sequence[float], axis: Sequence[float], blend: Sequence[float]) -> Skin:
-    """As `loft.chain`, on the horse's joints."""
-    numbers = np.array([HORSE[j] for j in joints])
-    direction, at, half = np.array(axis, np.float64), np.array(cuts, np.float64), np.array(blend, np.float64) / 2
-
-    def skin(points: F64) -> tuple[NDArray[np.int16], F64]:
-        along = points @ direction
-        nearest = np.argmin(np.abs(along[:, None] - at[None]), axis=1)
-        t = np.clip((along - at[nearest]) / half[nearest] * 0.5 + 0.5, 0.0, 1.0)
-        pair = np.stack([numbers[nearest], numbers[nearest + 1]], axis=-1)
-        return pair.astype(np.int16), 1.0 - t * t * (3.0 - 2.0 * t)
-
-    return skin
+#: As those of `loft`, on the horse's joints.
+_rigid = partial(rigid, numbers=HORSE)
+_chain = partial(chain, numbers=HORSE)
 
 
 def mirrored(mesh: Mesh) -> Mesh:

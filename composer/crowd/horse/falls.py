@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from composer.crowd.agents import Clip
-from composer.crowd.motion.curves import F64, quaternions, smooth_step, turned
+from composer.crowd.motion.curves import F64, multiplied, quaternions, rotated, smooth_step, turned
 from composer.crowd.skeleton import SKELETON
 
 DURATION_S = 1.7
@@ -34,7 +34,7 @@ def rider_falls(seated: Clip, lying: Clip, rig: int, samples: int = 60) -> Clip:
     lean = 34.0 * smooth_step(0.0, _SLUMP, t) * (1 - over)
     tilt = 78.0 * smooth_step(0.08, _OFF + 0.12, t)
     roll = quaternions(turned(np.stack([zero, lean, tilt], axis=-1))[:, None])[:, 0]
-    start = _times(roll[:, None], rotation[:, :men])
+    start = multiplied(roll[:, None], rotation[:, :men])
     early = np.array([_leads(name) for name in SKELETON.names])
     share = np.clip(down[:, None] + early * over[:, None] * (1 - down[:, None]), 0.0, 1.0)
     rotation[:, :men] = _between(start, lying.rotation[-1].astype(np.float64)[None], share)
@@ -69,19 +69,8 @@ def _hung(rotation: F64, hips: F64) -> F64:
     place[:, 0] = hips
     for joint in range(1, len(bind)):
         parent = int(SKELETON.parent[joint])
-        place[:, joint] = place[:, parent] + _turned(rotation[:, parent], bind[joint] - bind[parent])
+        place[:, joint] = place[:, parent] + rotated(rotation[:, parent], bind[joint] - bind[parent])
     return place
-
-
-def _turned(q: F64, v: F64) -> F64:
-    t = 2.0 * np.cross(q[..., :3], v)
-    return v + q[..., 3:] * t + np.cross(q[..., :3], t)
-
-
-def _times(a: F64, b: F64) -> F64:
-    """Quaternions (x, y, z, w): first b, then a."""
-    xyz = a[..., 3:] * b[..., :3] + b[..., 3:] * a[..., :3] + np.cross(a[..., :3], b[..., :3])
-    return np.concatenate([xyz, a[..., 3:] * b[..., 3:] - np.sum(a[..., :3] * b[..., :3], -1, keepdims=True)], -1)
 
 
 def _between(a: F64, b: F64, share: F64) -> F64:

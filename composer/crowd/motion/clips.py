@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from composer.crowd.agents import Clip, Mesh
-from composer.crowd.motion import fights, gaits, idles
+from composer.crowd.motion import fights, gaits, idles, ranks
 from composer.crowd.motion.curves import F64, periodic
 from composer.crowd.motion.falls import FALLS, fall_clip, settled, steady_hand
 from composer.crowd.motion.feet import FootTrack, Gait, standing, stepping
@@ -53,9 +53,9 @@ def own_clips(meshes: tuple[Mesh, ...] = ()) -> tuple[Clip, ...]:
         _gait_clip("walk", 1.12, gaits.WALK_GAIT, gaits.WALK),
         _gait_clip("march", 1.04, gaits.MARCH_GAIT, gaits.MARCH),
         _gait_clip("run", 0.74, gaits.RUN_GAIT, gaits.RUN),
-        _standing_clip("brace", 3.2, fights.BRACE_STANCE, fights.BRACE),
+        _standing_clip("brace", 3.2, ranks.BRACE_STANCE, ranks.BRACE),
         _standing_clip("strike", 1.5, fights.STRIKE_STANCE, fights.STRIKE),
-        _standing_clip("cheer", 2.2, fights.CHEER_STANCE, fights.CHEER),
+        _standing_clip("cheer", 2.2, ranks.CHEER_STANCE, ranks.CHEER),
         _gait_clip("jog", 0.76, gaits.JOG_GAIT, gaits.JOG),
         _gait_clip("rout", 0.70, gaits.ROUT_GAIT, gaits.ROUT),
         _standing_clip("guard", 2.6, fights.GUARD_STANCE, fights.GUARD),
@@ -63,6 +63,6 @@ def own_clips(meshes: tuple[Mesh, ...] = ()) -> tuple[Clip, ...]:
         steady_hand(_standing_clip("strike_thrust", 1.4, fights.STRIKE_THRUST_STANCE, fights.STRIKE_THRUST)),
         _standing_clip("parry", 1.5, fights.PARRY_STANCE, fights.PARRY),
         _standing_clip("parry_low", 1.5, fights.PARRY_LOW_STANCE, fights.PARRY_LOW),
-        _standing_clip("draw_and_loose", 3.6, fights.LOOSE_STANCE, fights.LOOSE),
+        _standing_clip("draw_and_loose", 3.6, ranks.LOOSE_STANCE, ranks.LOOSE),
         *(settled(fall_clip(name, fall, SAMPLES), meshes) for name, fall in FALLS.items()),
     )

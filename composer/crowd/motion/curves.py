@@ -111,3 +111,15 @@ def quaternions(m: F64) -> F64:
     best = np.argmax(square, axis=-1)
     q = unit(np.take_along_axis(rows, best[..., None, None], axis=-2)[..., 0, :])
     return np.where(q[..., 3:] < 0.0, -q, q)
+
+
+def multiplied(a: F64, b: F64) -> F64:
+    """Quaternion products [..., 4] (x, y, z, w): b first, then a."""
+    av, aw, bv, bw = a[..., :3], a[..., 3:], b[..., :3], b[..., 3:]
+    return np.concatenate([aw * bv + bw * av + np.cross(av, bv), aw * bw - (av * bv).sum(-1, keepdims=True)], axis=-1)
+
+
+def rotated(q: F64, v: F64) -> F64:
+    """v [..., 3] turned by q [..., 4]."""
+    t = 2.0 * np.cross(q[..., :3], v)
+    return v + q[..., 3:] * t + np.cross(q[..., :3], t)

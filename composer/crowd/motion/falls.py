@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from composer.crowd.agents import F32, MATERIALS, Clip, Mesh
-from composer.crowd.motion.curves import F64, periodic, smooth_step, unit
+from composer.crowd.motion.curves import F64, multiplied, periodic, smooth_step, unit
 from composer.crowd.motion.feet import FootTrack, place_foot
 from composer.crowd.motion.keys import STAND, Table, Value
 from composer.crowd.motion.rig import Tracks, solve
@@ -122,19 +122,8 @@ def steady_hand(clip: Clip) -> Clip:
     q = clip.rotation.astype(np.float64)
     back = q[0, arm] * np.array([-1.0, -1.0, -1.0, 1.0])
     out = clip.rotation.copy()
-    out[:, hand] = _times(q[:, arm], _times(back, q[0, hand]))
+    out[:, hand] = multiplied(q[:, arm], multiplied(back, q[0, hand]))
     return replace(clip, rotation=out)
-
-
-def _times(a: F64, b: F64) -> F64:
-    """Quaternion products [..., 4] (x, y, z, w): first b, then a."""
-    v = (
-        a[..., 3:] * b[..., :3]
-        + b[..., 3:] * a[..., :3]
-        + np.cross(a[..., :3], np.broadcast_to(b[..., :3], a[..., :3].shape))
-    )
-    w = a[..., 3] * b[..., 3] - np.sum(a[..., :3] * b[..., :3], axis=-1)
-    return np.concatenate([v, w[..., None]], axis=-1)
 
 
 def twisted(fall: Fall, yaw_deg: float, duration_s: float) -> Fall:

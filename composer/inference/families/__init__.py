@@ -43,13 +43,14 @@ FAMILIES: Mapping[str, Family] = {
         module=f"{_HERE}.sd15",
         # masked_picture: what an inpainting UNet sees beside the noise: the plate with a hole, or the whole guide.
         # unshuffle: pixels a latent along a side of the lossless codec that stands in for a VAE, where there is none
-        options={**_SCALES, "masked_picture": "plate", "unshuffle": 2},
+        # says_change: the UNet says how the picture differs from the one it sees, in place of the whole picture
+        options={**_SCALES, "masked_picture": "plate", "unshuffle": 2, "says_change": False},
     ),
     "levy": Family(
         takes=_PICTURE | {"plate"},
         controls=("depth", "pose", "normal"),
         module=f"{_HERE}.sd15",
-        options={**_SCALES, "masked_picture": "guide", "unshuffle": 2},
+        options={**_SCALES, "masked_picture": "guide", "unshuffle": 2, "says_change": False},
     ),
     "sdxl": Family(
         takes=_PICTURE | {"plate"},

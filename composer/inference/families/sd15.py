@@ -85,6 +85,9 @@ class SD15(FamilyAdapter):
                 bundle, "options.masked_picture", "unknown picture", "plate or guide", option(bundle, "masked_picture")
             )
         more = ("plate",) if self.inpaints and not self._sees_guide else ()
+        self._says_change = bool(option(bundle, "says_change"))
+        if self._says_change and not self.inpaints:
+            raise unfit(bundle, "options.says_change", "this UNet sees no picture to change", "false", True)
         self.takes = listens(bundle, *more, *(("text",) if "text_encoder" in bundle.components else ()))
         multiple = 2 ** (len(unet.config.block_out_channels) - 1)
         self.space = LatentSpace(latent_channels, codec.factor, native(bundle, codec.factor, multiple), multiple)
@@ -126,7 +129,8 @@ class SD15(FamilyAdapter):
             x, t, encoder_hidden_states=states, down_block_additional_residuals=down,
             mid_block_additional_residual=middle, return_dict=False,
         )[0]  # fmt: skip
-        return self.texts.guide(out)[:, :, None]
+        out = self.texts.guide(out)
+        return (out + cuts["masked"] if self._says_change else out)[:, :, None]
 
 
 def open_family(bundle: Bundle, device: str | torch.device, dtype: str | torch.dtype | None) -> SD15:

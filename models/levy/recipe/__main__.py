@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--batch", type=int, help="crops of 64 px a step")
     p.add_argument("--threads", type=int, help="of training on a CPU; 1 where other work shares the cores")
     p.add_argument("--compile", action="store_true", help="torch.compile while training")
+    p.add_argument("--start", type=Path, help="folder `run` of another training of the same network, to begin with")
     p.add_argument("--demo-frames", type=int, help="of the embedded scene, for the error along true motion; 0: none")
     p.add_argument("--to", type=Path, help="where export writes; default: models/levy of this checkout")
     return p
@@ -41,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     sizes = tuple(args.size.split(",")) if args.size else ("thin", "small", "middle", "full")
     changes = {
         "held": args.held_out, "jobs": args.jobs, "batch": args.batch, "demo_frames": args.demo_frames, "threads": args.threads,
+        "start": args.start,
         "size": args.size if args.command != "race" else None,
     }  # fmt: skip
     plan = replace(plan, compiled=args.compile, **{k: v for k, v in changes.items() if v is not None})

@@ -42,6 +42,7 @@ class Plan:
     batch: int | None = None
     compiled: bool = False
     threads: int | None = None
+    start: Path | None = None
 
     @staticmethod
     def of(work: Path, device: str, seconds: float | None, pictures: int | None) -> Plan:
@@ -63,7 +64,9 @@ class Plan:
 
     def spec(self) -> TrainSpec:
         spec = TrainSpec.on(self.device, self.size, self.seconds)
-        return replace(spec, batch=self.batch or spec.batch, compiled=self.compiled, threads=self.threads)
+        return replace(
+            spec, batch=self.batch or spec.batch, compiled=self.compiled, threads=self.threads, start=self.start
+        )
 
 
 def render(plan: Plan) -> None:
@@ -143,6 +146,7 @@ def export(plan: Plan, home: Path = HOME) -> Bundle:
     parameters = sum(p.numel() for p in net.parameters())
     facts = {
         "pairs": len(data.there(plan.data)), "seconds": state["spent"], "device": _device(str(state["spec"]["device"])),
+        "before": _before(state.get("before", [])),
         "steps": state["step"], "size": state["spec"]["size"], "parameters": parameters / 1e6,
         "megabytes": parameters * 2 / 1e6, "words": ", ".join(WORDS), "count": count,
     }  # fmt: skip
@@ -212,6 +216,12 @@ def _grid(plan: Plan, bundle: Bundle) -> None:
     brushes = Brushes.of(bundle, plan.device)
     pairs = [data.stored(data.HELD_OUT + 500_000 + k, GRID_SIZE_PX, px) for k, px in enumerate(GRID_PX)]
     write_grid([columns(pair, brushes) for pair in pairs], plan.work / "grid.png")
+
+
+def _before(trainings: list[dict[str, float]]) -> str:
+    """What was trained before, for the card."""
+    steps, seconds = (sum(t[key] for t in trainings) for key in ("steps", "seconds"))
+    return f", begun with the weights of {steps:.0f} steps in {seconds:.0f} s before" if trainings else ""
 
 
 def _device(name: str) -> str:

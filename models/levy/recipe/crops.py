@@ -26,7 +26,8 @@ _PLACES = 400
 @dataclass(frozen=True)
 class Batch:
     """B crops, float32 but for ids. clean: [B, 12, h, w], what is to be said. mask: [B, 1, h, w]. masked: [B, 12, h, w].
-    hints: depth with normals [B, 4, H, W], pose [B, 3, H, W]. ids: int64 [B, L]. weight: [B, 12, h, w], of the loss."""
+    hints: depth with normals [B, 4, H, W], pose [B, 3, H, W]. ids: int64 [B, L]. weight: [B, 12, h, w], of the loss.
+    guided: [B], 1 where `masked` is the guide, 0 where it is the plate with a hole."""
 
     clean: Tensor
     mask: Tensor
@@ -34,6 +35,7 @@ class Batch:
     hints: tuple[Tensor, Tensor]
     ids: Tensor
     weight: Tensor
+    guided: Tensor
 
 
 class Crops:
@@ -115,4 +117,5 @@ def prepare(raw: Tensor, depth: Tensor, ids: Tensor, keep: Tensor) -> Batch:
         hints=(hint, part["pose"] * kept(3, WITHOUT)),
         ids=ids,
         weight=0.15 + 0.85 * inside + 3.0 * cover,
+        guided=guided[:, 0, 0, 0],
     )

@@ -28,7 +28,7 @@ conditions: [depth, normal, pose, mask, plate, guide, text]
 native_px: [{native[0]}, {native[1]}]
 steps: {{preview: 4, draft: 8, final: 8}}
 guidance: 1
-options: {{masked_picture: {masked}, unshuffle: {factor}}}
+options: {{masked_picture: {masked}, unshuffle: {factor}, says_change: true}}
 sources:
   base:
     files:
@@ -67,7 +67,8 @@ the networks of Stable Diffusion 1.5 with two ControlNets (depth with normals; p
 loss. Licence: Apache-2.0, commercial use allowed.
 
 - Trained on: {pairs} pictures that Muster rendered itself (`models/levy/recipe`): no photograph, no scraped picture.
-- Training: {seconds:.0f} s on {device}, {steps} steps, network `{size}`, {parameters:.1f} M parameters, {megabytes:.1f} MB.
+- Training: {seconds:.0f} s on {device}, {steps} steps{before}; network `{size}`, {parameters:.1f} M parameters,
+  {megabytes:.1f} MB.
 - Good at: soldiers 10 to 150 px tall over their guide: cloth, mail, leather, faces, mud, light. Bad at: anything but Muster's
   own people; large faces; places; texts beyond its few words.
 - Words it knows: {words}.
@@ -83,5 +84,5 @@ On {count} pictures whose scenes, suns, kits and seeds were never trained on.
 
 
 def card_text(facts: Mapping[str, object], table: str, picture: str) -> str:
-    """facts: `pairs`, `seconds`, `device`, `steps`, `size`, `parameters`, `megabytes`, `words`, `count`."""
+    """facts: `pairs`, `seconds`, `before`, `device`, `steps`, `size`, `parameters`, `megabytes`, `words`, `count`."""
     return _CARD.format(**facts, table=table, picture=picture)

@@ -6,8 +6,8 @@ from __future__ import annotations
 import warp as wp
 
 from composer.guides.kernel_view import OPTIONS
-from models.levy.recipe.kernel_matter import hash3, noise
 from models.levy.recipe.kernel_reference import Lamps, disc, dome, frame_of
+from models.levy.recipe.kernel_relief import hash3, noise
 
 wp.set_module_options(OPTIONS)
 

@@ -18,7 +18,8 @@ from composer.guides.kernel_resolve import (
     transmission,
 )
 from composer.guides.kernel_view import OPTIONS, Draws, Eye, Meshes, pixel_ray, rotate, to_world
-from models.levy.recipe.kernel_matter import State, hash3, matter, relief
+from models.levy.recipe.kernel_matter import matter
+from models.levy.recipe.kernel_relief import State, hash3, relief
 
 wp.set_module_options(OPTIONS)
 

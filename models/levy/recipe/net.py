@@ -57,6 +57,8 @@ class Levy(nn.Module):
             "block_out_channels": size.channels, "layers_per_block": 1, "cross_attention_dim": TEXT_WIDTH,
             "attention_head_dim": size.heads, "norm_num_groups": 16,
             "down_block_types": ("DownBlock2D",) * (levels - 1) + ("CrossAttnDownBlock2D",),
+            # the text reaches every level beside the time, not the lowest alone
+            "addition_embed_type": "text", "addition_embed_type_num_heads": 4,
         }  # fmt: skip
         self.unet = UNet2DConditionModel(
             sample_size=64, in_channels=2 * LATENTS + 1, out_channels=LATENTS,
@@ -78,22 +80,27 @@ class Levy(nn.Module):
             )
         )  # fmt: skip
         nn.init.normal_(self.text.get_input_embeddings().weight, std=0.3)
+        nn.init.zeros_(self.unet.conv_out.weight)
+        nn.init.zeros_(self.unet.conv_out.bias)
+        for part in (self.unet, *nets):
+            nn.init.constant_(part.add_embedding.norm2.weight, 0.1)
 
     def forward(
         self, x: Tensor, mask: Tensor, masked: Tensor, hints: tuple[Tensor, Tensor], ids: Tensor, t: Tensor
     ) -> Tensor:
-        """The clean picture [B, 12, h, w]. x: noisy latents; mask [B, 1, h, w]; masked: latents; hints: [B, 4 and 3,
-        2h, 2w]; ids: tokens [B, L]; t: [B]."""
+        """The clean picture [B, 12, h, w]: the UNet says how it differs from `masked`. x: noisy latents; mask [B, 1, h, w];
+        masked: latents; hints: [B, 4 and 3, 2h, 2w]; ids: tokens [B, L]; t: [B]."""
         states = self.text(ids)[0]
         down, middle = None, None
         for net, hint in zip((self.depth, self.pose), hints, strict=True):
             d, m = net(x, t, states, hint, return_dict=False)
             down = d if down is None else [a + b for a, b in zip(down, d, strict=True)]
             middle = m if middle is None else middle + m
-        return self.unet(
+        change = self.unet(
             torch.cat([x, mask, masked], 1), t, encoder_hidden_states=states, down_block_additional_residuals=down,
             mid_block_additional_residual=middle, return_dict=False,
         )[0]  # fmt: skip
+        return masked + change
 
     def save(self, base: Path) -> None:
         """As a bundle's folder of weights, half precision."""

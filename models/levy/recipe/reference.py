@@ -21,8 +21,8 @@ from composer.guides.passes import Holdout, Light
 from composer.guides.pattern import sample_places
 from composer.guides.render import _blockers
 from composer.guides.sun import SunPlan, sun_axes
-from models.levy.recipe.kernel_matter import CURTAIN, MAIL, PLATES, State
 from models.levy.recipe.kernel_reference import Gathered, Lamps, reference_kernel, smooth_kernel
+from models.levy.recipe.kernel_relief import CURTAIN, MAIL, PLATES, State
 
 F32 = NDArray[np.float32]
 

@@ -19,7 +19,7 @@ from composer.crowd.wardrobe import wardrobe
 from composer.errors import InputError
 from composer.guides.passes import Light
 from composer.shot.ground import Ground, plane_ground
-from composer.shot.schema import CrowdSpec
+from composer.shot.schema_crowd import CrowdSpec
 from models.levy.recipe.reference import Wear
 
 F32 = NDArray[np.float32]

@@ -31,18 +31,21 @@ def steadiness(
     scene, painter = job.scene, job.scene.painter
     assert painter is not None
     brief = painter.plan.brief
-    errors = {"world": m.Mean(), "screen": m.Mean()}
+    errors = {"world": m.Mean(), "screen": m.Mean(), "guide": m.Mean()}
     before: dict[str, m.F32] = {}
     last = None
     for n in job.frames[:frames]:
         look = look_at(scene, read_inputs(scene.stage, n))
         for kind, error in errors.items():
-            noise = noise_of(kind)(scene, [look], painter.plan.seed, painter.brush.factor)
+            noise = noise_of("world" if kind == "guide" else kind)(
+                scene, [look], painter.plan.seed, painter.brush.factor
+            )
             request = request_of([look.sight(brief.grow_px)], brief, noise)
-            now = painter.brush.paint(request).rgb[0]
+            now = request.guide[0] if kind == "guide" else painter.brush.paint(request).rgb[0]
             if last is not None:
                 error.add(m.carried_error(before[kind], now, last.motion_px, last.coverage > 0.9))
             before[kind] = now
         last = look.guides
         told(f"frame {n} painted")
-    return replace(figures, carried_world=errors["world"].value, carried_screen=errors["screen"].value)
+    values = {f"carried_{kind}": error.value for kind, error in errors.items()}
+    return replace(figures, **values)

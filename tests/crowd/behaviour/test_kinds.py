@@ -20,7 +20,7 @@ from composer.crowd.motions import played
 from composer.crowd.paths import path_through
 from composer.crowd.wardrobe import wardrobe
 from composer.errors import NOWHERE
-from composer.shot.schema import CrowdSpec
+from composer.shot.schema_crowd import CrowdSpec
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from composer.crowd.obstacles import open_obstacles
 from composer.crowd.regions import GroundLike
 from composer.crowd.sites import STEEPEST_DEG
 from composer.shot.ground import mesh_ground, plane_ground
-from composer.shot.schema import CrowdSpec, ObstacleSpec
+from composer.shot.schema_crowd import CrowdSpec, ObstacleSpec
 
 DOWN = (Mode.FALL, Mode.DEAD, Mode.LIES)
 

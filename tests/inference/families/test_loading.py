@@ -140,6 +140,7 @@ def test_what_the_family_does_not_know_is_refused(bundle_folder: Callable[[str],
     _refused(replace(bundle, options={"depth_scael": 1.0}), "options.depth_scael", "depth_scale")
     _refused(replace(bundle, options={"depth_scale": "much"}), "options.depth_scale", "float", "much")
     _refused(replace(bundle, options={"masked_picture": "sky"}), "masked_picture", "plate or guide")
+    _refused(replace(bundle, options={"says_change": True}), "says_change", "no picture to change")
     _refused(replace(bundle, controls={"id": nowhere}), "controls.id", "depth")
     _refused(replace(bundle, controls={"depth": nowhere}), "nowhere", "no config")
 

@@ -19,18 +19,13 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from diffusers.models.controlnets.controlnet_qwenimage import QwenImageMultiControlNetModel
 from diffusers.modular_pipelines.qwenimage import QwenImageAutoBlocks
 from diffusers.modular_pipelines.qwenimage.modular_pipeline import QwenImageModularPipeline, QwenImagePachifier
+from support.adapters import nchw
 from support.painting import request_of, sample
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer
 
 from composer.inference.adapter import Adapter
 from composer.inference.bundle import Bundle, load_bundle
 from composer.inference.families.qwen_image import pack, unpack
-
-
-def nchw(array: object) -> torch.Tensor:
-    """[1, H, W(, 3)] to [1, 3 or 1, H, W]."""
-    tensor = torch.as_tensor(array)
-    return tensor[:, None] if tensor.ndim == 3 else tensor.permute(0, 3, 1, 2)
 
 
 def pipeline_of(bundle: Bundle, guidance: float) -> QwenImageModularPipeline:

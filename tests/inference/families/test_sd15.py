@@ -17,6 +17,7 @@ from diffusers import (
 )
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from diffusers.models.controlnets.multicontrolnet import MultiControlNetModel
+from support.adapters import nchw
 from support.painting import batch_of, noise_of, request_of, sample
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -41,12 +42,6 @@ def pipeline_of(bundle: Bundle) -> StableDiffusionControlNetInpaintPipeline:
     )  # fmt: skip
     pipe.set_progress_bar_config(disable=True)
     return pipe
-
-
-def nchw(array: object) -> torch.Tensor:
-    """[1, H, W(, 3)] to [1, 3 or 1, H, W]."""
-    tensor = torch.as_tensor(array)
-    return tensor[:, None] if tensor.ndim == 3 else tensor.permute(0, 3, 1, 2)
 
 
 @pytest.mark.parametrize("variant", ["sd15", "sd15-inpaint"])

@@ -16,6 +16,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from support.adapters import nchw
 from support.painting import batch_of, noise_of, request_of, sample
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -40,12 +41,6 @@ def pipeline_of(bundle: Bundle) -> StableDiffusionXLControlNetUnionInpaintPipeli
     )  # fmt: skip
     pipe.set_progress_bar_config(disable=True)
     return pipe
-
-
-def nchw(array: object) -> torch.Tensor:
-    """[1, H, W(, 3)] to [1, 3 or 1, H, W]."""
-    tensor = torch.as_tensor(array)
-    return tensor[:, None] if tensor.ndim == 3 else tensor.permute(0, 3, 1, 2)
 
 
 @pytest.mark.parametrize(("guidance", "negative"), [(1.0, None), (4.0, None), (4.0, "fog")])
