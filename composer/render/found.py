@@ -16,7 +16,6 @@ from composer.inference.finding.kept import Kept
 from composer.inference.finding.prompt import Prompt
 from composer.inference.library import find_bundle
 from composer.inference.policy import Policy
-from composer.render.finders import DepthFinder, SegmentFinder, Sight
 from composer.render.painters import bundle_place, range_of
 from composer.shot.found import Found, Model
 from composer.shot.holdout import Holdouts
@@ -28,6 +27,7 @@ from composer.shot.stage import Stage
 if TYPE_CHECKING:
     from composer.inference.finding.depth import DepthNet
     from composer.inference.finding.segment import SegmentNet
+    from composer.render.finders import Sight
 
 
 def with_found(stage: Stage, device: str = "cpu", quality: str | None = None) -> Stage:
@@ -37,6 +37,8 @@ def with_found(stage: Stage, device: str = "cpu", quality: str | None = None) ->
     assert isinstance(holdouts, Holdouts)
     if not any(isinstance(source, Found) for source in holdouts.sources):
         return stage
+    from composer.render.finders import Sight  # most shots ask no model, and start without all that
+
     sight = Sight(stage, device, range_of(stage))
     sources, notes, errors = [], [], []
     for index, source in enumerate(holdouts.sources):
@@ -56,6 +58,8 @@ def with_found(stage: Stage, device: str = "cpu", quality: str | None = None) ->
 
 
 def _with_model(source: Found, sight: Sight, quality: str | None) -> tuple[Found, str]:
+    from composer.render.finders import DepthFinder, SegmentFinder
+
     asked = source.spec.finds
     assert asked is not None
     segment = asked if isinstance(asked, SegmentSpec) else None
