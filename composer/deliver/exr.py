@@ -125,7 +125,7 @@ def _parts(name: str, frame: Frame, slate: Slate) -> list[ExrPart]:
         return [_part("rgba", {**_planes("RGB", frame.composite), "A": ones}, None, slate)]
     if name.startswith("environment_"):
         return _place(name, frame, slate)
-    if name in ("crowd", "shadow", "environment", "air"):
+    if name in ("crowd", "shadow", "environment", "air", "ground"):
         if name not in {layer.name for layer in frame.layers}:
             return []
         rgba = frame.layer(name).rgba

@@ -86,8 +86,11 @@ def read_delivered(path: Path, number: int) -> Delivered:
             generated += layer
     shade = planes_of(parts, "shadow", "A", size)
     shadow = np.zeros((height, width), np.float32) if shade is None else shade[..., 0]
+    worn = planes_of(parts, "ground", "A", size)
     # a NaN in a layer's alpha must not make the pixel the plate's
     touched = ~((generated[..., 3] <= 0) & (shadow <= 0))
+    if worn is not None:
+        touched |= ~(worn[..., 0] <= 0)
     solid = generated[..., 3] >= SOLID
     return Delivered(
         number, path, size, picture.attributes, parts, rgb, luminance(rgb), generated, shadow, touched, solid

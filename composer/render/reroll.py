@@ -191,6 +191,6 @@ def _over(parts: Sequence[ExrPart], name: str, channels: str, shape: tuple[int, 
 def _untouched(parts: Sequence[ExrPart], shape: tuple[int, int]) -> str:
     """Digest of the plate's pixels as the merged file has them."""
     touched = np.zeros(shape, bool)
-    for name in ("crowd", "shadow", "environment", "air"):
+    for name in ("crowd", "shadow", "environment", "air", "ground"):
         touched |= _over(parts, name, "A", shape)[..., 0] > 0
     return untouched_digest(_over(parts, "rgba", "RGB", shape).astype(np.float16), touched)

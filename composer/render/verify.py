@@ -274,7 +274,7 @@ def untouched_of(parts: Mapping[str, ExrPart]) -> str:
     height, width = rgb.shape[:2]
     touched: NDArray[np.bool_] = np.zeros((height, width), bool)
     whole = Window(0, 0, width, height)
-    for name in ("crowd", "shadow", "environment", "air"):
+    for name in ("crowd", "shadow", "environment", "air", "ground"):
         if name in parts:
             part = parts[name]
             touched[(part.window or whole).slices(whole)] |= part.channels["A"] > 0

@@ -15,7 +15,7 @@ CRYPTOMATTES = ("crypto_agent", "crypto_side", "crypto_cast")
 #: Those of the place around the crowd; only of a shot with `environment:`.
 PLACE_PARTS = (
     "environment", "environment_depth", "environment_normal", "environment_motion", "environment_albedo", "crypto_environment",
-    "air",
+    "air", "ground",
 )  # fmt: skip
 PARTS = (
     "rgba", "crowd", *LIGHT_SET, "shadow", "depth", "control_depth", "normal", "motion", "albedo", "pose",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from composer.shot.schema_air import VolumesSpec
+from composer.shot.schema_air import TrampledSpec, VolumesSpec
 from composer.shot.schema_base import Colour, Name, NotNegative, Pair, Part, Positive, Share, Text, mistake
 
 _Angle = Annotated[float, Field(ge=-360, le=360)]
@@ -146,6 +146,7 @@ class EnvironmentSpec(Part):
     sky: SkySpec | None = None
     haze: HazeSpec | None = None
     volumes: VolumesSpec | None = None
+    trampled: TrampledSpec | None = None
 
     @model_validator(mode="after")
     def _names(self) -> Self:
