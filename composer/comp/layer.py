@@ -14,6 +14,9 @@ F16 = NDArray[np.float16]
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
+#: Every layer that may lie on the plate: the EXR parts whose alpha says that a pixel is no longer the plate's.
+ELEMENTS = ("crowd", "shadow", "environment", "air", "ground", "repair")
+
 
 @dataclass(frozen=True)
 class Layer:

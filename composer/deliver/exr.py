@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.camera.camera import View
-from composer.comp.layer import Frame
+from composer.comp.layer import ELEMENTS, Frame
 from composer.crowd.names import Names
 from composer.deliver import attributes, cryptomatte
 from composer.guides.control import control_depth
@@ -125,7 +125,7 @@ def _parts(name: str, frame: Frame, slate: Slate) -> list[ExrPart]:
         return [_part("rgba", {**_planes("RGB", frame.composite), "A": ones}, None, slate)]
     if name.startswith("environment_"):
         return _place(name, frame, slate)
-    if name in ("crowd", "shadow", "environment", "air", "repair"):
+    if name in ELEMENTS:
         if name not in {layer.name for layer in frame.layers}:
             return []
         rgba = frame.layer(name).rgba

@@ -140,12 +140,13 @@ class Show:
             "environment_albedo": self.albedo,
             "crypto_environment00": self.ids,
             "air": self.crowd,
+            "ground": self.crowd,
         }
         if part.name not in draw:
             return []
         tile = draw[part.name](part, width)
         title = part.name.removesuffix("00")
-        return [replace(tile, title=title) if "environment" in title or title == "air" else tile]
+        return [replace(tile, title=title) if "environment" in title or title in ("air", "ground") else tile]
 
     def crowd(self, part: ExrPart, width: int) -> Tile:
         rgba = self.planes(part, "RGBA")

@@ -88,9 +88,9 @@ def read_delivered(path: Path, number: int) -> Delivered:
     shadow = np.zeros((height, width), np.float32) if shade is None else shade[..., 0]
     # a NaN in a layer's alpha must not make the pixel the plate's
     touched = ~((generated[..., 3] <= 0) & (shadow <= 0))
-    mended = planes_of(parts, "repair", "A", size)
-    if mended is not None:
-        touched |= ~(mended[..., 0] <= 0)
+    for under in (planes_of(parts, "ground", "A", size), planes_of(parts, "repair", "A", size)):
+        if under is not None:
+            touched |= ~(under[..., 0] <= 0)
     solid = generated[..., 3] >= SOLID
     return Delivered(
         number, path, size, picture.attributes, parts, rgb, luminance(rgb), generated, shadow, touched, solid

@@ -24,7 +24,7 @@ from composer.shot.stage import Stage
 
 #: A horse and its rider raise as much as so many men.
 HORSE = 3.0
-_KEPT = 96
+_KEPT = 256
 
 _places: OrderedDict[tuple[int, int], tuple[People, NDArray[np.float32]]] = OrderedDict()
 _cells: OrderedDict[int, tuple[People, float]] = OrderedDict()
@@ -64,14 +64,14 @@ def air_look(
 
 def _raised(volumes: Volumes, feet: Feet, people: People, frame: int) -> Raised | None:
     frames = step_frames(frame, feet, volumes.frame_rate)
-    place = _places_at(people, frames)
+    place = places_at(people, frames)
     rig = np.array([figure.rig for figure in people.cast.figures])
     weight = np.where(rig[people.layout.at((frame,)).cast] == 0, 1.0, HORSE)
     puffs = puffs_of(place, frames, frame, feet, volumes.frame_rate, weight)
     return raised(puffs, feet, _cell(volumes, people), volumes.eye_m)
 
 
-def _places_at(people: People, frames: Sequence[int]) -> F64:
+def places_at(people: People, frames: Sequence[int]) -> F64:
     """float64 [F, N, 2]: where everybody stands (x, z), kept from frame to frame."""
     with _lock:
         missing = [f for f in frames if (id(people.layout), f) not in _places]
@@ -92,7 +92,7 @@ def _cell(volumes: Volumes, people: People) -> float:
     with _lock:
         if id(people.layout) in _cells:
             return _cells[id(people.layout)][1]
-    place = _places_at(people, (volumes.start_frame,))[0]
+    place = places_at(people, (volumes.start_frame,))[0]
     near = place[np.hypot(place[:, 0] - volumes.eye_m[0], place[:, 1] - volumes.eye_m[2]) < REACH_M]
     extent = np.ptp(near, axis=0) + 12.0 if len(near) else np.full(2, 12.0)
     cell = cell_for((float(extent[0]), float(extent[1])))

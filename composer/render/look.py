@@ -11,7 +11,7 @@ import numpy as np
 
 from composer.camera.camera import View
 from composer.comp.composite import Composite, composite, laid_over
-from composer.comp.layer import F32, F64, Frame
+from composer.comp.layer import F16, F32, F64, Frame
 from composer.comp.shadow import shaded_holdouts, shadow_alpha, with_holdout_shadow
 from composer.crowd.agents import Agents
 from composer.crowd.people import People
@@ -32,6 +32,7 @@ from composer.render.match import Matching, ahead, ground_seen, matching_of
 from composer.render.paintings import PlacePainter, with_paintings
 from composer.render.place import PlaceLook, place_look, with_layers, with_sky_layer
 from composer.render.repairs import Repaired, repaired, with_repairs
+from composer.render.worn import trodden_plate, with_worn_layer, worn_layer
 from composer.shot.holdout import HoldoutFrame
 from composer.shot.schema_delivery import LIGHT_SET
 from composer.shot.sky_matte import read_sky_matte
@@ -102,8 +103,9 @@ class Look:
     """agents, views: at this frame and those before and after it, this one in the middle. plate, clean: float32
     [H, W, 3], in the delivery space. ground_m, shadow, matte: float32 [H, W]; matte as `matte_in_front` has it. place:
     what stands around the crowd, where the shot has `environment:`. matching: what crowd and place get of the plate's look;
-    None is nothing. air: smoke, dust and fog, where there is any. on_actors:
-    float32 [H, W], the share of light that the crowd's shadow has taken from the plate's actors (in `plate` already)."""
+    None is nothing. air: smoke, dust and fog, where there is any. on_actors: float32 [H, W], the share of light that the
+    crowd's shadow has taken from the plate's actors (in `plate` already). worn: float16 [H, W, 4], the layer of worn
+    ground, where there is any."""
 
     number: int
     agents: Agents
@@ -121,6 +123,7 @@ class Look:
     matching: Matching | None = None
     air: AirLook | None = None
     on_actors: F32 | None = None
+    worn: F16 | None = None
     device: str = "cpu"
     notes: tuple[str, ...] = ()
     repairs: Repaired | None = None
@@ -201,6 +204,8 @@ def finish(look: Look, guides: GuidePasses, paint: PaintRecord | None, watch: St
     result = look.composite(guides)
     if look.on_actors is not None:
         result = with_holdout_shadow(result, look.on_actors)
+    if look.worn is not None:
+        result = with_worn_layer(result, look.worn)
     result = with_repairs(result, look.repairs)
     watch.lap("composite")
     notes = (*look.notes, *result.notes)
@@ -242,6 +247,10 @@ def look_at(
     painted = with_paintings(scene, guides, number, keys)
     guides = painted.guides
     watch.lap("paintings")
+    delivered = stage.color.matrix_from_working(stage.plate.delivery_colorspace)
+    worn = worn_layer(stage, scene.people, now, inputs.plate, ground_m, holdouts, delivered, scene.device)
+    if worn is not None:
+        inputs = replace(inputs, plate=trodden_plate(inputs.plate, worn))
     weights = stage.color.luminance_weights()
     clean = next((h.clean for h in inputs.holdouts if h.clean is not None), None)
     shadow = shadow_alpha(guides.shadow, guides.contact, scene.light, weights)
@@ -250,7 +259,6 @@ def look_at(
         dark = shadow_alpha(guides.on_holdouts, np.zeros_like(actors), scene.light, weights)
         inputs = replace(inputs, plate=shaded_holdouts(inputs.plate, dark, actors, clean))
         on_actors, shadow = dark * actors, shadow * (1 - actors)  # the ground behind an actor is not seen
-    delivered = stage.color.matrix_from_working(stage.plate.delivery_colorspace)
     place, matching = None, matching_of(stage, number)
     if scene.environment is not None:
         place = place_look(
@@ -281,6 +289,7 @@ def look_at(
         matching=matching,
         air=air,
         on_actors=on_actors,
+        worn=worn,
         device=scene.device,
         notes=(*painted.notes, *(mended.notes if mended else ())),
         repairs=mended,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.comp.composite import Composite, untouched_digest
-from composer.comp.layer import Frame
+from composer.comp.layer import ELEMENTS, Frame
 from composer.deliver.deep import deep_image
 from composer.deliver.exr import Slate, parts_of
 from composer.deliver.merge import merge_deep, merge_parts
@@ -144,6 +144,6 @@ def _before_the_look(
 def _untouched(parts: Sequence[ExrPart], shape: tuple[int, int]) -> str:
     """Digest of the plate's pixels as the merged file has them."""
     touched = np.zeros(shape, bool)
-    for name in ("crowd", "environment", "shadow", "air", "repair"):
+    for name in ELEMENTS:
         touched |= over_picture(parts, name, "A", shape)[..., 0] > 0
     return untouched_digest(over_picture(parts, "rgba", "RGB", shape).astype(np.float16), touched)

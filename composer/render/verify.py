@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.comp.composite import untouched_digest
+from composer.comp.layer import ELEMENTS
 from composer.errors import InputError, MusterError, Where
 from composer.io.exr import ExrPart, read_exr_parts
 from composer.io.files import is_temporary, sha256_file
@@ -274,7 +275,7 @@ def untouched_of(parts: Mapping[str, ExrPart]) -> str:
     height, width = rgb.shape[:2]
     touched: NDArray[np.bool_] = np.zeros((height, width), bool)
     whole = Window(0, 0, width, height)
-    for name in ("crowd", "shadow", "environment", "air", "repair"):
+    for name in ELEMENTS:
         if name in parts:
             part = parts[name]
             touched[(part.window or whole).slices(whole)] |= part.channels["A"] > 0

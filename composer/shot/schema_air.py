@@ -1,4 +1,4 @@
-"""The block `environment.volumes:` of `shot.yaml`: smoke, dust and fog that fill depth.
+"""The blocks `environment.volumes:` and `environment.trampled:` of `shot.yaml`: smoke, dust and fog that fill depth, worn ground.
 
 Colours are what a grain of it throws back of the light that falls on it (albedo); the light is the shot's own. Winds blow
 towards their azimuth.
@@ -127,3 +127,12 @@ class VolumesSpec(Part):
             if names.count(name) > 1:
                 raise mistake("two volumes have one name", expected="a name of its own", got=name)
         return self
+
+
+class TrampledSpec(Part):
+    """Ground that the crowd has trodden down. `strength`: of what is worn wholly. `colour`: what the plate's ground is multiplied
+    with there. `before_s`: how long people have walked before the first frame, where no cue says when they began."""
+
+    strength: Share = 0.5
+    colour: _Albedo = (0.72, 0.62, 0.50)
+    before_s: Annotated[float, Field(ge=0, le=60)] = 6.0

@@ -15,7 +15,7 @@ CRYPTOMATTES = ("crypto_agent", "crypto_side", "crypto_cast")
 #: Those of the place around the crowd; only of a shot with `environment:`.
 PLACE_PARTS = (
     "environment", "environment_depth", "environment_normal", "environment_motion", "environment_albedo", "crypto_environment",
-    "air",
+    "air", "ground",
 )  # fmt: skip
 #: What was painted out of the plate; only of a shot with `repairs:`.
 REPAIR = "repair"

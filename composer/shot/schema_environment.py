@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from composer.shot.schema_air import VolumesSpec
+from composer.shot.schema_air import TrampledSpec, VolumesSpec
 from composer.shot.schema_base import Colour, Name, NotNegative, Pair, Part, Positive, Share, Text, mistake
 from composer.shot.schema_painting import PaintingSpec
 
@@ -148,6 +148,7 @@ class EnvironmentSpec(Part):
     haze: HazeSpec | None = None
     volumes: VolumesSpec | None = None
     paintings: Annotated[tuple[PaintingSpec, ...], Field(max_length=16)] = ()
+    trampled: TrampledSpec | None = None
 
     @model_validator(mode="after")
     def _names(self) -> Self:

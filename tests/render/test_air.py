@@ -140,3 +140,19 @@ def test_mistakes_are_told_at_their_line(make_shot: MakeShot, line: str, told: s
     with pytest.raises(InputErrors, match=told) as error:
         load_shot(with_air(make_shot(), "environment:\n  volumes:\n" + line))
     assert error.value.errors[0].where.line
+
+
+def test_worn_ground_is_a_layer_under_everything(make_shot: MakeShot, tmp_path: Path) -> None:
+    shot = with_air(make_shot(frames=1), "environment:\n  trampled: {strength: 0.8, colour: [0.5, 0.4, 0.3]}\n")
+    plate = prepare(load_shot(shot)).plate.read(1001).astype(np.float64)
+    result = render(shot, tmp_path / "out")
+    ground, shadow, crowd = (part(result, 1001, n) for n in ("ground", "shadow", "crowd"))
+    assert (ground[..., 3] > 0.1).mean() > 0.005 and ground[..., 3].max() <= 0.801
+    under = plate * (1 - ground[..., 3:]) + ground[..., :3]
+    built = under * (1 - shadow[..., 3:]) * (1 - crowd[..., 3:]) + crowd[..., :3]
+    assert np.allclose(built, part(result, 1001, "rgba", "RGB"), rtol=6e-3, atol=4e-3)
+    assert (under <= plate + 2e-3).all()
+    assert verify_delivery(result.delivery).findings == ()
+    off = render(with_air(shot.with_name("shot.yaml"), "environment:\n  trampled: {strength: 0}\n"), tmp_path / "off")
+    plain = render(shot.with_name("shot.yaml"), tmp_path / "plain")
+    assert np.array_equal(part(off, 1001, "rgba", "RGB"), part(plain, 1001, "rgba", "RGB"))
