@@ -141,12 +141,13 @@ class Show:
             "crypto_environment00": self.ids,
             "air": self.crowd,
             "ground": self.crowd,
+            "repair": self.crowd,
         }
         if part.name not in draw:
             return []
         tile = draw[part.name](part, width)
         title = part.name.removesuffix("00")
-        return [replace(tile, title=title) if "environment" in title or title in ("air", "ground") else tile]
+        return [replace(tile, title=title) if "environment" in title or title in ("air", "ground", "repair") else tile]
 
     def crowd(self, part: ExrPart, width: int) -> Tile:
         rgba = self.planes(part, "RGBA")

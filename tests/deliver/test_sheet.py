@@ -13,7 +13,7 @@ from composer.deliver.deep import deep_name, write_deep
 from composer.deliver.exr import write_frame
 from composer.deliver.sheet import Show, Tile, contact_sheet, pass_tiles
 from composer.io.exr import read_exr_parts
-from composer.shot.schema_delivery import PARTS, PLACE_PARTS
+from composer.shot.schema_delivery import PARTS, PLACE_PARTS, REPAIR
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def tiles(delivered: Path) -> dict[str, Tile]:
 
 
 def test_every_part_and_the_deep_file_have_a_tile(tiles: dict[str, Tile]) -> None:
-    assert set(tiles) == {*PARTS, "deep"} - {"rgba", *PLACE_PARTS}  # nothing stands around this crowd
+    assert set(tiles) == {*PARTS, "deep"} - {"rgba", *PLACE_PARTS, REPAIR}  # nothing stands around this crowd
     assert all(t.legend and t.picture.shape == (frames.H, frames.W, 3) and t.picture.any() for t in tiles.values())
 
 
