@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -90,7 +90,7 @@ def on_pieces(scene: Scene, key: KeyPicture) -> KeyPicture:
 
 def composed(scene: Scene, number: int, keys: tuple[KeyPicture, ...]) -> tuple[F32, Look]:
     """The composite with these paintings, and what it was made from."""
-    look = look_at(scene, read_inputs(scene.stage, number), keys=keys)
+    look = replace(look_at(scene, read_inputs(scene.stage, number), keys=keys), matching=None)  # grain moves by itself
     return look.composite(look.guides).rgb.astype(np.float32), look
 
 

@@ -319,12 +319,14 @@ def matte_in_front(holdouts: Sequence[HoldoutFrame], guides: GuidePasses, ground
     of depth counts where it has a soft edge, which one that was read has not, and where no matte says anything."""
     seen = np.ones_like(guides.coverage)
     nearest_m = np.minimum(guides.depth_m, ground_m)
+    if guides.place is not None:
+        nearest_m = np.minimum(nearest_m, guides.place.depth_m)
     mattes = [h for h in holdouts if np.ndim(h.depth_m) == 0]
     for h in mattes:
         seen *= np.where(nearest_m > h.depth_m, 1.0 - h.alpha, 1.0)
     for h in holdouts:
         if np.ndim(h.depth_m) and ((h.alpha > 0) & (h.alpha < 1)).any():
-            covers = nearest_m > h.depth_m
+            covers = (nearest_m > h.depth_m) & (h.alpha < 1)  # where it is whole, the guides have left it out
             for matte in mattes:
                 covers &= matte.alpha == 0
             seen *= np.where(covers, 1.0 - h.alpha, 1.0)

@@ -155,7 +155,7 @@ def test_shot_has_the_renderer_s_air(maker: ModuleType, shot: dict, aside: float
     eye = wp.vec3(0.0, 6.4, 0.0)
     way = np.array([aside, -5.5 / distance_m, -1.0])
     direction = wp.vec3(*(way / np.linalg.norm(way)).tolist())
-    truth = np.array(maker.light.haze(wp.vec3(0.0, 0.0, 0.0), eye, direction, distance_m))
+    truth = np.array(maker.light.haze(wp.vec3(0.0, 0.0, 0.0), eye, direction, distance_m, 1.0))
     air = shot["match"]["air"]
     ours = np.array(air["inscatter"]) * (1 - np.exp(-np.array(air["extinction_per_m"]) * distance_m))
     assert np.allclose(ours, truth, rtol=0.2)
