@@ -248,6 +248,9 @@ def test_behind_a_soft_edge_of_depth_the_old_background_is_taken_out(
     assert matte_in_front((drawn, depth), look.guides, look.ground_m)[soft] == pytest.approx(0.25, abs=1e-6)
     hard = replace(depth, alpha=np.round(depth.alpha))
     assert (matte_in_front((hard,), look.guides, look.ground_m) == 0).all()
+    # a whole thing far away hides neither crowd nor place before it, whatever its edge is like
+    far = replace(depth, alpha=np.where(soft, depth.alpha, np.float32(1)), depth_m=np.full_like(depth.depth_m, 900.0))
+    assert (matte_in_front((far,), look.guides, np.full_like(look.ground_m, np.inf))[~soft] == 0).all()
 
 
 def look_of(job: object) -> object:
