@@ -13,6 +13,7 @@ from composer.errors import InputError, Where
 from composer.inference.bundle import Bundle
 from models.levy.recipe import data
 from models.levy.recipe.crops import Crops
+from models.levy.recipe.data import Stored
 from models.levy.recipe.export import card_text, write_bundle
 from models.levy.recipe.train import Trainer, TrainSpec, trained
 from models.levy.recipe.words import WORDS
@@ -20,7 +21,7 @@ from models.levy.recipe.words import WORDS
 #: Where the bundle is written.
 HOME = Path(__file__).resolve().parents[1]
 #: Of the grid in the card: held-out pictures whose men are so tall.
-GRID_PX = (18.0, 36.0, 70.0, 140.0, 260.0)
+GRID_PX = (18.0, 36.0, 70.0, 120.0, 200.0)
 GRID_SIZE_PX = (224, 176)
 
 
@@ -214,8 +215,17 @@ def _grid(plan: Plan, bundle: Bundle) -> None:
     from models.levy.recipe.painted import Brushes, columns, write_grid
 
     brushes = Brushes.of(bundle, plan.device)
-    pairs = [data.stored(data.HELD_OUT + 500_000 + k, GRID_SIZE_PX, px) for k, px in enumerate(GRID_PX)]
-    write_grid([columns(pair, brushes) for pair in pairs], plan.work / "grid.png")
+    rows = [columns(_filled(data.HELD_OUT + 500_000 + 20 * k, px), brushes) for k, px in enumerate(GRID_PX)]
+    write_grid(rows, plan.work / "grid.png")
+
+
+def _filled(number: int, height_px: float) -> Stored:
+    """The first pair from this number on in which a fair part is somebody."""
+    for n in range(number, number + 20):
+        pair = data.stored(n, GRID_SIZE_PX, height_px)
+        if pair.part("coverage").mean() > 0.08:
+            break
+    return pair
 
 
 def _before(trainings: list[dict[str, float]]) -> str:

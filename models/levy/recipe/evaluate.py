@@ -32,9 +32,9 @@ class Figures:
     """low_*: PSNR of 4x4 means in the crowd, dB; guide_*: the guide render's own. one_step: PSNR of one step. colour:
     mean error per agent. detail_*: high-frequency energy over the target's. blind_*: from depth and pose alone, low-
     pass, 4 steps. iou: of silhouettes. spread: over seeds. text_*: RMS that a changed word makes in the crowd and
-    elsewhere, over the guide and from depth and pose alone. tiled: PSNR against the whole frame, dB. carried_*: RMS
-    along true motion with world-locked and screen-locked noise, and of the guide, which no painting over it can
-    undercut by much. frame_s, frame_gib: 1280x720, 4 steps."""
+    elsewhere, over the guide and from depth and pose alone. tiled: PSNR of the engine's own tiles against the whole
+    frame, dB. carried_*: RMS along true motion with world-locked and screen-locked noise, and of the guide, which no
+    painting over it can undercut by much. frame_s, frame_gib: 1280x720, 4 steps."""
 
     guide: float
     guide_low: float
@@ -190,10 +190,9 @@ def whole_frame(bundle: Bundle, device: str, figures: Figures, number: int) -> F
 
     measured = Engine(adapter, EngineOptions(measure=True)).paint(replace(request, steps=1))
     whole = Engine(adapter, EngineOptions(whole=True)).paint(request).rgb[0]
-    small = Engine(adapter, EngineOptions(tile=(128, 128))).paint(request).rgb[0]
     crowd = pair.part("coverage") > 0.5
     error = m.Error()
-    error.add(small, whole, crowd)
+    error.add(first, whole, crowd)
     found = replace(
         figures, frame_s=seconds, frame_gib=measured.peak_bytes / 2**30, tiled=error.psnr,
         same_again=float(np.abs(first - again).max()),

@@ -69,8 +69,9 @@ loss. Licence: Apache-2.0, commercial use allowed.
 - Trained on: {pairs} pictures that Muster rendered itself (`models/levy/recipe`): no photograph, no scraped picture.
 - Training: {seconds:.0f} s on {device}, {steps} steps{before}; network `{size}`, {parameters:.1f} M parameters,
   {megabytes:.1f} MB.
-- Good at: soldiers 10 to 150 px tall over their guide: cloth, mail, leather, faces, mud, light. Bad at: anything but Muster's
-  own people; large faces; places; texts beyond its few words.
+- Good at: soldiers 10 to 150 px tall over their guide: light, shade between men, weathered cloth and metal. Bad at: figures much
+  taller, which it clouds; anything but Muster's own people; places. From depth and pose alone it gives shapes, no people.
+- Its words do little over the guide.
 - Words it knows: {words}.
 
 ## Measured
