@@ -79,6 +79,8 @@ def _digest_at(scene: Scene, number: int) -> str:
     _feed(total, told_of(stage) + told_of_repairs(stage))
     if scene.place_painter is not None:
         _feed(total, scene.place_painter.key())
+    if scene.repair_painter is not None:
+        _feed(total, scene.repair_painter.key())
     if (matte := sky_matte_file(stage, number)) is not None:
         total.update(file_digest(matte).encode())
     for source in stage.holdouts.sources:
