@@ -28,6 +28,7 @@ from composer.guides.ground import ground_depth
 from composer.inference.families import cannot_inpaint
 from composer.io.image import read_image, read_info
 from composer.render.match import matching_of
+from composer.render.membrane import membrane
 from composer.render.paintings import bundle_of
 from composer.shot.located import located
 from composer.shot.reduced import ReducedPlate, smaller
@@ -193,7 +194,7 @@ def _by_bundle(stage: Stage, index: int, key: _Key, painter: RepairPainter, devi
     margin = 2 + round(3 * rim)
     box = tuple(slice(max(int(n[0]) - margin, 0), int(n[-1]) + 1 + margin) for n in (rows, columns))
     filled = plate.copy()
-    filled[box] = np.where(mask[box][..., None] > 0, _membrane(plate[box], mask[box], rim), plate[box])
+    filled[box] = np.where(mask[box][..., None] > 0, membrane(plate[box], mask[box], rim), plate[box])
     return painter.painted(stage, index, Hole(key.view, mask, key.depth_m, plate, filled))
 
 
@@ -324,7 +325,7 @@ def _patch(
     point = key.view.position_m + key.view.rays(aside) * depth[..., None]
     source = _project(view, point)
     cloned = _read(plate, source, cv2.INTER_CUBIC, None)
-    bent = cloned + _membrane(plate[box] - cloned, alpha, RIM_PX * plate.shape[0] / 1080)
+    bent = cloned + membrane(plate[box] - cloned, alpha, RIM_PX * plate.shape[0] / 1080)
     return box, alpha, bent, _beyond(source, alpha, view)
 
 
@@ -360,43 +361,6 @@ def _read(picture: F32, at: F64, how: int, outside: float | None) -> F32:
     x, y = ((at[..., i] - 0.5).astype(np.float32) for i in (0, 1))
     border = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
     return cv2.remap(picture, x, y, how, borderMode=border, borderValue=0.0 if outside is None else outside)
-
-
-def _membrane(off: F32, alpha: F32, rim_px: float) -> F32:
-    """`off` [h, w, 3] where nothing is taken, and inside the region the smoothest surface that meets it there: a Laplace
-    equation. What surrounds the region is averaged first, or its grain would be drawn across it."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.linalg import splu
-
-    free = (alpha <= 0).astype(np.float32)
-    near = cv2.GaussianBlur(off * free[..., None], (0, 0), rim_px) / np.maximum(
-        cv2.GaussianBlur(free, (0, 0), rim_px)[..., None], 1e-6
-    )
-    if free.all() or not free.any():
-        return near if free.any() else np.zeros_like(off)
-    inside = alpha > 0
-    number = np.full(alpha.shape, -1, np.int64)
-    number[inside] = np.arange(inside.sum())
-    y, x = np.nonzero(inside)
-    own, rows, columns = np.zeros(len(y)), [], []
-    known = np.zeros((len(y), 3))
-    for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-        v, u = y + dy, x + dx
-        there = (v >= 0) & (u >= 0) & (v < alpha.shape[0]) & (u < alpha.shape[1])
-        own += there
-        v, u = np.clip(v, 0, alpha.shape[0] - 1), np.clip(u, 0, alpha.shape[1] - 1)
-        other = number[v, u]
-        joined = there & (other >= 0)
-        rows.append(np.flatnonzero(joined))
-        columns.append(other[joined])
-        rim = there & (other < 0)
-        known[rim] += near[v[rim], u[rim]]
-    r, c, n = np.concatenate(rows), np.concatenate(columns), len(y)
-    laplace = coo_matrix((-np.ones(len(r)), (r, c)), (n, n)).tocsc()
-    laplace.setdiag(own + 1e-9)
-    out = near.copy()
-    out[inside] = splu(laplace.tocsc()).solve(known).astype(np.float32)
-    return out
 
 
 def with_repairs(made: Composite, repairs: Repaired | None) -> Composite:

@@ -12,6 +12,7 @@ import pytest
 from composer.cli.main import main
 from composer.io.image import read_channels
 from composer.render.check import check_shot
+from composer.render.depends import place_key
 from composer.render.job import keys_of, prepare_job, run_job
 from composer.render.paint_repair import BundleRepairer
 from composer.render.quality import load_quality
@@ -234,7 +235,8 @@ def test_what_a_repair_is_made_of_is_in_every_frames_key(
     base = make_shot(frames=2)
 
     def keys(line: str) -> dict[int, str]:
-        return keys_of(prepare_job(load_shot(asked(base, line)), tmp_path, load_quality("draft")))
+        job = prepare_job(load_shot(asked(base, line)), tmp_path, load_quality("draft"))
+        return {**keys_of(job), 0: place_key(job.scene, 1002)}  # and a key view's of the place
 
     first = keys(LINE)
     assert keys(LINE) == first
