@@ -65,6 +65,7 @@ def place_key(scene: Scene, number: int) -> str:
     for value in (code_digest(), number, scene.samples, scene.device, stage.light, stage.camera.view(number)):
         _feed(total, value)
     total.update(_shared(scene).encode())
+    _feed_repairs(total, scene)
     for path in frame_files(stage, number, paintings=False):
         total.update(file_digest(path).encode())
     return total.hexdigest()
@@ -76,7 +77,8 @@ def _digest_at(scene: Scene, number: int) -> str:
     total = hashlib.sha256()
     _feed(total, [stage.camera.view(n) for n in near])
     _feed(total, scene.people.at(near))
-    _feed(total, told_of(stage) + told_of_repairs(stage))
+    _feed(total, told_of(stage))
+    _feed_repairs(total, scene)
     if scene.place_painter is not None:
         _feed(total, scene.place_painter.key())
     if (matte := sky_matte_file(stage, number)) is not None:
@@ -87,6 +89,12 @@ def _digest_at(scene: Scene, number: int) -> str:
     for path in frame_files(stage, number, followed=False):
         total.update(file_digest(path).encode())
     return total.hexdigest()
+
+
+def _feed_repairs(total: hashlib._Hash, scene: Scene) -> None:
+    _feed(total, told_of_repairs(scene.stage))
+    if scene.repair_painter is not None:
+        _feed(total, scene.repair_painter.key())
 
 
 def frame_files(stage: Stage, number: int, paintings: bool = True, followed: bool = True) -> list[Path]:

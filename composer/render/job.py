@@ -35,6 +35,7 @@ from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_
 from composer.render.manifest import FrameRecord, is_done, put_together, remember_shot, write_manifest, write_record
 from composer.render.match import match_notes
 from composer.render.paint_place import open_place_painter
+from composer.render.paint_repair import open_repair_painter
 from composer.render.painters import PaintAsk, open_painters
 from composer.render.paintings import painting_notes
 from composer.render.people import people_on
@@ -125,7 +126,8 @@ def prepare_jobs(
     notes += check_repairs(stage)
     kept = out / shot.shot / shot.version / ".muster" / "paintings"
     place_painter, said = open_place_painter(stage, quality, kept, device, told)
-    notes += said
+    repair_painter, of_repairs = open_repair_painter(stage, quality, kept, device, told)
+    notes += said + of_repairs
     if not painters and quality.paints:
         notes += (
             f"quality {quality.name}: no bundle is named (paint.bundle, --bundle): the guide render is delivered",
@@ -135,7 +137,7 @@ def prepare_jobs(
     near_far = control_range(stage, people) if "control_depth" in shot.delivery.wanted else None
     if near_far:
         notes += (f"control_depth: 1 at {near_far[0]:.4g} m, 0 at {near_far[1]:.4g} m, in every frame",)
-    scene = Scene(stage, people, quality.samples, device, place_painter=place_painter)
+    scene = Scene(stage, people, quality.samples, device, place_painter=place_painter, repair_painter=repair_painter)
     if not painters:
         delivery = out / shot.shot / shot.version
         return (Job(scene, chosen, delivery, quality, notes, near_far, signing=signing, approval=approval),)

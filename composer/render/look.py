@@ -31,7 +31,7 @@ from composer.render.air import AirLook, air_look
 from composer.render.match import Matching, ahead, ground_seen, matching_of
 from composer.render.paintings import PlacePainter, with_paintings
 from composer.render.place import PlaceLook, place_look, with_layers, with_sky_layer
-from composer.render.repairs import Repaired, repaired, with_repairs
+from composer.render.repairs import Repaired, RepairPainter, repaired, with_repairs
 from composer.render.worn import trodden_plate, with_worn_layer, worn_layer
 from composer.shot.holdout import HoldoutFrame
 from composer.shot.schema_delivery import LIGHT_SET
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Scene:
     """A shot that is ready to render: the stage, who is on it, and how well it is to be drawn. painter: what paints the
-    crowd, where something does; place_painter: what paints key views of the place."""
+    crowd, where something does; place_painter: what paints key views of the place; repair_painter: what paints things out."""
 
     stage: Stage
     people: People
@@ -53,6 +53,7 @@ class Scene:
     device: str
     painter: Painter | None = None
     place_painter: PlacePainter | None = None
+    repair_painter: RepairPainter | None = None
 
     @property
     def environment(self) -> Environment | None:
@@ -234,7 +235,7 @@ def look_at(
     ground_m = ground_depth(stage.ground, now, device=scene.device)
     holdouts = with_surfaces(guide_holdouts(inputs.holdouts), stage.shot.holdouts, ground_m)
     watch.lap("ground")
-    mended = repaired(stage, number, inputs.plate, ground_m)
+    mended = repaired(stage, number, inputs.plate, ground_m, scene.repair_painter, scene.device)
     if mended is not None:
         inputs = replace(inputs, plate=mended.plate)
         watch.lap("repairs")

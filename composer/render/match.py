@@ -150,11 +150,12 @@ class Matching:
         """A new sky, float32 [H, W, 3] in the delivery space, through the plate's lens."""
         return sky_through(self.look, sky, SkySetting(views, self.focal_m))
 
-    def grained(self, plate: F32, share: F32, device: str) -> F32:
-        """The plate with a new sky, and its grain on that. share: float32 [H, W], how much of a pixel is new."""
+    def grained(self, plate: F32, share: F32, device: str, what: str = "sky grain") -> F32:
+        """The plate with something new in it, and its grain on that. share: float32 [H, W], how much of a pixel is new.
+        what: things over one another need noises of their own."""
         if self.look.grain is None:
             return plate
-        return grained(plate, share, self.look.grain, grain_key(self.seed, self.view.frame, "sky grain"), device)
+        return grained(plate, share, self.look.grain, grain_key(self.seed, self.view.frame, what), device)
 
 
 def matching_of(stage: Stage, frame: int) -> Matching | None:

@@ -118,7 +118,7 @@ def open_place_painter(
     for i, spec in specs.items():
         try:
             with located(stage.shot, "environment", "paintings", i, "bundle"):
-                bundles[i] = _cleared(bundle_of(stage, spec), quality, policy, told)
+                bundles[i] = cleared(bundle_of(stage, spec), quality, policy, told)
         except MusterError as error:
             errors += error.errors
     if errors:
@@ -129,7 +129,8 @@ def open_place_painter(
     )
 
 
-def _cleared(bundle: Bundle, quality: Quality, policy: Policy, told: Callable[[str], None] | None) -> Bundle:
+def cleared(bundle: Bundle, quality: Quality, policy: Policy, told: Callable[[str], None] | None) -> Bundle:
+    """The bundle, once it may be used, paints single pictures and is proven whole. Raises InputError."""
     if why := policy.refuse(bundle, quality.name):
         raise InputError(why)
     if window_of(bundle) > 1:

@@ -31,6 +31,7 @@ from composer.render.place import hazed
 from composer.shot.located import located
 from composer.shot.reduced import ReducedPlate, smaller
 from composer.shot.schema_painting import PaintingSpec
+from composer.shot.schema_repair import RepairSpec
 from composer.shot.stage import Stage
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _check_one(stage: Stage, index: int, spec: PaintingSpec) -> None:
             stage.color.space(spec.colorspace)
 
 
-def bundle_of(stage: Stage, spec: PaintingSpec) -> Bundle:
+def bundle_of(stage: Stage, spec: PaintingSpec | RepairSpec) -> Bundle:
     """The bundle that a spec names, or the folder of one, as paths in the shot are. Raises InputError."""
     name = str(spec.bundle)
     folder = stage.shot.path(name)

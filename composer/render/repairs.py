@@ -4,7 +4,8 @@ place, seen with true parallax.
 Two surfaces are followed: that of the thing (a plane across the view at its distance) says where it is, that behind it (the
 ground, or a plane) what would be seen there. `clone_px` takes the frame's own plate from aside on the surface behind, so that
 grain and flicker are alive; its level is bent to what surrounds the region by a membrane (Perez et al., "Poisson Image
-Editing", SIGGRAPH 2003; the membrane alone: Farbman et al., SIGGRAPH 2009). A painter's picture is carried as it is.
+Editing", SIGGRAPH 2003; the membrane alone: Farbman et al., SIGGRAPH 2009). A picture, by a painter or a bundle, is
+carried as it is, with the plate's grain on it where `match:` says what that is.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
+from threading import RLock
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -23,7 +25,11 @@ from composer.comp.composite import Composite, untouched_digest
 from composer.comp.layer import F32, Layer
 from composer.errors import InputError, InputErrors, MusterError, Where
 from composer.guides.ground import ground_depth
+from composer.inference.families import cannot_inpaint
 from composer.io.image import read_image, read_info
+from composer.render.match import matching_of
+from composer.render.membrane import membrane
+from composer.render.paintings import bundle_of
 from composer.shot.located import located
 from composer.shot.reduced import ReducedPlate, smaller
 from composer.shot.schema_repair import RepairSpec
@@ -34,6 +40,8 @@ F64 = NDArray[np.float64]
 HORIZON_M = 1e6
 #: Less than this share from beyond the picture's edge is not worth a word.
 WORTH_A_NOTE = 0.01
+#: Where a region takes less of a pixel than this, the pixel is the plate's.
+LEAST_ALPHA = 1 / 256
 #: Around the marked region, of a picture 1080 high: what its level is bent to, pixels.
 RIM_PX = 6.0
 
@@ -49,6 +57,31 @@ class Repaired:
 
 
 @dataclass(frozen=True)
+class Hole:
+    """What a repair's bundle paints into. mask: float32 [H, W], 0 or 1. depth_m: float32 [H, W], of what is behind. plate:
+    float32 [H, W, 3], in the delivery space, with the repairs that come before; filled: smooth in the mask, with nothing
+    left of the thing."""
+
+    view: View
+    mask: F32
+    depth_m: F32
+    plate: F32
+    filled: F32
+
+
+class RepairPainter(Protocol):
+    """What paints out the things that the shot gives to bundles. said: notes on what was painted, by repair."""
+
+    said: dict[int, tuple[str, ...]]
+
+    def key(self) -> tuple[object, ...]: ...
+
+    def painted(self, stage: Stage, index: int, hole: Hole) -> F32:
+        """float32 [H, W, 3], in the delivery space: the key frame with the thing painted away."""
+        ...
+
+
+@dataclass(frozen=True)
 class _Key:
     """What is known at the key frame. matte: float32 [H, W], soft. depth_m: float32 [H, W], of what is behind. outline_px:
     float64 [P, 2]. picture: float32 [H, W, 3], in the delivery space; None where the plate is cloned."""
@@ -61,8 +94,10 @@ class _Key:
 
 
 def repair_files(stage: Stage) -> list[Path]:
-    """The pictures that the shot's repairs name."""
-    return [stage.shot.path(p) for s in stage.shot.repairs for p in (s.matte, s.picture) if p is not None]
+    """The pictures that the shot's repairs name, and the plate's own that a bundle paints on."""
+    repairs = stage.shot.repairs
+    named = [stage.shot.path(p) for s in repairs for p in (s.matte, s.picture) if p is not None]
+    return named + [stage.plate.path(s.frame) for s in repairs if s.bundle is not None]
 
 
 def told_of_repairs(stage: Stage) -> list[object]:
@@ -80,7 +115,14 @@ def check_repairs(stage: Stage) -> tuple[str, ...]:
             errors += error.errors
     if errors:
         raise InputErrors(errors)
-    return tuple(f"repair {s.name}: marked on frame {s.frame}" for s in stage.shot.repairs)
+    matching = matching_of(stage, stage.plate.frames[0])
+    bare = matching is None or matching.look.grain is None
+    notes = [f"repair {s.name}: marked on frame {s.frame}" for s in stage.shot.repairs]
+    return tuple(notes) + tuple(
+        f"repair {s.name}: the shot has no match: grain, so what is laid there is given none"
+        for s in stage.shot.repairs
+        if bare and s.clone_px is None
+    )
 
 
 def _check(stage: Stage, index: int, spec: RepairSpec) -> None:
@@ -107,6 +149,13 @@ def _check(stage: Stage, index: int, spec: RepairSpec) -> None:
                     "not the plate's size", where=Where(file=info.path), expected=f"{size[0]} x {size[1]}",
                     got=f"{info.size_px[0]} x {info.size_px[1]}",
                 )  # fmt: skip
+    if spec.bundle is not None:
+        with located(stage.shot, "repairs", index, "bundle"):
+            bundle = bundle_of(stage, spec)
+            if why := cannot_inpaint(bundle):
+                raise InputError(
+                    f"{bundle.name} cannot paint a thing out: {why}", expected="a bundle that inpaints single pictures"
+                )
     if spec.colorspace is not None:
         with located(stage.shot, "repairs", index, "colorspace"):
             stage.color.space(spec.colorspace)
@@ -117,17 +166,36 @@ def _plate_size(stage: Stage) -> tuple[int, int]:
     return plate.full.size_px if isinstance(plate, ReducedPlate) and plate.full is not None else plate.size_px
 
 
-_kept: OrderedDict[tuple[int, int], tuple[Stage, _Key]] = OrderedDict()
-_lock = Lock()
+_kept: OrderedDict[tuple[object, ...], tuple[object, _Key]] = OrderedDict()
+_lock = RLock()  # a bundle paints on the plate with the repairs before it
 
 
-def _key(stage: Stage, index: int) -> _Key:
+def _key(stage: Stage, index: int, painter: RepairPainter | None, device: str) -> _Key:
+    key = (id(stage), index, id(painter), device)
     with _lock:
-        if (id(stage), index) not in _kept:
-            _kept[id(stage), index] = (stage, _open(stage, index, stage.shot.repairs[index]))
+        if key not in _kept:
+            made = _open(stage, index, stage.shot.repairs[index])
+            if painter is not None and stage.shot.repairs[index].bundle is not None:
+                made = replace(made, picture=_by_bundle(stage, index, made, painter, device))
+            _kept[key] = ((stage, painter), made)
             while len(_kept) > 16:
                 _kept.popitem(last=False)
-        return _kept[id(stage), index][1]
+        return _kept[key][1]
+
+
+def _by_bundle(stage: Stage, index: int, key: _Key, painter: RepairPainter, device: str) -> F32:
+    """float32 [H, W, 3], in the delivery space: the key frame as the painter leaves it."""
+    frame = stage.shot.repairs[index].frame
+    before = _mended(stage, frame, stage.plate.read(frame), None, painter, device, index)
+    plate = np.nan_to_num(before.plate, posinf=65504.0, neginf=-65504.0)
+    mask = (key.matte >= LEAST_ALPHA).astype(np.float32)
+    rim = RIM_PX * plate.shape[0] / 1080
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    margin = 2 + round(3 * rim)
+    box = tuple(slice(max(int(n[0]) - margin, 0), int(n[-1]) + 1 + margin) for n in (rows, columns))
+    filled = plate.copy()
+    filled[box] = np.where(mask[box][..., None] > 0, membrane(plate[box], mask[box], rim), plate[box])
+    return painter.painted(stage, index, Hole(key.view, mask, key.depth_m, plate, filled))
 
 
 def _open(stage: Stage, index: int, spec: RepairSpec) -> _Key:
@@ -188,14 +256,27 @@ def _plane(view: View, rays: F64, key: View, distance_m: float) -> F64:
     return np.where(along > 1e-6, reach / np.maximum(along, 1e-6), HORIZON_M)
 
 
-def repaired(stage: Stage, number: int, plate: F32, ground_m: F32 | None = None) -> Repaired | None:
-    """The plate of a frame with the shot's repairs; None where there are none. ground_m: the ground's depth at that frame."""
+def repaired(
+    stage: Stage, number: int, plate: F32, ground_m: F32 | None = None, painter: RepairPainter | None = None,
+    device: str = "cpu",
+) -> Repaired | None:  # fmt: skip
+    """The plate of a frame with the shot's repairs; None where there are none. ground_m: the ground's depth at that frame.
+    painter: without, what is left to bundles stays in the plate."""
     if not stage.shot.repairs:
         return None
+    return _mended(stage, number, plate, ground_m, painter, device, len(stage.shot.repairs))
+
+
+def _mended(
+    stage: Stage, number: int, plate: F32, ground_m: F32 | None, painter: RepairPainter | None, device: str, count: int
+) -> Repaired:
+    """The plate with the first `count` repairs."""
     made, whole, notes = plate.copy(), np.zeros(plate.shape[:2], np.float32), list[str]()
-    view = stage.camera.view(number)
-    for i, spec in enumerate(stage.shot.repairs):
-        found = _patch(stage, spec, _key(stage, i), view, made, ground_m)
+    view, matching = stage.camera.view(number), matching_of(stage, number)
+    for i, spec in enumerate(stage.shot.repairs[:count]):
+        if spec.bundle is not None and painter is None:
+            continue
+        found = _patch(stage, spec, _key(stage, i, painter, device), view, made, ground_m)
         if found is None:
             continue
         box, alpha, patch, outside = found
@@ -205,6 +286,12 @@ def repaired(stage: Stage, number: int, plate: F32, ground_m: F32 | None = None)
         mixed = made[box] + alpha[..., None] * (patch - made[box])
         np.copyto(made[box], mixed.astype(np.float32), where=alpha[..., None] > 0)
         whole[box] = 1 - (1 - whole[box]) * (1 - alpha)
+        if spec.clone_px is None and matching is not None:
+            share = np.zeros_like(whole)
+            share[box] = alpha
+            made = matching.grained(made, share, device, f"repair grain {i}")
+        if painter is not None:
+            notes += painter.said.get(i, ())
     rgb = np.where(whole[..., None] > 0, made - (1 - whole[..., None]) * plate, 0)
     return Repaired(made, np.concatenate([rgb, whole[..., None]], axis=-1).astype(np.float32), tuple(notes))
 
@@ -226,7 +313,7 @@ def _patch(
     if spec.at_m is not None:
         where = _project(key.view, view.position_m + rays * _plane(view, rays, key.view, spec.at_m)[..., None])
     alpha = _read(key.matte, where, cv2.INTER_LINEAR, 0.0)
-    alpha = np.where(alpha < 1 / 256, 0, alpha).astype(np.float32)
+    alpha = np.where(alpha < LEAST_ALPHA, 0, alpha).astype(np.float32)
     if not alpha.any():
         return None
     if key.picture is not None:
@@ -238,7 +325,7 @@ def _patch(
     point = key.view.position_m + key.view.rays(aside) * depth[..., None]
     source = _project(view, point)
     cloned = _read(plate, source, cv2.INTER_CUBIC, None)
-    bent = cloned + _membrane(plate[box] - cloned, alpha, RIM_PX * plate.shape[0] / 1080)
+    bent = cloned + membrane(plate[box] - cloned, alpha, RIM_PX * plate.shape[0] / 1080)
     return box, alpha, bent, _beyond(source, alpha, view)
 
 
@@ -274,43 +361,6 @@ def _read(picture: F32, at: F64, how: int, outside: float | None) -> F32:
     x, y = ((at[..., i] - 0.5).astype(np.float32) for i in (0, 1))
     border = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
     return cv2.remap(picture, x, y, how, borderMode=border, borderValue=0.0 if outside is None else outside)
-
-
-def _membrane(off: F32, alpha: F32, rim_px: float) -> F32:
-    """`off` [h, w, 3] where nothing is taken, and inside the region the smoothest surface that meets it there: a Laplace
-    equation. What surrounds the region is averaged first, or its grain would be drawn across it."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.linalg import splu
-
-    free = (alpha <= 0).astype(np.float32)
-    near = cv2.GaussianBlur(off * free[..., None], (0, 0), rim_px) / np.maximum(
-        cv2.GaussianBlur(free, (0, 0), rim_px)[..., None], 1e-6
-    )
-    if free.all() or not free.any():
-        return near if free.any() else np.zeros_like(off)
-    inside = alpha > 0
-    number = np.full(alpha.shape, -1, np.int64)
-    number[inside] = np.arange(inside.sum())
-    y, x = np.nonzero(inside)
-    own, rows, columns = np.zeros(len(y)), [], []
-    known = np.zeros((len(y), 3))
-    for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-        v, u = y + dy, x + dx
-        there = (v >= 0) & (u >= 0) & (v < alpha.shape[0]) & (u < alpha.shape[1])
-        own += there
-        v, u = np.clip(v, 0, alpha.shape[0] - 1), np.clip(u, 0, alpha.shape[1] - 1)
-        other = number[v, u]
-        joined = there & (other >= 0)
-        rows.append(np.flatnonzero(joined))
-        columns.append(other[joined])
-        rim = there & (other < 0)
-        known[rim] += near[v[rim], u[rim]]
-    r, c, n = np.concatenate(rows), np.concatenate(columns), len(y)
-    laplace = coo_matrix((-np.ones(len(r)), (r, c)), (n, n)).tocsc()
-    laplace.setdiag(own + 1e-9)
-    out = near.copy()
-    out[inside] = splu(laplace.tocsc()).solve(known).astype(np.float32)
-    return out
 
 
 def with_repairs(made: Composite, repairs: Repaired | None) -> Composite:

@@ -100,6 +100,19 @@ def check_shape(bundle: Bundle) -> Family:
     return family
 
 
+def cannot_inpaint(bundle: Bundle) -> str | None:
+    """Why a bundle cannot fill a hole in one picture; None where it can."""
+    family = FAMILIES.get(bundle.family)
+    usual = {} if family is None else family.options
+    if int(bundle.options.get("frames", usual.get("frames", 1))) > 1:
+        return "it paints windows of frames, not one picture"
+    if bundle.options.get("masked_picture", usual.get("masked_picture")) == "guide":
+        return "it is shown a whole picture to change, never one with a hole"
+    if "mask" not in bundle.conditions:
+        return "it takes no mask"
+    return None
+
+
 def open_adapter(bundle: Bundle, device: str | torch.device = "cpu", dtype: str | torch.dtype | None = None) -> Adapter:
     """Load a bundle's networks from its own files and put them on a device: nothing is fetched, and nothing but
     safetensors is read as weights.
