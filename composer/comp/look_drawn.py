@@ -11,7 +11,6 @@ from composer.comp.layer import F32
 from composer.comp.plate_look import Rgb
 from composer.guides.passes import GuidePasses, PlacePasses, Samples
 
-
 #: float32 [E, 4] of the crowd's samples and of the place's: as `AirPasses.by_sample`.
 SampleAir = tuple[F32, F32 | None]
 
@@ -31,8 +30,8 @@ class Around:
 class Drawn:
     """One layer, in ACEScg. coverage, beauty, samples and motion as in `GuidePasses`. With a place in it (parted) beauty is
     not used, and of each sample: around, uint8 [E], 1 where it is the place's; clear, float32 [E], how much of its light the
-    place's own haze lets through, below 0 where the look's air says that. mist: as in `Around`. air: float32 [E, 4], light (ACEScg)
-    of the volumes before each sample, and what they let through; None where there are none."""
+    place's own haze lets through, below 0 where the look's air says that. mist: as in `Around`. air: float32 [E, 4],
+    light (ACEScg) of the volumes before each sample, and what they let through; None where there are none."""
 
     coverage: F32
     beauty: F32

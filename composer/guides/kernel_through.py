@@ -90,8 +90,8 @@ def air_at(
 
 @wp.struct
 class Seen:
-    """What stands in the picture: samples behind each pixel (start [H W + 1]), nearest first. air: takes what is before each, where it
-    has room."""
+    """What stands in the picture: samples behind each pixel (start [H W + 1]), nearest first. air: takes what is before each,
+    where it has room."""
 
     start: wp.array(dtype=wp.int64)
     depth: wp.array(dtype=float)

@@ -33,8 +33,8 @@ AIR = """\
 IDENTITY = PlateLook(grade=Grade(np.eye(3), np.zeros(3)))
 GRAIN = Grain(np.array([0.0, 1.0]), np.full((3, 2), 1e-3), np.ones((3, 1, 1), np.float32), np.eye(3))
 SOFT = PlateLook(
-    Grade(np.diag([1.2, 1.0, 0.8]), np.full(3, 0.01)), None, GRAIN, Edge(1.2, 0.3, 5.0), vignette=Vignette(np.array([-0.3, 0.0, 0.0])),
-    optics=Optics(f_stop=1.4, focus_m=3.0),
+    Grade(np.diag([1.2, 1.0, 0.8]), np.full(3, 0.01)), None, GRAIN, Edge(1.2, 0.3, 5.0),
+    vignette=Vignette(np.array([-0.3, 0.0, 0.0])), optics=Optics(f_stop=1.4, focus_m=3.0),
 )  # fmt: skip
 
 
