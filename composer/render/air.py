@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
@@ -19,7 +19,7 @@ from composer.comp.look_drawn import SampleAir
 from composer.crowd.people import People
 from composer.environment.feet import REACH_M, Raised, cell_for, puffs_of, raised, step_frames
 from composer.environment.volumes import Feet, Volumes
-from composer.guides.air import AirSetting, air_passes, plate_depth
+from composer.guides.air import AirPasses, AirSetting, air_passes, plate_depth
 from composer.guides.passes import GuidePasses, Holdout, Light
 from composer.render.match import Matching
 from composer.render.place import PlaceLook
@@ -54,6 +54,7 @@ class AirLook:
             device=self.device,
         )  # fmt: skip
         assert air.by_sample is not None
+        air = _before_depth(air, matte, holdouts)
         scene = Scenery(place.plate, clean, place.sky_new, place.sky_alpha, guides.coverage, place.alpha, shadow, matte)
 
         def grained(picture: F32, share: F32) -> F32:
@@ -72,8 +73,16 @@ class AirLook:
         air = air_passes(
             self.setting, guides, guides.beauty, around, plate_depth(ground_m, holdouts), holdouts, device=self.device
         )
+        air = _before_depth(air, matte, holdouts)
         scene = Scenery(place.plate, clean, place.sky_new, place.sky_alpha, guides.coverage, place.alpha, shadow, matte)
         return composite_through_air(air, scene, delivery_from_working)
+
+
+def _before_depth(air: AirPasses, matte: F32, holdouts: Sequence[Holdout]) -> AirPasses:
+    """A matte that a soft depth holdout makes is where the plate is: the air before it is that before the plate."""
+    drawn = [one.alpha > 0 for one in holdouts if not np.ndim(one.depth_m)]
+    soft = (matte > 0) & ~np.logical_or.reduce(drawn) if drawn else matte > 0
+    return replace(air, before=np.where(soft[..., None], air.back, air.before)) if soft.any() else air
 
 
 def air_look(

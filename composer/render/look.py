@@ -338,7 +338,6 @@ def matte_in_front(holdouts: Sequence[HoldoutFrame], guides: GuidePasses, ground
     for h in holdouts:
         if np.ndim(h.depth_m) and ((h.alpha > 0) & (h.alpha < 1)).any():
             covers = (nearest_m if guides.place is None else np.minimum(nearest_m, guides.place.depth_m)) > h.depth_m
-            covers &= h.alpha <= SOLID  # what a solid pixel hides, the guides have left out
             for matte in mattes:
                 covers &= matte.alpha == 0
             seen *= np.where(covers, 1.0 - h.alpha, 1.0)
