@@ -30,7 +30,7 @@ class Tint:
 @wp.struct
 class Entries:
     """The visible samples behind each pixel, as `Samples` has them. around, clear: as in `Drawn`, none where it is not
-    parted."""
+    parted. air: as there, none where there are no volumes."""
 
     start: wp.array(dtype=wp.int64)
     depth: wp.array(dtype=float)
@@ -38,6 +38,7 @@ class Entries:
     rgb: wp.array(dtype=wp.vec3)
     around: wp.array(dtype=wp.uint8)
     clear: wp.array(dtype=float)
+    air: wp.array(dtype=wp.vec4)
 
 
 @wp.func
@@ -62,12 +63,20 @@ def tinted(tint: Tint, rgb: wp.vec3, alpha: float, distance: float) -> wp.vec3:
 def tinted_entry(tint: Tint, entries: Entries, e: int, distance: float) -> wp.vec3:
     """A sample of the crowd, or of the place, which may have a haze of its own: then that is its air."""
     alpha = entries.coverage[e]
+    clear = float(-1.0)
     if entries.clear.shape[0] > 0:
         clear = entries.clear[e]
-        if clear >= 0.0:
-            light = tint.matrix * entries.rgb[e] + tint.offset * alpha
-            return tint.to_plate * (light * clear + tint.mist * ((1.0 - clear) * alpha))
-    return tinted(tint, entries.rgb[e], alpha, distance)
+    if clear >= 0.0:
+        own = tint.matrix * entries.rgb[e] + tint.offset * alpha
+        light = tint.to_plate * (own * clear + tint.mist * ((1.0 - clear) * alpha))
+    else:
+        light = tinted(tint, entries.rgb[e], alpha, distance)
+    if entries.air.shape[0] > 0:
+        air = entries.air[e]
+        if air[3] < 1.0:  # smoke is graded as the rest is; it has no haze before it
+            glow = tint.matrix * wp.vec3(air[0], air[1], air[2]) + tint.offset * (1.0 - air[3])
+            light = light * air[3] + tint.to_plate * (glow * alpha)
+    return light
 
 
 @wp.func

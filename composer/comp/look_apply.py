@@ -13,7 +13,7 @@ from composer.camera.camera import View
 from composer.comp.composite import Composite
 from composer.comp.layer import F32, F64
 from composer.comp.look_blend import Under, blend, box_of, grown, occupied, reach_px
-from composer.comp.look_drawn import Around, Drawn
+from composer.comp.look_drawn import Around, Drawn, SampleAir
 from composer.comp.look_lens import MOST_PATH_PX, Lens, blurred_layer, cuts_of, paths_of, reached
 from composer.comp.look_tint import entries_of, tint_of, tinted_layer
 from composer.comp.plate_look import PlateLook
@@ -63,16 +63,17 @@ def composite_with_look(
     setting: Setting,
     *,
     around: Around | None = None,
+    air: SampleAir | None = None,
     device: str = "cpu",
     threads: int | None = None,
 ) -> Composite:
     """As `composite`, with the plate's look on the crowd. pictures: plate, shadow, matte, clean as there. around: what stands
     around the crowd and goes through the same lens together with it; then the layer `environment` is there too, below the
-    crowd, and both add.
+    crowd, and both add. air: volumes before the samples of both.
 
     Depth, normals, ids and the samples of `guides` are not changed by any of it.
     """
-    drawn = Drawn.of(guides, around)
+    drawn = Drawn.of(guides, around, air)
     pool = Pool(device, threads)
     try:
         under = Under.of(*pictures, device)

@@ -11,6 +11,9 @@ from composer.comp.layer import F32
 from composer.comp.plate_look import Rgb
 from composer.guides.passes import GuidePasses, PlacePasses, Samples
 
+#: float32 [E, 4] of the crowd's samples and of the place's: as `AirPasses.by_sample`.
+SampleAir = tuple[F32, F32 | None]
+
 
 @dataclass(frozen=True)
 class Around:
@@ -27,7 +30,8 @@ class Around:
 class Drawn:
     """One layer, in ACEScg. coverage, beauty, samples and motion as in `GuidePasses`. With a place in it (parted) beauty is
     not used, and of each sample: around, uint8 [E], 1 where it is the place's; clear, float32 [E], how much of its light the
-    place's own haze lets through, below 0 where the look's air says that. mist: as in `Around`."""
+    place's own haze lets through, below 0 where the look's air says that. mist: as in `Around`. air: float32 [E, 4],
+    light (ACEScg) of the volumes before each sample, and what they let through; None where there are none."""
 
     coverage: F32
     beauty: F32
@@ -37,6 +41,7 @@ class Drawn:
     around: NDArray[np.uint8] | None = None
     clear: F32 | None = None
     mist: Rgb = (0.0, 0.0, 0.0)
+    air: F32 | None = None
 
     @property
     def parted(self) -> bool:
@@ -44,10 +49,13 @@ class Drawn:
         return self.around is not None
 
     @classmethod
-    def of(cls, guides: GuidePasses, around: Around | None = None) -> Drawn:
-        """The crowd and what stands around it, where there is any."""
+    def of(cls, guides: GuidePasses, around: Around | None = None, air: SampleAir | None = None) -> Drawn:
+        """The crowd and what stands around it, where there is any. air: before the samples of both."""
         if around is None:
-            return cls(guides.coverage, guides.beauty, guides.samples, guides.motion_px, guides.motion_back_px)
+            mine = None if air is None else air[0]
+            return cls(
+                guides.coverage, guides.beauty, guides.samples, guides.motion_px, guides.motion_back_px, air=mine
+            )
         place = around.passes
         order, samples = _merged(guides.samples, place.samples)
         mine, theirs = len(guides.samples.depth_m), len(place.samples.depth_m)
@@ -58,7 +66,8 @@ class Drawn:
         forward = np.where(ahead, guides.motion_px, place.motion_px)
         back = np.where(ahead, guides.motion_back_px, place.motion_back_px)
         coverage = np.minimum(guides.coverage + place.coverage, np.float32(1))
-        return cls(coverage, guides.beauty, samples, forward, back, which, clear, around.mist)
+        before = None if air is None or air[1] is None else np.concatenate([air[0][:mine], air[1][:theirs]])[order]
+        return cls(coverage, guides.beauty, samples, forward, back, which, clear, around.mist, before)
 
 
 def _merged(one: Samples, two: Samples) -> tuple[NDArray[np.int64], Samples]:

@@ -38,11 +38,12 @@ def sky_through(look: PlateLook, sky: F32, setting: SkySetting) -> F32:
         lens = Lens.of(look.optics, setting.focal_m, now.focal_px)
         seen = _defocused(_smeared(seen, lens, setting.views), lens)
     if look.vignette is not None:
-        seen = seen * _vignette(look.vignette.k, sky.shape[:2])[..., None]
+        seen = seen * vignette_of(look.vignette.k, sky.shape[:2])[..., None]
     return seen.astype(np.float32, copy=False)
 
 
-def _vignette(k: np.ndarray, size: tuple[int, int]) -> F32:
+def vignette_of(k: np.ndarray, size: tuple[int, int]) -> F32:
+    """float32 [H, W]: what is left of the light."""
     y, x = np.ogrid[: size[0], : size[1]]
     r2 = (y + 0.5 - size[0] / 2) ** 2 + (x + 0.5 - size[1] / 2) ** 2
     r2 = r2 / (math.hypot(*size) / 2) ** 2

@@ -42,6 +42,8 @@ def entries_of(drawn: Drawn, device: str) -> Entries:
     if drawn.around is not None:
         e.around = upload(drawn.around, wp.uint8, device)
         e.clear = upload(drawn.clear, wp.float32, device)
+    if drawn.air is not None:
+        e.air = upload(drawn.air, wp.vec4, device)
     return e
 
 
@@ -55,7 +57,7 @@ def tinted_layer(
     shape = (max(bottom - top, 1), max(right - left, 1))
     own = empty(shape, wp.vec4, device) if drawn.parted else None
     placed = Placed(empty(shape, wp.vec4, device), top, left, own)
-    if tint.air or drawn.parted:
+    if tint.air or drawn.parted or drawn.air is not None:
         kernel, before = tint_samples_kernel, [drawn.coverage.shape[1], tint, entries_of(drawn, device)]
         after = [placed.rgba, own]
     else:

@@ -121,11 +121,6 @@ class Volumes:
 
 def volumes_of(stage: Stage, spec: VolumesSpec) -> tuple[Volumes, tuple[str, ...]]:
     """The volumes that a shot asks for, and notes. Raises InputError at the line of `shot.yaml`."""
-    if stage.shot.match is not None:
-        raise InputError(
-            "the air is not matched to the plate yet", where=stage.shot.where("environment", "volumes"),
-            expected="volumes or match", got="both", hint="leave one of them out",
-        )  # fmt: skip
     notes: list[str] = []
     plumes = []
     for i, one in enumerate(spec.smoke):

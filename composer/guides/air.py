@@ -49,13 +49,15 @@ class AirSetting:
 class AirPasses:
     """All float32, ACEScg, at plate size. crowd, place: [H, W, 3], premultiplied: what is left of them. front: [H, W, 3], light
     that the air before them adds, by their coverage. back: [H, W, 4], light and what is let through as far as the plate. before:
-    the same as far as the nearest matte in the pixel, 0 0 0 1 where there is none."""
+    the same as far as the nearest matte in the pixel, 0 0 0 1 where there is none. by_sample: [E, 4], the same as far as each
+    sample of the crowd, and of the place, where that was asked for; then back is known behind them too."""
 
     crowd: F32
     place: F32
     front: F32
     back: F32
     before: F32
+    by_sample: tuple[F32, F32 | None] | None = None
 
 
 def plate_depth(ground_m: F32, holdouts: Sequence[Holdout]) -> F32:
@@ -74,10 +76,11 @@ def plate_depth(ground_m: F32, holdouts: Sequence[Holdout]) -> F32:
 
 def air_passes(
     setting: AirSetting, guides: GuidePasses, crowd_rgb: F32, place_rgb: F32 | None, behind_m: F32, mattes: Sequence[Holdout],
-    *, device: str = "cpu", threads: int | None = None,
+    *, by_sample: bool = False, device: str = "cpu", threads: int | None = None,
 ) -> AirPasses:  # fmt: skip
     """guides: whose samples say how far away everything is. crowd_rgb, place_rgb: float32 [H, W, 3], ACEScg, premultiplied, as
-    they are in the picture without air. behind_m: as `plate_depth`. mattes: holdouts with one depth each."""
+    they are in the picture without air. behind_m: as `plate_depth`. mattes: holdouts with one depth each. by_sample: whether the
+    air before each sample is told."""
     load_kernels(device, kernel_air, kernel_through)
     pool = Pool(device, threads)
     try:
@@ -88,7 +91,7 @@ def air_passes(
             volumes, setting.raised, view, view.frame, setting.height_at, tuple(toward.tolist()), pool, device
         )
         eye = eye_of(view, lens_tables(view), view.position_m, device)
-        work = _Work.of(setting, clouds, eye, toward, guides, crowd_rgb, place_rgb, behind_m, mattes, device)
+        work = _Work.of(setting, clouds, eye, toward, guides, crowd_rgb, place_rgb, behind_m, mattes, by_sample, device)
         pool.run(work.band, work.bands())
         return work.passes()
     finally:
@@ -114,12 +117,13 @@ class _Work:
     seen: list[object]
     rgb: tuple[wp.array, wp.array]
     out: tuple[wp.array, wp.array, wp.array]
+    by_sample: tuple[Seen, Seen | None] | None
     device: str
 
     @staticmethod
     def of(
         setting: AirSetting, clouds: Clouds, eye: Eye, toward: F64, guides: GuidePasses, crowd_rgb: F32, place_rgb: F32 | None,
-        behind_m: F32, mattes: Sequence[Holdout], device: str,
+        behind_m: F32, mattes: Sequence[Holdout], by_sample: bool, device: str,
     ) -> _Work:  # fmt: skip
         h, w = behind_m.shape
         every = int(np.clip(round(w / RAYS_WIDE), 1, MOST_PX))
@@ -136,14 +140,16 @@ class _Work:
         rgb = (upload(own, wp.vec3, device), upload(around, wp.vec3, device))
         drawn = sorted((m for m in mattes if not np.ndim(m.depth_m)), key=lambda m: float(m.depth_m))
         alpha = np.stack([np.asarray(m.alpha, np.float32) for m in drawn]) if drawn else np.zeros((0, h, w), np.float32)
+        crowd = _seen(guides.samples, device, by_sample)
+        behind = crowd if place is None else _seen(place.samples, device, by_sample)
         seen = [
-            _seen(guides.samples, device), _seen(guides.samples if place is None else place.samples, device),
-            int(place is not None and place_rgb is not None), *rgb, upload(cover, wp.float32, device),
+            crowd, behind, int(place is not None and place_rgb is not None), *rgb, upload(cover, wp.float32, device),
             upload(behind_m, wp.float32, device), upload(alpha, wp.float32, device),
             upload(np.array([float(m.depth_m) for m in drawn], np.float32), wp.float32, device),
         ]  # fmt: skip
         out = (empty((h, w), wp.vec3, device), empty((h, w), wp.vec4, device), empty((h, w), wp.vec4, device))
-        return _Work(march, every, far.shape, (h, w), seen, rgb, out, device)  # type: ignore[arg-type]
+        told = (crowd, None if place is None else behind) if by_sample else None
+        return _Work(march, every, far.shape, (h, w), seen, rgb, out, told, device)  # type: ignore[arg-type]
 
     def bands(self) -> list[tuple[int, int]]:
         """Rows of the picture; whole rows of rays."""
@@ -165,14 +171,21 @@ class _Work:
         wp.launch(through_kernel, dim=(b - a, self.size[1]), device=self.device, inputs=inputs)
 
     def passes(self) -> AirPasses:
-        return AirPasses(*(array.numpy() for array in (*self.rgb, *self.out)))
+        told = None
+        if self.by_sample is not None:
+            crowd, place = self.by_sample
+            told = (crowd.air.numpy(), None if place is None else place.air.numpy())
+        return AirPasses(*(array.numpy() for array in (*self.rgb, *self.out)), told)
 
 
-def _seen(samples: Samples, device: str) -> Seen:
+def _seen(samples: Samples, device: str, with_air: bool) -> Seen:
     s = Seen()
     s.start = upload(samples.start, wp.int64, device)
     s.depth, s.coverage = (upload(a, wp.float32, device) for a in (samples.depth_m, samples.coverage))
     s.rgb = upload(samples.rgb, wp.vec3, device)
+    if with_air:
+        clear = np.tile(np.array([0, 0, 0, 1], np.float32), (max(len(samples.depth_m), 1), 1))
+        s.air = upload(clear, wp.vec4, device)
     return s
 
 

@@ -90,12 +90,14 @@ def air_at(
 
 @wp.struct
 class Seen:
-    """What stands in the picture: samples behind each pixel (start [H W + 1]), nearest first."""
+    """What stands in the picture: samples behind each pixel (start [H W + 1]), nearest first. air: takes what is before each,
+    where it has room."""
 
     start: wp.array(dtype=wp.int64)
     depth: wp.array(dtype=float)
     coverage: wp.array(dtype=float)
     rgb: wp.array(dtype=wp.vec3)
+    air: wp.array(dtype=wp.vec4)
 
 
 @wp.struct
@@ -125,6 +127,8 @@ def through_air(
         if s.depth[e] != last:
             last = s.depth[e]
             air = air_at(r, last, count, node, curve)
+        if s.air.shape[0] > 0:
+            s.air[e] = air
         share = s.coverage[e]
         cover += share
         left += share * air[3]
@@ -168,7 +172,7 @@ def through_kernel(
             place_rgb[y, x] = around.rgb
             glow += around.glow
         front[y, x] = glow
-    if cover[y, x] < 1.0:
+    if cover[y, x] < 1.0 or crowd.air.shape[0] > 0:
         back[y, x] = air_at(r, behind_m[y, x], count, node, curve)
     k = int(0)
     while k < matte.shape[0]:

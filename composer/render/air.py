@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
@@ -14,11 +14,14 @@ from composer.camera.camera import View
 from composer.comp.air import Scenery, composite_through_air
 from composer.comp.composite import Composite
 from composer.comp.layer import F32, F64
+from composer.comp.look_air import Behind, behind_of
+from composer.comp.look_drawn import SampleAir
 from composer.crowd.people import People
 from composer.environment.feet import REACH_M, Raised, cell_for, puffs_of, raised, step_frames
 from composer.environment.volumes import Feet, Volumes
-from composer.guides.air import AirSetting, air_passes, plate_depth
+from composer.guides.air import AirPasses, AirSetting, air_passes, plate_depth
 from composer.guides.passes import GuidePasses, Holdout, Light
+from composer.render.match import Matching
 from composer.render.place import PlaceLook
 from composer.shot.stage import Stage
 
@@ -38,6 +41,28 @@ class AirLook:
     setting: AirSetting
     device: str
 
+    def matched(
+        self, guides: GuidePasses, place: PlaceLook, pictures: tuple[F32, F32, F32 | None], ground_m: F32,
+        holdouts: Sequence[Holdout], delivery_from_working: F64, matching: Matching,
+    ) -> tuple[Behind, SampleAir] | None:  # fmt: skip
+        """What the matched crowd and place lie over, and the air before their samples; None where no air is in the picture.
+        pictures: shadow, matte, clean plate."""
+        shadow, matte, clean = pictures
+        around = None if guides.place is None else place.rgb
+        air = air_passes(
+            self.setting, guides, guides.beauty, around, plate_depth(ground_m, holdouts), holdouts, by_sample=True,
+            device=self.device,
+        )  # fmt: skip
+        assert air.by_sample is not None
+        air = _before_depth(air, matte, holdouts)
+        scene = Scenery(place.plate, clean, place.sky_new, place.sky_alpha, guides.coverage, place.alpha, shadow, matte)
+
+        def grained(picture: F32, share: F32) -> F32:
+            return matching.grained(picture, share, self.device, "air grain")
+
+        behind = behind_of(matching.look, air, scene, delivery_from_working, grained)
+        return None if behind is None else (behind, air.by_sample)
+
     def composite(
         self, guides: GuidePasses, place: PlaceLook, pictures: tuple[F32, F32, F32 | None], ground_m: F32,
         holdouts: Sequence[Holdout], delivery_from_working: F64,
@@ -48,8 +73,16 @@ class AirLook:
         air = air_passes(
             self.setting, guides, guides.beauty, around, plate_depth(ground_m, holdouts), holdouts, device=self.device
         )
+        air = _before_depth(air, matte, holdouts)
         scene = Scenery(place.plate, clean, place.sky_new, place.sky_alpha, guides.coverage, place.alpha, shadow, matte)
         return composite_through_air(air, scene, delivery_from_working)
+
+
+def _before_depth(air: AirPasses, matte: F32, holdouts: Sequence[Holdout]) -> AirPasses:
+    """A matte that a soft depth holdout makes is where the plate is: the air before it is that before the plate."""
+    drawn = [one.alpha > 0 for one in holdouts if not np.ndim(one.depth_m)]
+    soft = (matte > 0) & ~np.logical_or.reduce(drawn) if drawn else matte > 0
+    return replace(air, before=np.where(soft[..., None], air.back, air.before)) if soft.any() else air
 
 
 def air_look(

@@ -12,6 +12,7 @@ import numpy as np
 from composer.camera.camera import View
 from composer.comp.composite import Composite, composite, laid_over
 from composer.comp.layer import F16, F32, F64, Frame
+from composer.comp.look_air import with_air_layer, with_no_air
 from composer.comp.shadow import shaded_holdouts, shadow_alpha, with_holdout_shadow
 from composer.crowd.agents import Agents
 from composer.crowd.people import People
@@ -139,8 +140,20 @@ class Look:
             shadow = self.matching.shadow(shadow, self.ground_m, share, self.views, self.device)
             pictures = (plate, shadow, self.matte, self.clean)
             ahead_m = ahead(self.holdouts, self.ground_m)
+            if self.air is not None and place is not None:
+                smoky = self.air.matched(
+                    guides, place, pictures[1:], self.ground_m, self.holdouts, self.delivery_from_working, self.matching
+                )  # fmt: skip
+                if smoky is not None:
+                    behind, air = smoky
+                    pictures = (behind.plate, np.zeros_like(shadow), self.matte, behind.clean)
+                    made = self.matching.composite(
+                        guides, pictures, ahead_m, self.delivery_from_working, self.device, around, air
+                    )  # fmt: skip
+                    return with_air_layer(made, behind)
             made = self.matching.composite(guides, pictures, ahead_m, self.delivery_from_working, self.device, around)
-            return made if place is None else with_sky_layer(made, place)
+            made = made if place is None else with_sky_layer(made, place)
+            return made if self.air is None else with_no_air(made)
         crowd = self._delivered(guides.beauty)
         if place is None:
             return composite(self.plate, crowd, guides.coverage, self.shadow, self.matte, self.clean)

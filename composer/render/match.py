@@ -12,7 +12,7 @@ from composer.camera.camera import Camera, View
 from composer.comp.composite import Composite
 from composer.comp.layer import F32, F64
 from composer.comp.look_apply import Setting, composite_with_look, grain_key, spread_px
-from composer.comp.look_drawn import Around
+from composer.comp.look_drawn import Around, SampleAir
 from composer.comp.look_grain import grained
 from composer.comp.look_shadow import GroundSeen, shadow_through
 from composer.comp.look_sky import SkySetting, sky_through
@@ -131,12 +131,12 @@ class Matching:
 
     def composite(
         self, guides: GuidePasses, pictures: tuple[F32, F32, F32, F32 | None], ahead_m: F32 | None,
-        delivery_from_working: F64, device: str, around: Around | None = None,
+        delivery_from_working: F64, device: str, around: Around | None = None, air: SampleAir | None = None,
     ) -> Composite:  # fmt: skip
         """As `composer.comp.composite.composite`, with the look. pictures: plate, shadow, matte, clean. ahead_m: as
-        `ahead`. around: what stands around the crowd."""
+        `ahead`. around: what stands around the crowd. air: volumes before the samples of both."""
         setting = Setting(self.view, self.focal_m, delivery_from_working, ahead_m, self.seed, self.view.frame)
-        return composite_with_look(self.look, guides, pictures, setting, around=around, device=device)
+        return composite_with_look(self.look, guides, pictures, setting, around=around, air=air, device=device)
 
     def shadow(self, shadow: F32, ground_m: F32, share: F32, views: tuple[View, View, View], device: str) -> F32:
         """The shadow through the lens. share: as `ground_seen`."""

@@ -159,15 +159,6 @@ class ShotFile(Part):
                 expected="ground: {fit: points}, plane, picks, mesh ...",
                 got="no ground",
             )
-        if self.match is not None and self.environment is not None and self.environment.volumes is not None:
-            hint = "smoke is not seen through the plate's lens yet: leave one of them out"
-            raise mistake(
-                "match and environment.volumes exclude each other",
-                expected="one of them",
-                got="both",
-                hint=hint,
-                key="match",
-            )
         if self.scale is not None and self.ground is not None and (self.ground.mesh or self.ground.height_field):
             raise mistake(
                 "a mesh or height field is in metres already", expected="camera.scale", got="scale", key="scale"
