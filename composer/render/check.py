@@ -8,14 +8,7 @@ from pathlib import Path
 from composer.crowd.cast import default_cast
 from composer.crowd.casting import castable
 from composer.crowd.people import cast_file_of
-from composer.environment.build import build_environment
 from composer.errors import InputErrors, MusterError
-from composer.render.found import with_found
-from composer.render.match import match_notes
-from composer.render.painters import check_paint
-from composer.render.paintings import painting_notes
-from composer.render.people import people_on
-from composer.render.repairs import check_repairs
 from composer.shot.check import check
 from composer.shot.load import load_shot
 from composer.shot.stage import prepare
@@ -37,8 +30,20 @@ def check_shot(path: Path) -> CheckReport:
     if errors:
         return CheckReport(tuple(errors), ())
     try:
-        shot = load_shot(path)
-        stage = with_found(prepare(shot))
+        stage = prepare(load_shot(path))
+    except MusterError as error:
+        return CheckReport(error.errors, ())
+    # a plate that cannot be read is told before all that draws is loaded
+    from composer.environment.build import build_environment
+    from composer.render.found import with_found
+    from composer.render.match import match_notes
+    from composer.render.painters import check_paint
+    from composer.render.paintings import painting_notes
+    from composer.render.people import people_on
+    from composer.render.repairs import check_repairs
+
+    try:
+        stage = with_found(stage)
         people = people_on(stage)
         check_paint(stage, people)
         painted = painting_notes(stage) + check_repairs(stage)

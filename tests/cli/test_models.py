@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(autouse=True)
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only bundles there are: Muster's own are elsewhere."""
     monkeypatch.setenv("MUSTER_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr("composer.inference.library.content_roots", lambda: (tmp_path / "content",))
     return tmp_path / "models"
 
 

@@ -8,6 +8,12 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def no_other_bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bundles are those that a test names: Muster's own is elsewhere."""
+    monkeypatch.setattr("composer.inference.library.content_roots", lambda: (tmp_path / "content",))
+
+
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with `tiny-sd15`."""
