@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from composer.crowd.cast import default_cast
 from composer.crowd.casting import castable
+from composer.crowd.motion.clips import own_clips
 from composer.crowd.people import cast_file_of
 from composer.errors import InputErrors, MusterError
 from composer.shot.check import check
@@ -24,9 +24,8 @@ class CheckReport:
 
 def check_shot(path: Path) -> CheckReport:
     """Check a `shot.yaml` (or its folder). Never raises for bad input and writes nothing."""
-    cast = default_cast()
     types, errors = _types_of(path)
-    errors += check(path, known_clips=tuple(c.name for c in cast.clips), known_kits=castable(types))
+    errors += check(path, known_clips=tuple(c.name for c in own_clips()), known_kits=castable(types))
     if errors:
         return CheckReport(tuple(errors), ())
     try:
