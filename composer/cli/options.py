@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from composer.cli.result import Result
 
 if TYPE_CHECKING:
+    from composer.render.job import JobResult
     from composer.review.options import Options, Shown
+    from composer.shot.stage import Stage
 
 HELP = "the same shot at several counts: a sheet with pictures, times and money"
 
@@ -46,11 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    begin = time.perf_counter()
     from composer.cli.render import paint_ask, shot_file
     from composer.errors import InputError, Where
+    from composer.qc.quick import quick_look
     from composer.render.device import choose_device
     from composer.render.forecast import load_rates
+    from composer.render.measure import process_age_s
     from composer.render.quality import load_quality
     from composer.review.option_axes import options_of
     from composer.review.options import Ask, index_of, prepare_options, run_options
@@ -71,7 +74,7 @@ def run(args: argparse.Namespace) -> Result:
         choose_device(args.device),
         paint_ask(args),
     )
-    plan = prepare_options(shot, ask, begin)
+    plan = prepare_options(shot, ask, time.perf_counter() - process_age_s())
 
     def told(shown: Shown) -> None:
         if not args.json:
@@ -81,7 +84,10 @@ def run(args: argparse.Namespace) -> Result:
         if not args.json:
             print(what, file=sys.stderr, flush=True)
 
-    done = run_options(plan, told, say)
+    def look(result: JobResult, stage: Stage) -> object:
+        return quick_look(result.delivery, result.rendered, stage)
+
+    done = run_options(plan, told, say, look)
     return Result(_text(done), {"folder": str(done.folder), **index_of(done)})
 
 

@@ -22,7 +22,9 @@ class LatentSpace:
     """channels: of the latents. factor: pixels a latent along y and x. native: (h, w) of a tile the model was made for, in
     latents. multiple: tile sides are multiples of this many latents. frames: of a window, in pictures (1: a picture model).
     time_factor: pictures a latent along time: a window of T pictures has 1 + (T - 1) // time_factor latents.
-    halo: reach of one denoising step's receptive field in latents, None where it sees the whole tile (attention)."""
+    halo: reach of one denoising step's receptive field in latents, None where it sees the whole tile (attention).
+    hold: sigma in latents of the averages that a picture keeps of its first prediction (see `hold`), 0: none; for networks
+    that predict the clean latents alone."""
 
     channels: int
     factor: int
@@ -31,6 +33,7 @@ class LatentSpace:
     frames: int = 1
     time_factor: int = 1
     halo: int | None = None
+    hold: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from composer.inference.adapter import Adapter, LatentSpace, Prepared, Schedule, TileBatch
 from composer.inference.graphs import Denoiser
+from composer.inference.hold import Hold
 from composer.inference.memory import upload
 from composer.inference.padding import noise_latents
 from composer.inference.plan import TilePlan
@@ -91,6 +92,8 @@ class Sampling:
         tiles, plan, schedule = self.tiles, self.tiles.plan, self._schedule
         total = len(schedule)
         tiles.start(schedule, plan.start_step)
+        sigma = self._adapter.space.hold
+        hold = Hold(tiles.begin, sigma) if sigma > 0 and total - plan.start_step > 1 else None
         for number in range(plan.start_step, total):
             if schedule.noise[number] != 0:
                 noise.order(f"step {number}")
@@ -98,10 +101,14 @@ class Sampling:
                 if fault is not None:
                     fault((len(jobs), plan.tile[1], plan.tile[2]))
                 tiles.put(jobs, self.denoise(jobs, number))
+            if hold is not None and hold.due(number):
+                hold.see(number, tiles.blended())
             fresh = noise.take(f"step {number}") if schedule.noise[number] != 0 else None
             tiles.step(schedule, number, fresh)
             if progress is not None:
                 progress(number + 1, total)
+        if hold is not None:
+            hold.apply(tiles.latents, total)
 
     def forget(self) -> None:
         """Let go of the conditions' tiles."""

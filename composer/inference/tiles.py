@@ -51,7 +51,8 @@ def start_warp(device: torch.device) -> str:
 class Tiles:
     """The latents of one frame or window while they are painted.
 
-    latents, known, start_noise, before: float32 [C, T', H, W]. predictions: float32 [J, C, t, h, w], one for each job.
+    latents, known, start_noise, before: float32 [C, T', H, W]. predictions: float32 [J, C, t, h, w], one for each job. begin:
+    int16 [T', H, W], the first step that paints a latent.
     """
 
     def __init__(self, plan: TilePlan, known: Tensor, weights: Tensor, begin: NDArray[np.int16], noise: Tensor) -> None:
@@ -61,7 +62,7 @@ class Tiles:
         self.latents, self.before = torch.empty_like(self.known), torch.zeros_like(self.known)
         self._channels = known.shape[0]
         self.predictions = torch.zeros((max(1, len(plan.jobs)), self._channels, *plan.tile), device=self.device)
-        self._begin = torch.from_numpy(np.ascontiguousarray(begin)).to(self.device)
+        self.begin = torch.from_numpy(np.ascontiguousarray(begin)).to(self.device)
         self._weights = weights.float().expand(-1, known.shape[1], -1, -1).contiguous()
         self._corner = torch.from_numpy(plan.corners()).to(self.device)
         self._corner_np = plan.corners()
@@ -147,7 +148,7 @@ class Tiles:
         s.keep, s.pred, s.previous = (float(v[number]) for v in (schedule.keep, schedule.pred, schedule.previous))
         s.noise = 0.0 if fresh is None else float(schedule.noise[number])
         s.signal, s.sigma = _level(schedule, number + 1)
-        begin = wp.from_torch(self._begin)
+        begin = wp.from_torch(self.begin)
         pictures = (self.known, self.start_noise, self.start_noise if fresh is None else fresh)
         state = [wp.from_torch(v) for v in (*pictures, self.latents, self.before)]
         with _stream(self.device):

@@ -21,7 +21,7 @@ class Costs:
         self.path, self.machine = path, machine
         self.used: list[Measure] = []
         self._known: dict[str, Measure] = {}
-        self._covered: dict[int, tuple[float, People]] = {}
+        self._covered: dict[tuple[int, tuple[int, ...]], tuple[float, People]] = {}
         try:
             read = json.loads(path.read_text())
             self._known = {k: Measure.read(m) for k, m in read.items()}
@@ -33,9 +33,10 @@ class Costs:
         key, key_s = measure_key(job, self.machine)
         if key not in self._known:
             people = job.scene.people
-            if id(people) not in self._covered:  # the people are kept so that the id stays theirs
-                self._covered[id(people)] = (covered_share(job, stage), people)
-            self._known[key] = measure(job, self._covered[id(people)][0], key_s, self.path.parent)
+            seen = id(people), tuple(job.frames)
+            if seen not in self._covered:  # the people are kept so that the id stays theirs
+                self._covered[seen] = (covered_share(job, stage), people)
+            self._known[key] = measure(job, self._covered[seen][0], key_s, self.path.parent)
             with atomic_write(self.path) as temporary:
                 temporary.write_text(json.dumps({k: asdict(m) for k, m in self._known.items()}, indent=1))
         if self._known[key] not in self.used:

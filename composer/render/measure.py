@@ -29,7 +29,7 @@ from composer.shot.stage import Stage
 
 #: Frames of one measure; the first and the last do not overlap with others, so they say nothing of a running job.
 FRAMES = 6
-#: Coverage is looked at on a picture this wide.
+#: Coverage is looked at on pictures this wide.
 _COVER_PX = 320
 
 
@@ -65,10 +65,10 @@ def spread_over(frames: Sequence[int], count: int) -> tuple[int, ...]:
 
 
 def covered_share(job: Job, full: Stage) -> float:
-    """The share of the picture that shows soldiers, in the middle of the job's frames."""
+    """The share of the picture that shows soldiers: mean over a few of the job's frames."""
     small = replace(job.scene, stage=reduced(full, _COVER_PX), samples=4, painter=None)
-    number = job.frames[len(job.frames) // 2]
-    return float(look_at(small, read_inputs(small.stage, number)).guides.coverage.mean())
+    seen = (look_at(small, read_inputs(small.stage, n)).guides.coverage for n in spread_over(job.frames, FRAMES))
+    return statistics.fmean(float(coverage.mean()) for coverage in seen)
 
 
 def measure_key(job: Job, machine: Machine) -> tuple[str, float]:
@@ -107,7 +107,7 @@ def measure(job: Job, covered: float, key_s: float, folder: Path) -> Measure:
     loading_s = max(_loading_s(r) for r in records)
     if not steady:  # too short to overlap: the work itself
         steady = [sum(r.seconds.values()) - _loading_s(r) for r in records]
-    frame_s = statistics.median(steady) + key_s + proxy_s  # the median: other programs interrupt now and then
+    frame_s = statistics.fmean(steady) + key_s + proxy_s
     width, height = scene.stage.plate.size_px
     painted = [r for r in records if r.seconds.get("paint") and r.paint]
     tiles, tile_steps = None, 0.0
@@ -147,6 +147,15 @@ def _proxy_s(job: Job, delivery: Path, all_s: float, count: int) -> float:
     write_proxy(delivery, slate_of(job), job.scene.stage.plate.frames[0], job.scene.stage.color)
     one_s = time.perf_counter() - begin
     return max(0.0, (all_s - one_s) / (count - 1))
+
+
+def process_age_s() -> float:
+    """Seconds since this process began; 0 where the system does not say."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
+        up_s = float(Path("/proc/uptime").read_text().split()[0])
+        return max(0.0, up_s - ticks / os.sysconf("SC_CLK_TCK"))
+    return 0.0
 
 
 def reset_peak() -> None:

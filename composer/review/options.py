@@ -8,6 +8,7 @@ plate's own size and the forecasts follow. What is there and unchanged is neithe
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -34,7 +35,7 @@ from composer.render.look import Scene
 from composer.render.manifest import record_path
 from composer.render.measure import FRAMES, Machine, spread_over
 from composer.render.paint import Painter
-from composer.render.painters import PaintAsk, open_painters
+from composer.render.painters import PaintAsk, open_painters, usual_bundle
 from composer.render.people import people_on
 from composer.render.quality import Quality, load_quality
 from composer.render.ready import Job, slate_of
@@ -148,7 +149,7 @@ def prepare_options(shot: ShotFile, ask: Ask, begin: float | None = None) -> Pla
         first[option] = _laid_out(stages[option.variant], option, ask.out)
         for quality in (ask.quality, *(load_quality(name) for name in TIERS)):
             _painter(ask, stages[option.variant], first[option][0], quality)
-    if ask.paint.given and not (ask.paint.bundles or shot.paint.bundle):
+    if ask.paint.given and not any(_bundles(ask, shot, load_quality(name)) for name in TIERS):
         raise InputError("no bundle to paint with", where=Where(field=ask.paint.given), expected="--bundle NAME")
     return Plan(ask, stage, frames, stages, first, prepare_s)
 
@@ -170,10 +171,13 @@ def frames_asked(text: str, plate: Sequence[int]) -> tuple[int, ...]:
 
 
 def run_options(
-    plan: Plan, told: Callable[[Shown], None] | None = None, say: Callable[[str], None] | None = None
+    plan: Plan,
+    told: Callable[[Shown], None] | None = None,
+    say: Callable[[str], None] | None = None,
+    look: Callable[[JobResult, Stage], object] | None = None,
 ) -> Options:
     """Render, measure, forecast. told: each option as its pictures are there, and again as it is measured. say: what is
-    measured for the forecasts."""
+    measured for the forecasts. look: what a render does with a finished delivery; it is timed."""
     ask, machine = plan.ask, Machine.this(plan.ask.device)
     costs = Costs(plan.folder / "costs.json", machine)
     size = reduced(plan.stage, ask.width_px).plate.size_px
@@ -184,6 +188,7 @@ def run_options(
         (*plan.stage.notes, *notes_of(ask.options)), words.assumptions(machine, ask.rates, load, plan.stage.plate.size_px),
     )  # fmt: skip
     jobs: list[Job] = []
+    first_s = 0.0
 
     def tell(so_far: Options, shown: Shown) -> None:
         write_index(so_far)
@@ -196,7 +201,7 @@ def run_options(
         rendered = _pictures(job)
         shown = Shown(
             option, job.delivery, len(people.layout), people.short, _display(job, rendered), rendered.proxy,
-            rendered.rendered, plan.prepare_s + people_s, people.notes,
+            rendered.rendered, plan.prepare_s, people.notes,
         )  # fmt: skip
         seen = replace(result, shown=(*result.shown, shown))
         tell(seen, shown)
@@ -205,7 +210,10 @@ def run_options(
         cost = costs.of(replace(job, frames=timed), plan.stages[option.variant])
         # what the pictures took beside their frames: kernels loaded, cues simulated
         began_s = max(0.0, rendered.seconds - len(rendered.rendered) * cost.seconds) if rendered.rendered else 0.0
-        shown = replace(shown, start_s=shown.start_s + max(began_s, cost.fixed_s), measure=cost)
+        began_s = people_s + max(began_s, cost.fixed_s)
+        first_s = first_s or began_s  # the first pays for what the others find loaded; a render of theirs would pay too
+        looked_s = _looked_s(look, rendered, job) * math.prod(result.full_px) / math.prod(result.size_px)
+        shown = replace(shown, start_s=shown.start_s + max(began_s, first_s) + looked_s, measure=cost)
         result = replace(result, shown=(*result.shown, shown))
         jobs.append(job)
         tell(result, shown)
@@ -213,6 +221,13 @@ def run_options(
     write_index(result)
     write_sheets(result)
     return result
+
+
+def _looked_s(look: Callable[[JobResult, Stage], object] | None, rendered: JobResult, job: Job) -> float:
+    begin = time.perf_counter()
+    if look is not None:
+        look(rendered, job.scene.stage)
+    return time.perf_counter() - begin
 
 
 def _laid_out(stage: Stage, option: Option, out: Path) -> tuple[People, float]:
@@ -223,12 +238,17 @@ def _laid_out(stage: Stage, option: Option, out: Path) -> tuple[People, float]:
 
 
 def _painter(ask: Ask, stage: Stage, people: People, quality: Quality) -> Painter | None:
-    """What paints an option, where its quality is painted and a bundle is named: the first of several. Anchors are not
-    used: a forecast holds for frames that are painted by themselves."""
-    if not quality.paints or not (ask.paint.bundles or stage.shot.paint.bundle):
+    """What paints an option, as a render of it would: the first of several bundles. Anchors are not used: a forecast holds
+    for frames that are painted by themselves."""
+    if not quality.paints or not _bundles(ask, stage.shot, quality):
         return None
     painter = open_painters(stage, people, quality, ask.paint, ask.device)[0]
     return replace(painter, plan=replace(painter.plan, anchors=Anchors((), stage.plate.frames)))
+
+
+def _bundles(ask: Ask, shot: ShotFile, quality: Quality) -> tuple[str, ...]:
+    """What a render of this quality would paint with."""
+    return ask.paint.bundles or tuple(shot.paint.bundle or ()) or usual_bundle(quality)
 
 
 def _job(

@@ -78,6 +78,8 @@ def test_the_sheet_the_folder_and_nested_pictures(make_shot: Make, tmp_path: Pat
         assert (folder / option["proxy"]).stat().st_size > 500 and (folder / option["manifest"]).is_file()
         assert option["measured"]["seconds"] > 0 and option["measured"]["peak_mib"] > 50
         assert option["forecast"]["final"]["frames"] == 3 and option["forecast"]["draft"]["money"] > 0
+        painted = {tier: told["painted"] for tier, told in option["forecast"].items()}
+        assert painted == {"draft": True, "final": False}, "draft is painted without asking, as a render is"
     assert not list(folder.glob(".measure*")), "what was measured is gone"
     assert Image.open(folder / "sheet.png").width == 960
     assert (folder / "sheet.pdf").read_bytes()[:5] == b"%PDF-"

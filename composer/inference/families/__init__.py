@@ -44,13 +44,14 @@ FAMILIES: Mapping[str, Family] = {
         # masked_picture: what an inpainting UNet sees beside the noise: the plate with a hole, or the whole guide.
         # unshuffle: pixels a latent along a side of the lossless codec that stands in for a VAE, where there is none
         # says_change: the UNet says how the picture differs from the one it sees, in place of the whole picture
-        options={**_SCALES, "masked_picture": "plate", "unshuffle": 2, "says_change": False},
+        # hold_px: sigma of the averages that a picture keeps of the first prediction
+        options={**_SCALES, "masked_picture": "plate", "unshuffle": 2, "says_change": False, "hold_px": 0.0},
     ),
     "levy": Family(
         takes=_PICTURE | {"plate"},
         controls=("depth", "pose", "normal"),
         module=f"{_HERE}.sd15",
-        options={**_SCALES, "masked_picture": "guide", "unshuffle": 2, "says_change": False},
+        options={**_SCALES, "masked_picture": "guide", "unshuffle": 2, "says_change": False, "hold_px": 0.0},
     ),
     "sdxl": Family(
         takes=_PICTURE | {"plate"},

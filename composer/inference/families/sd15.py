@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from composer.inference.bundle import Bundle
 
 
+#: The widest averages that are held, sigma.
+MOST_HOLD_PX = 64.0
+
+
 @dataclass(frozen=True)
 class Control:
     """One ControlNet's input. names: its conditions, in order. rgb: depth goes in as three equal channels. scale: of its
@@ -90,7 +94,20 @@ class SD15(FamilyAdapter):
             raise unfit(bundle, "options.says_change", "this UNet sees no picture to change", "false", True)
         self.takes = listens(bundle, *more, *(("text",) if "text_encoder" in bundle.components else ()))
         multiple = 2 ** (len(unet.config.block_out_channels) - 1)
-        self.space = LatentSpace(latent_channels, codec.factor, native(bundle, codec.factor, multiple), multiple)
+        self.space = LatentSpace(
+            latent_channels, codec.factor, native(bundle, codec.factor, multiple), multiple,
+            hold=self._hold_px() / codec.factor,
+        )  # fmt: skip
+
+    def _hold_px(self) -> float:
+        """The bundle's `hold_px`, which asks for a network that predicts the clean picture."""
+        hold_px, where = float(option(self.bundle, "hold_px")), "options.hold_px"
+        if not 0 <= hold_px <= MOST_HOLD_PX:
+            raise unfit(self.bundle, where, "averages out of range", f"0 to {MOST_HOLD_PX} pixels", hold_px)
+        if hold_px and self.scheduler_config().get("prediction_type") != "sample":
+            raise unfit(self.bundle, where, "this network does not predict the clean picture", "prediction_type: sample",
+                        self.scheduler_config().get("prediction_type"))  # fmt: skip
+        return hold_px
 
     def canvases(self, request: PaintRequest) -> dict[str, Canvas]:
         factor = self.space.factor

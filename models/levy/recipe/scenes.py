@@ -90,7 +90,7 @@ def _scene(number: int, rng: np.random.Generator, size_px: tuple[int, int], heig
     placed = layout(crowd, cast, ground, lambda frame: view, {}, frame_rate=Fraction(24), first_frame=2, fit=True)
     agents = _mixed(rng, placed.at((1, 2, 3)), cast, told)
     light, spread, weather = _light(rng, held)
-    wear = _wear(rng, len(agents), told)
+    wear = _wear(rng, len(agents), told.wear)
     haze = float(rng.uniform(0.04, 0.22)) if rng.random() < 0.18 else 0.0
     if haze:
         weather += ", dust" if number % 2 else ", smoke"
@@ -220,11 +220,18 @@ def _mixed(rng: np.random.Generator, agents: Agents, cast: Cast, told: _Told) ->
     return replace(agents, clip=clip, phase=phase.astype(np.float32), heading_rad=heading, albedo=albedo)
 
 
-def _wear(rng: np.random.Generator, n: int, told: _Told) -> Wear:
+def reworn(scene: LevyScene, wear: str) -> LevyScene:
+    """The same people in another state, one of WEARS; the text says so."""
+    rng = np.random.default_rng((2718, scene.number))
+    said = next(word for word in WEARS if word in scene.text)
+    return replace(scene, wear=_wear(rng, len(scene.agents), wear), text=scene.text.replace(said, wear, 1))
+
+
+def _wear(rng: np.random.Generator, n: int, wear: str) -> Wear:
     most = {
         "clean": (0.15, 0.08, 0.0), "worn": (0.9, 0.3, 0.0), "muddy": (0.5, 1.0, 0.05), "bloody": (0.6, 0.4, 0.9),
         "dusty and torn": (1.0, 0.5, 0.1),
-    }[told.wear]  # fmt: skip
+    }[wear]  # fmt: skip
     least = 0.55
     return Wear(*((m * (least + (1 - least) * rng.random(n))).astype(np.float32) for m in most))
 

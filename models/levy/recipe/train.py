@@ -30,14 +30,16 @@ from models.levy.recipe.net import FACTOR, SIZES, Levy, scheduler
 
 #: Share of the training with small crops first, and both sides in pixels.
 SMALL_SHARE, SIDES_PX = 0.8, (64, 128)
-#: Share of the samples that start from pure noise, which sampling always does; the rest is spread over the timesteps from
-#: the last that few steps visit.
-PURE, LAST_STEP = 0.3, 60
+#: Share of the samples that start from pure noise, whose answer decides light and colour (the bundle holds them through
+#: the steps after); the rest is spread over the timesteps from the last that few steps visit.
+PURE, LAST_STEP = 0.5, 60
 #: Errors from depth and pose alone are ten times those over the guide, and would drown them.
 BLIND_WEIGHT = 0.25
 #: Weight of the error of averages of so many latents a side: the light and the colour that pixels' own error hides.
 LOW_WEIGHT, LOW_LATENTS = 8.0, 4
 WARM_UP_STEPS = 150
+#: Of the rate, where a training begins with another's weights.
+AGAIN = 0.5
 #: A slow machine writes a line at least so often.
 LOG_S = 30.0
 
@@ -158,7 +160,8 @@ class Trainer:
 
     def _rate(self) -> float:
         warm = min(1.0, (self.step + 1) / WARM_UP_STEPS)
-        return self.spec.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.share)))
+        rate = self.spec.rate * (AGAIN if self.before else 1.0)
+        return rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.share)))
 
     def _average(self) -> None:
         keep = min(self.spec.ema, (1 + self.step) / (10 + self.step))
