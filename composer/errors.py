@@ -51,6 +51,10 @@ class MusterError(Exception):
         self.what, self.where, self.expected, self.got, self.hint = what, where, expected, got, hint
         super().__init__(self.line())
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled and copied as it is: by default an exception is made anew from its message alone."""
+        return type(self).__new__, (type(self), *self.args), self.__dict__
+
     @property
     def errors(self) -> tuple[MusterError, ...]:
         """Its mistakes one by one: itself, unless it is several."""
