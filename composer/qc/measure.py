@@ -204,7 +204,9 @@ def _look(listing: Listing, source: Source, frame: Delivered, seen: _Seen) -> No
     plate = _plate(source, number)
     grain = grain_of(frame)
     seen.curves = grain.curves
-    seen.readings += untouched_readings(frame, plate, lambda: _beside(source, number))
+    seen.readings += untouched_readings(
+        frame, plate, lambda: _beside(source, number), record.undelivered if record else ()
+    )
     seen.readings += odd_readings(frame)
     seen.readings += range_readings(frame)
     seen.readings += silhouette_readings(frame, source.spread)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -30,16 +30,20 @@ def half_of(plate: F32) -> np.ndarray:
 
 
 def untouched_readings(
-    frame: Delivered, plate: F32 | None, beside: Callable[[], Mapping[int, F32]] | None = None
-) -> Iterator[Reading]:
+    frame: Delivered, plate: F32 | None, beside: Callable[[], Mapping[int, F32]] | None = None,
+    undelivered: Sequence[str] = (),
+) -> Iterator[Reading]:  # fmt: skip
     """Pixels outside the touched region that do not have the plate's bits.
 
     plate: float32 [H, W, 3], in the delivery space; None where it cannot be read again: the header's digest stands for it
-    then. beside: gives plates of other frames, asked for where this one is wrong."""
+    then. beside: gives plates of other frames, asked for where this one is wrong. undelivered: layers that are in the picture
+    and in no part: where the bits are not the plate's, nobody can say whether one of those is there."""
+    unknown = f"drawn but not among the parts: {', '.join(undelivered)}"
     if plate is None:
         header = str(frame.head.get("muster:untouched_sha256", ""))
         differs = 0.0 if untouched_digest(frame.rgb, frame.touched) == header else 1.0
-        yield Reading("untouched_digest", frame.number, differs)
+        told = undelivered and differs
+        yield Reading("untouched_digest", frame.number, None if told else differs, unknown if told else "")
         return
     if plate.shape != frame.rgb.shape:
         why = f"the plate is {plate.shape[1]} x {plate.shape[0]}, the frame {frame.size_px[0]} x {frame.size_px[1]}"
@@ -47,6 +51,9 @@ def untouched_readings(
         return
     other = _differs(frame, plate)
     count = int(other.sum())
+    if count and undelivered:
+        yield Reading("untouched_px", frame.number, None, unknown)
+        return
     at, detail = None, ""
     if count:
         rows, columns = np.nonzero(other)

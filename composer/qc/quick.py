@@ -52,16 +52,18 @@ def quick_look(folder: Path, rendered: Sequence[int], stage: Stage) -> Quick:
         new = [n for n in rendered if n in listing.files] or numbers
         number = sorted(new)[len(new) // 2]
         frame = read_delivered(listing.files[number], number)
-        readings = (*untouched_readings(frame, stage.plate.read(number)), *list(odd_readings(frame))[:1])
+        record = listing.records.get(number)
+        untouched = untouched_readings(frame, stage.plate.read(number), None, record.undelivered if record else ())
+        readings = (*untouched, *list(odd_readings(frame))[:1])
     except MusterError as error:
         return Quick(f"qc: could not look ({str(error)[:160]})", (), ())
     kept = [
         float(v) for r in listing.records.values() if isinstance(v := (r.paint or {}).get("adherence"), int | float)
     ]
     words = [f"{len(numbers)} frames{_gap(missing)}"]
-    words.append(
-        f"frame {number}: {readings[0].value or 0:.0f} plate pixels changed, {readings[1].value or 0:.0f} not finite"
-    )
+    changed = readings[0].value
+    plate = f"{changed:.0f} plate pixels changed" if changed is not None else f"plate not looked at ({readings[0].why})"
+    words.append(f"frame {number}: {plate}, {readings[1].value or 0:.0f} not finite")
     if kept:
         words.append(f"silhouettes kept at least {min(kept):.3f}")
     words.append(f"{len(findings)} rules broken: {findings[0].line()}" if findings else "headers in order")

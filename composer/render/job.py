@@ -306,7 +306,7 @@ def _write(job: Job, made: Frame | Rerolled, key: str, watch: Stopwatch) -> Fram
         key=key,
         files=files,
         parts=parts,
-        left_out=[p for p in slate.parts if not any(w.startswith(p) for w in parts)],
+        left_out=[p for p in slate.parts if p not in {w.rstrip("0123456789") for w in parts}],
         untouched_sha256=frame.untouched_sha256,
         soldiers_visible=int(np.isin(job.scene.people.layout.agent_id, frame.guides.samples.agent_id).sum()),
         seed=shot.crowd.seed,
@@ -315,6 +315,7 @@ def _write(job: Job, made: Frame | Rerolled, key: str, watch: Stopwatch) -> Fram
         seconds={k: round(v, 4) for k, v in seconds.items()},
         peak_memory_mib=peak_memory_mib(),
         paint=None if frame.paint is None else asdict(frame.paint),
+        elements=[layer.name for layer in frame.layers],
     )
     write_record(job.delivery, record)
     return record

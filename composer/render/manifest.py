@@ -26,7 +26,8 @@ class FrameRecord:
 
     key: digest of everything that the frame depends on. files: path relative to the delivery to SHA-256.
     seconds: by stage. left_out: EXR parts that would have held nothing. paint: as in
-    `PaintRecord`, None where nothing was painted.
+    `PaintRecord`, None where nothing was painted. elements: the layers that lie on the plate, delivered or not; None where
+    an earlier version did not say.
     """
 
     frame: int
@@ -42,6 +43,13 @@ class FrameRecord:
     seconds: Mapping[str, float]
     peak_memory_mib: int
     paint: Mapping[str, object] | None = None
+    elements: Sequence[str] | None = None
+
+    @property
+    def undelivered(self) -> tuple[str, ...]:
+        """Layers that may lie on the plate and were not asked for: what they cover cannot be told from the plate."""
+        drawn = ("crowd", "shadow") if self.elements is None else self.elements
+        return tuple(e for e in drawn if e not in self.parts and e not in self.left_out)
 
 
 def record_path(delivery: Path, frame: int) -> Path:
@@ -71,6 +79,7 @@ def record_of(told: dict[str, object]) -> FrameRecord:
         record.untouched_sha256,
         *record.parts,
         *record.left_out,
+        *(record.elements or ()),
         *record.files,
         *record.files.values(),
     )

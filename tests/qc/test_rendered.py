@@ -69,6 +69,25 @@ def test_the_line_after_a_render_tells_what_is_wrong(
     assert "1 MISSING between them (1003)" in text and "frame 1002: 3 plate pixels changed" in text
 
 
+def test_an_element_that_was_not_asked_for_breaks_no_limit(
+    make_shot: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot = make_shot(frames=1)
+    shot.write_text(shot.read_text() + "delivery: {parts: [rgba, crowd]}\n")
+    assert main(["render", str(shot), "--out", str(tmp_path / "out"), "--json"]) == 0
+    rendered = json.loads(capsys.readouterr().out)
+    told = "drawn but not among the parts: shadow"
+    assert rendered["qc"]["measures"]["untouched_px"] is None and f"plate not looked at ({told})" in rendered["qc"]["line"]
+    folder = Path(rendered["delivery"])
+    main(["qc", str(folder), "--json"])
+    measure = json.loads(capsys.readouterr().out)["measures"]["untouched_px"]
+    assert measure["status"] == "not measured" and told in str(measure)
+    shot.rename(tmp_path / "gone.yaml")  # its digest then
+    main(["qc", str(folder), "--json"])
+    measure = json.loads(capsys.readouterr().out)["measures"]["untouched_digest"]
+    assert measure["status"] == "not measured" and told in str(measure)
+
+
 def test_the_line_never_fails_a_render(make_shot: Callable[..., Path], tmp_path: Path) -> None:
     stage = prepare(load_shot(make_shot()))
     assert quick_look(tmp_path, [1001], stage).text.startswith("qc: could not look")

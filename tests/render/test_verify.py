@@ -14,8 +14,10 @@ import OpenEXR
 import pytest
 
 from composer.cli.main import main
+from composer.comp.layer import ELEMENTS
 from composer.errors import InputError
 from composer.render.job import prepare_job, run_job
+from composer.render.manifest import read_record
 from composer.render.quality import load_quality
 from composer.render.verify import verify_delivery
 from composer.shot.load import load_shot
@@ -197,3 +199,39 @@ def test_no_delivery_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no delivery here"):
         verify_delivery(tmp_path)
     assert main(["verify", str(tmp_path / "absent")]) == 2
+
+
+AROUND = """\
+environment:
+  seed: 3
+  terrain:
+    - {name: hill, polygon_m: [[-20, -60], [20, -60], [20, -40], [-20, -40]], height_m: 2, falloff_m: 5, cell_m: 2}
+  volumes:
+    smoke: [{name: fire, at_m: [1.5, -8], height_m: 6, width_m: 0.8}]
+  trampled: {}
+repairs:
+  - {name: van, frame: 1001, polygon_px: [[20, 60], [60, 60], [60, 90], [20, 90]], clone_px: [80, 0]}
+"""
+
+
+@pytest.mark.parametrize("kept", [ELEMENTS, (), *((e,) for e in ELEMENTS)], ids=lambda kept: "+".join(kept) or "rgba")
+def test_elements_that_were_not_asked_for_are_no_finding(
+    kept: tuple[str, ...], make_shot: MakeShot, tmp_path: Path
+) -> None:
+    """Everything that can lie on the plate, and only some of it delivered."""
+    shot = make_shot(frames=1)
+    text = shot.read_text().replace("crowd:\n", AROUND + "crowd:\n", 1)
+    shot.write_text(text + f"delivery: {{parts: [rgba, {', '.join(kept)}]}}\n")
+    made = run_job(prepare_job(load_shot(shot), tmp_path / "out", load_quality("preview"))).delivery
+    record = read_record(made, 1001)
+    assert record is not None and set(record.elements or ()) == set(ELEMENTS)
+    seen = verify_delivery(made)
+    assert seen.findings == ()
+    told = [n for n in seen.notes if "the plate's own pixels cannot be told" in n]
+    assert len(told) == (kept != ELEMENTS)
+    if told:
+        named = told[0].split("(")[1].split(":")[0].split(", ")
+        assert set(named) == set(ELEMENTS) - set(kept)
+    path = next((made / "exr").iterdir())
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert set(_found(made)) == {(1001, f"exr/{path.name}")}
