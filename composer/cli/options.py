@@ -56,7 +56,8 @@ def run(args: argparse.Namespace) -> Result:
     from composer.render.measure import process_age_s
     from composer.render.quality import load_quality
     from composer.review.option_axes import options_of
-    from composer.review.options import Ask, index_of, prepare_options, run_options
+    from composer.review.options import Ask, prepare_options, run_options
+    from composer.review.options_index import index_of
     from composer.shot.load import load_shot
 
     if not 160 <= args.width <= 4096:

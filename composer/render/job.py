@@ -34,14 +34,11 @@ from composer.render.found import with_found
 from composer.render.frame import Inputs, Scene, Stopwatch, read_inputs, render_frame
 from composer.render.manifest import FrameRecord, is_done, put_together, remember_shot, write_manifest, write_record
 from composer.render.match import match_notes
-from composer.render.paint_place import open_place_painter
-from composer.render.paint_repair import open_repair_painter
+from composer.render.once import open_once
 from composer.render.painters import PaintAsk, open_painters
-from composer.render.paintings import painting_notes
 from composer.render.people import people_on
 from composer.render.quality import Quality
 from composer.render.ready import Job, head_of, notes_of, painted_with, slate_of
-from composer.render.repairs import check_repairs
 from composer.render.reroll import Rerolled, reroll_frame
 from composer.render.sign import SignAsk, sign_frames, sign_proxy, signatures, signing_for
 from composer.shot.frames import ranges
@@ -122,12 +119,9 @@ def prepare_jobs(
         shot = stage.shot
     painters = open_painters(stage, people, quality, ask or PaintAsk(), device, told)
     place = build_environment(stage)
-    notes = (*stage.notes, *people.notes, *match_notes(stage), *(place.notes if place else ()), *painting_notes(stage))
-    notes += check_repairs(stage)
-    kept = out / shot.shot / shot.version / ".muster" / "paintings"
-    place_painter, said = open_place_painter(stage, quality, kept, device, told)
-    repair_painter, of_repairs = open_repair_painter(stage, quality, kept, device, told)
-    notes += said + of_repairs
+    notes = (*stage.notes, *people.notes, *match_notes(stage), *(place.notes if place else ()))
+    once = open_once(stage, quality, out / shot.shot / shot.version / ".muster" / "paintings", device, told)
+    notes += once.notes
     if not painters and quality.paints:
         notes += (
             f"quality {quality.name}: no bundle is named (paint.bundle, --bundle): the guide render is delivered",
@@ -137,7 +131,7 @@ def prepare_jobs(
     near_far = control_range(stage, people) if "control_depth" in shot.delivery.wanted else None
     if near_far:
         notes += (f"control_depth: 1 at {near_far[0]:.4g} m, 0 at {near_far[1]:.4g} m, in every frame",)
-    scene = Scene(stage, people, quality.samples, device, place_painter=place_painter, repair_painter=repair_painter)
+    scene = once.on(Scene(stage, people, quality.samples, device))
     if not painters:
         delivery = out / shot.shot / shot.version
         return (Job(scene, chosen, delivery, quality, notes, near_far, signing=signing, approval=approval),)

@@ -66,7 +66,9 @@ def spread_over(frames: Sequence[int], count: int) -> tuple[int, ...]:
 
 def covered_share(job: Job, full: Stage) -> float:
     """The share of the picture that shows soldiers: mean over a few of the job's frames."""
-    small = replace(job.scene, stage=reduced(full, _COVER_PX), samples=4, painter=None)
+    small = replace(
+        job.scene, stage=reduced(full, _COVER_PX), samples=4, painter=None, place_painter=None, repair_painter=None
+    )
     seen = (look_at(small, read_inputs(small.stage, n)).guides.coverage for n in spread_over(job.frames, FRAMES))
     return statistics.fmean(float(coverage.mean()) for coverage in seen)
 

@@ -119,7 +119,7 @@ def open_repair_painter(
         return None, ()
     if not quality.paints:
         left = ", ".join(s.name for s in specs.values())
-        return None, (f"quality {quality.name} is not painted: repairs of bundles are left undone: {left}",)
+        return None, (f"quality {quality.name} is not painted: the plate keeps what bundles are to paint out: {left}",)
     policy, bundles = Policy.load(), dict[int, Bundle]()
     errors: list[MusterError] = []
     for i, spec in specs.items():

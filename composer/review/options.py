@@ -7,18 +7,16 @@ plate's own size and the forecasts follow. What is there and unchanged is neithe
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
 from PIL import Image
 
-import composer
 from composer.color.spaces import ColorManager
 from composer.crowd.layout import Short
 from composer.crowd.people import People
@@ -34,6 +32,7 @@ from composer.render.job import JobResult, run_job
 from composer.render.look import Scene
 from composer.render.manifest import record_path
 from composer.render.measure import FRAMES, Machine, spread_over
+from composer.render.once import Once, left_to_bundles, open_once
 from composer.render.paint import Painter
 from composer.render.painters import PaintAsk, open_painters, usual_bundle
 from composer.render.people import people_on
@@ -42,6 +41,7 @@ from composer.render.ready import Job, slate_of
 from composer.render.tiling import Tiles
 from composer.review import options_words as words
 from composer.review.option_axes import Option, notes_of, shot_of
+from composer.review.options_index import write_index
 from composer.review.options_sheet import write_sheets
 from composer.shot.frames import frames_of
 from composer.shot.light import light_of
@@ -115,7 +115,7 @@ class Options:
 @dataclass(frozen=True)
 class Plan:
     """An ask that was found good: nothing is written yet. first: those people who are laid out already. prepare_s: from
-    the begin until the stage stood."""
+    the begin until the stage stood. once: what bundles paint for all frames of all options, at the pictures' size."""
 
     ask: Ask
     stage: Stage
@@ -123,10 +123,15 @@ class Plan:
     stages: dict[tuple[object, ...], Stage]
     first: dict[Option, tuple[People, float]]
     prepare_s: float
+    once: Once
 
     @property
     def folder(self) -> Path:
-        return self.ask.out / self.stage.shot.shot / "options"
+        return _folder(self.ask, self.stage.shot)
+
+
+def _folder(ask: Ask, shot: ShotFile) -> Path:
+    return ask.out / shot.shot / "options"
 
 
 def prepare_options(shot: ShotFile, ask: Ask, begin: float | None = None) -> Plan:
@@ -151,7 +156,9 @@ def prepare_options(shot: ShotFile, ask: Ask, begin: float | None = None) -> Pla
             _painter(ask, stages[option.variant], first[option][0], quality)
     if ask.paint.given and not any(_bundles(ask, shot, load_quality(name)) for name in TIERS):
         raise InputError("no bundle to paint with", where=Where(field=ask.paint.given), expected="--bundle NAME")
-    return Plan(ask, stage, frames, stages, first, prepare_s)
+    kept = _folder(ask, shot) / ".cache" / "paintings"
+    once = open_once(reduced(stage, ask.width_px), ask.quality, kept, ask.device)
+    return Plan(ask, stage, frames, stages, first, prepare_s, once)
 
 
 def frames_asked(text: str, plate: Sequence[int]) -> tuple[int, ...]:
@@ -185,7 +192,8 @@ def run_options(
     result = Options(
         plan.stage.shot, plan.folder, plan.frames, size, plan.stage.plate.size_px,
         plan.stage.plate.frame_rate, ask.quality, machine, ask.rates, (),
-        (*plan.stage.notes, *notes_of(ask.options)), words.assumptions(machine, ask.rates, load, plan.stage.plate.size_px),
+        (*plan.stage.notes, *notes_of(ask.options), *_notes_once(plan)),
+        words.assumptions(machine, ask.rates, load, plan.stage.plate.size_px),
     )  # fmt: skip
     jobs: list[Job] = []
     first_s = 0.0
@@ -198,6 +206,7 @@ def run_options(
     for option in ask.options:
         people, people_s = plan.first.get(option) or _laid_out(plan.stages[option.variant], option, ask.out)
         job = _job(plan, option, people, ask.quality, plan.folder / option.name)
+        job = replace(job, scene=plan.once.on(job.scene), notes=(*job.notes, *plan.once.notes))
         rendered = _pictures(job)
         shown = Shown(
             option, job.delivery, len(people.layout), people.short, _display(job, rendered), rendered.proxy,
@@ -221,6 +230,12 @@ def run_options(
     write_index(result)
     write_sheets(result)
     return result
+
+
+def _notes_once(plan: Plan) -> tuple[str, ...]:
+    """What is painted once a shot, and what is not counted of it."""
+    names = ", ".join(left_to_bundles(plan.stage))
+    return plan.once.notes + ((f"forecasts leave out what bundles paint once a shot: {names}",) if names else ())
 
 
 def _looked_s(look: Callable[[JobResult, Stage], object] | None, rendered: JobResult, job: Job) -> float:
@@ -334,65 +349,3 @@ def _forecast(
 
     done = [replace(s, forecasts=tuple(of(i, s, q) for q in tiers)) for i, s in enumerate(result.shown)]
     return replace(result, shown=tuple(done), model=model)
-
-
-def write_index(result: Options) -> Path:
-    """`options.json`: everything that a page or a program needs, paths relative to it."""
-    path = result.folder / "options.json"
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(index_of(result), indent=1, default=str) + "\n")
-    return path
-
-
-def index_of(result: Options) -> dict[str, object]:
-    """What `options.json` says."""
-    model = result.model
-    return {
-        "muster": composer.__version__,
-        "shot": result.shot.shot,
-        "version": result.shot.version,
-        "quality": result.quality.name,
-        "frames": list(result.frames),
-        "frame_rate": str(result.frame_rate),
-        "size_px": list(result.size_px),
-        "plate_px": list(result.full_px),
-        "complete": model is not None,
-        "sheet": "sheet.png",
-        "sheet_pdf": "sheet.pdf",
-        "machine": asdict(result.machine),
-        "rates": asdict(result.rates),
-        "assumptions": list(result.assumptions),
-        "notes": list(result.notes),
-        "model": None
-        if model is None
-        else {
-            "seconds": dict(model.seconds.costs),
-            "paint_s": dict(model.paint_s.costs),
-            "peak_mib": dict(model.peak_mib.costs),
-            "error": model.error,
-            "measures": [asdict(m) for m in model.measures],
-        },
-        "options": [_entry(s, result) for s in result.shown],
-    }
-
-
-def _entry(shown: Shown, result: Options) -> dict[str, object]:
-    def relative(path: Path) -> str:
-        return path.relative_to(result.folder).as_posix()
-
-    return {
-        "name": shown.option.name,
-        "title": shown.option.title,
-        "asked": shown.option.told(),
-        "soldiers": shown.soldiers,
-        "folder": relative(shown.folder),
-        "manifest": relative(shown.folder / "manifest.json"),
-        "exr": {n: f"{relative(shown.folder)}/exr/{result.shot.shot}_{result.shot.version}.{n:04d}.exr" for n in result.frames},
-        "pictures": {n: relative(path) for n, path in shown.pictures.items()},
-        "proxy": relative(shown.proxy) if shown.proxy else None,
-        "measured": asdict(shown.measure) if shown.measure else None,
-        "start_s": shown.start_s,
-        "forecast": {f.quality: asdict(f) for f in shown.forecasts},
-        "limit": {"text": shown.limit, "regions": [asdict(s) for s in shown.short]},
-        "notes": list(shown.notes),
-    }  # fmt: skip

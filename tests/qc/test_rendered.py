@@ -77,7 +77,9 @@ def test_an_element_that_was_not_asked_for_breaks_no_limit(
     assert main(["render", str(shot), "--out", str(tmp_path / "out"), "--json"]) == 0
     rendered = json.loads(capsys.readouterr().out)
     told = "drawn but not among the parts: shadow"
-    assert rendered["qc"]["measures"]["untouched_px"] is None and f"plate not looked at ({told})" in rendered["qc"]["line"]
+    assert (
+        rendered["qc"]["measures"]["untouched_px"] is None and f"plate not looked at ({told})" in rendered["qc"]["line"]
+    )
     folder = Path(rendered["delivery"])
     main(["qc", str(folder), "--json"])
     measure = json.loads(capsys.readouterr().out)["measures"]["untouched_px"]

@@ -280,7 +280,7 @@ def test_a_quality_that_is_not_painted_leaves_the_thing_and_says_so(
 ) -> None:
     shot = asked(make_shot(frames=1), LINE)
     job = prepare_job(load_shot(shot), tmp_path, load_quality("preview"))
-    assert any("repairs of bundles are left undone: van" in n for n in job.notes)
+    assert any("the plate keeps what bundles are to paint out: van" in n for n in job.notes)
     stage = job.scene.stage
     plate = stage.plate.read(1001)
     got = repaired(stage, 1001, plate)
