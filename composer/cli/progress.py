@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TextIO
 
+from composer.review.options_words import clock
+
 
 class ProgressBar:
     """Callable as `composer.render.job.Progress`."""
@@ -44,18 +46,9 @@ class ProgressBar:
         if not self.rendered or done >= total:
             return ""
         seconds = (time.monotonic() - self.begin) / self.rendered * (total - done)
-        return f"  about {_clock(seconds)} left"
+        return f"  about {clock(seconds)} left"
 
 
 def _bar(done: int, total: int, width: int = 24) -> str:
     full = round(width * done / max(total, 1))
     return "[" + "#" * full + "." * (width - full) + "]"
-
-
-def _clock(seconds: float) -> str:
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -15,7 +15,7 @@ from composer.review.server import json_answer, new_app
 
 Number = Annotated[float, Query(gt=-1e9, lt=1e9, allow_inf_nan=False)]
 Frame = Annotated[int, Query(gt=-(10**9), lt=10**9)]
-PAGES = {"/": "layout.html", "/layout.js": "layout.js", "/layout.css": "layout.css"}
+PAGES = {"/": "layout.html", "/layout.css": "layout.css", "/layout.js": "layout.js", "/ask.js": "ask.js"}
 
 
 def layout_app(desk: Desk) -> FastAPI:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from composer.crowd.layout import Short
-from composer.render.forecast import Forecast, Measure, Rates
-from composer.render.measure import Machine
+if TYPE_CHECKING:
+    from composer.crowd.layout import Short
+    from composer.render.forecast import Forecast, Measure, Rates
+    from composer.render.measure import Machine
 
 
 def measured(measure: Measure, size_px: tuple[int, int], quality: str) -> str:

@@ -20,7 +20,9 @@ Frame = Annotated[int, Query(gt=-(10**9), lt=10**9)]
 Name = Annotated[str, Query(min_length=1, max_length=128)]
 Place = Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)]
 
-SCRIPTS = ("review", "review_glass", "review_store", "review_notes", "review_clock", "review_hand", "review_keys")
+SCRIPTS = (
+    "review", "review_glass", "review_store", "review_notes", "review_clock", "review_hand", "review_keys", "ask",
+)  # fmt: skip
 PAGES = {"/": "review.html", "/review.css": "review.css", **{f"/{name}.js": f"{name}.js" for name in SCRIPTS}}
 
 

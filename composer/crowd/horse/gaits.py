@@ -9,6 +9,7 @@ import numpy as np
 
 from composer.crowd.horse.skeleton import HORSE, MOUNTED, SEAT_M
 from composer.crowd.motion.curves import F64, blur_periodic, frames, periodic, turned, unit
+from composer.crowd.motion.rig import two_bones
 
 BIND = MOUNTED.bind_m.astype(np.float64)
 Keys = Mapping[float, float | tuple[float, ...]]
@@ -16,6 +17,8 @@ Keys = Mapping[float, float | tuple[float, ...]]
 _REST = {"r_fore": (0.140, -0.50), "l_fore": (-0.140, -0.50), "r_hind": (0.140, 0.71), "l_hind": (-0.140, 0.71)}
 #: How much of the ground's speed a hoof has as it leaves and meets it.
 _FOLLOW = 0.4
+#: How much of its length a leg may reach.
+_REACH = 0.9999
 LEGS = ("r_hind", "r_fore", "l_hind", "l_fore")
 
 
@@ -139,16 +142,6 @@ def standing(phase: F64, lifted: Mapping[str, Keys]) -> dict[str, Hoof]:
     return out
 
 
-def _two_bones(root: F64, target: F64, upper: float, lower: float, pole: F64) -> tuple[F64, F64, F64]:
-    reach = target - root
-    distance = np.clip(np.linalg.norm(reach, axis=-1), abs(upper - lower) + 1e-4, (upper + lower) * 0.9999)
-    along = unit(reach)
-    side = unit(pole - along * np.sum(along * pole, axis=-1, keepdims=True))
-    cos = np.clip((upper**2 + distance**2 - lower**2) / (2 * upper * distance), -1.0, 1.0)
-    knee = along * (upper * cos)[:, None] + side * (upper * np.sqrt(1 - cos**2))[:, None]
-    return unit(knee), unit(along * distance[:, None] - knee), unit(np.cross(along, side))
-
-
 def _fetlock(leg: str, hoof: Hoof) -> tuple[F64, F64]:
     """Where the fetlock is above its hoof, and the hoof's turn [S, 3, 3]."""
     joint = BIND[HORSE[f"{leg}_hoof"]]
@@ -189,7 +182,7 @@ def _legs(pose: HorsePose, hooves: Mapping[str, Hoof]) -> None:
         a, b = BIND[lower] - BIND[upper], BIND[end] - BIND[lower]
         pole = np.tile(np.array([0.0, 0.0, -1.0 if "fore" in leg else 1.0]), (len(root), 1))
         lengths = float(np.linalg.norm(a)), float(np.linalg.norm(b))
-        da, db, hinge = _two_bones(joint, fetlock, *lengths, pole)
+        da, db, hinge = two_bones(joint, fetlock, *lengths, pole, _REACH)
         whole = unit((BIND[end] - BIND[upper])[None])
         rest = np.cross(whole, pole[:1])
         pose.turn[:, upper] = frames(da, hinge) @ frames(a[None], rest).transpose(0, 2, 1)

@@ -74,11 +74,13 @@ class _Pose:
         self.place[:, JOINT[name]] = place
 
 
-def _two_bones(root: F64, target: F64, upper: float, lower: float, pole: F64) -> tuple[F64, F64, F64]:
+def two_bones(
+    root: F64, target: F64, upper: float, lower: float, pole: F64, most: float = 0.99995
+) -> tuple[F64, F64, F64]:
     """Directions of the two bones and their hinge axis so that the chain from `root` ends at `target` (or points to
-    it)."""
+    it). most: how much of its length the chain may reach."""
     reach = target - root
-    distance = np.clip(np.linalg.norm(reach, axis=-1), abs(upper - lower) + 1e-4, (upper + lower) * 0.99995)
+    distance = np.clip(np.linalg.norm(reach, axis=-1), abs(upper - lower) + 1e-4, (upper + lower) * most)
     along = unit(reach)
     side = unit(pole - along * np.sum(along * pole, axis=-1, keepdims=True))
     cos = np.clip((upper**2 + distance**2 - lower**2) / (2 * upper * distance), -1.0, 1.0)
@@ -92,7 +94,7 @@ def _limb(pose: _Pose, names: tuple[str, str], end_bind: F64, target: F64, pole:
     first, second = (JOINT[n] for n in names)
     a, b = BIND[second] - BIND[first], end_bind - BIND[second]
     root = pose.place[:, first]
-    da, db, hinge = _two_bones(root, target, float(np.linalg.norm(a)), float(np.linalg.norm(b)), pole)
+    da, db, hinge = two_bones(root, target, float(np.linalg.norm(a)), float(np.linalg.norm(b)), pole)
     whole = end_bind - BIND[first]
     rest = np.cross(unit(whole), bind_pole)[None]
     pose.turn[:, first] = frames(da, hinge) @ frames(a[None], rest).transpose(0, 2, 1)

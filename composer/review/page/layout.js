@@ -1,7 +1,7 @@
-"use strict";
 /* The layout page. The server's answer (`state`) is the only truth; every edit comes back as a new one. */
 
-const token = new URLSearchParams(location.search).get("token") || "";
+import { ask } from "./ask.js";
+
 const $ = (id) => document.getElementById(id);
 const plan = $("plan"), view = $("view"), tip = $("tip");
 const NEAR_PX = 9;
@@ -17,15 +17,6 @@ let relief = null, picture = null, busy = 0;
 let colours = {};
 
 /* --- the server --- */
-
-async function ask(path, options = {}) {
-  const response = await fetch(path, { ...options, headers: { "X-Muster-Token": token, ...(options.headers || {}) } });
-  if (response.ok) return response;
-  const told = await response.json().catch(() => ({ errors: [response.statusText] }));
-  const error = new Error(told.errors.join("\n"));
-  error.status = response.status;
-  throw error;
-}
 
 async function load() {
   const path = frame === null ? "/api/state" : `/api/state?frame=${frame}`;

@@ -1,15 +1,6 @@
 /* What the server knows, and pictures from it, kept within a budget. */
 
-const token = new URLSearchParams(location.search).get("token") || "";
-
-export async function ask(path, options = {}) {
-  const response = await fetch(path, { ...options, headers: { "X-Muster-Token": token, ...(options.headers || {}) } });
-  if (response.ok) return response;
-  const told = await response.json().catch(() => ({ errors: [response.statusText] }));
-  const error = new Error(told.errors.join("\n"));
-  error.status = response.status;
-  throw error;
-}
+import { ask } from "./ask.js";
 
 const query = (path, asked) => `${path}?${new URLSearchParams(asked)}`;
 export const getState = async () => (await ask("/api/state")).json();
