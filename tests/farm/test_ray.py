@@ -15,13 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.digests import digests
 from support.ray_cluster import Accidents, cluster_of
 
 from composer.errors import InputError, MachineError
 from composer.farm.plan import FarmAsk, plan_farm
 from composer.farm.ray_run import RayRun, run_on_ray, spread_over_slots
 from composer.farm.settings import load_farm
-from composer.io.files import sha256_file
 from composer.render.job import prepare_job, run_job
 from composer.render.quality import load_quality
 from composer.render.verify import verify_delivery
@@ -37,7 +37,7 @@ SETTINGS = replace(load_farm(), backoff_s=0.05, most_backoff_s=1.0, patience_s=3
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[object]:
-    """Two nodes that stay whole; the second has a card, as far as Ray knows."""
+    """Two nodes; the second has a card, as far as Ray knows. Whoever takes one away brings another."""
     with cluster_of(2, cards=(0, 1)) as made:
         yield made
 
@@ -46,10 +46,6 @@ def run(shot: Path, out: Path, address: str, chunk: int = 1, **settings: object)
     ask = FarmAsk(shot, out, load_quality("preview"), chunk=chunk, memory_mib=512)
     graph = plan_farm(load_shot(shot), ask, SETTINGS).graph
     return run_on_ray(graph, replace(SETTINGS, **settings), address, spread=False)  # type: ignore[arg-type]
-
-
-def digests(delivery: Path) -> dict[str, str]:
-    return {p.name: sha256_file(p) for p in sorted((delivery / "exr").iterdir())}
 
 
 def straight(shot: Path, out: Path) -> dict[str, str]:
@@ -63,17 +59,16 @@ def straight(shot: Path, out: Path) -> dict[str, str]:
     ids=["a few frames", "24 frames of the demo"],
 )
 def test_kills_and_a_lost_node_change_nothing(
-    make_shot: Make, tmp_path: Path, demo: bool, kills: int, between_s: tuple[float, float]
+    make_shot: Make, tmp_path: Path, cluster: object, demo: bool, kills: int, between_s: tuple[float, float]
 ) -> None:
     shot = VALLEY if demo else make_shot(frames=3)
     whole = straight(shot, tmp_path / "straight")
-    with cluster_of(2) as cluster:
-        accidents = Accidents(cluster, kills, between_s, seed=1066)
-        accidents.start()
-        try:
-            done = run(shot, tmp_path / "out", cluster.address)  # type: ignore[attr-defined]
-        finally:
-            accidents.stop()
+    accidents = Accidents(cluster, kills, between_s, seed=1066)
+    accidents.start()
+    try:
+        done = run(shot, tmp_path / "out", cluster.address)  # type: ignore[attr-defined]
+    finally:
+        accidents.stop()
     assert accidents.killed == kills and accidents.removed == 1
     assert digests(done.delivery) == whole and len(whole) == (24 if demo else 3)
     assert sum(r.lost for r in done.retries) >= kills

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from composer.inference.request import F32, Painting, PaintRequest
-from composer.io.files import sha256_file
 from composer.render.agreed import Limit, TileWord, smaller, word_file
 from composer.render.approved import RerollAsk, prepare_reroll
 from composer.render.job import JobResult, prepare_job, run_job
@@ -21,6 +20,7 @@ from composer.render.quality import load_quality
 from composer.render.ready import Job
 from composer.shot.load import load_shot
 from tests.support.brushes import NoiseBrush
+from tests.support.digests import digests
 
 Make = Callable[..., Path]
 TINY = "paint: {bundle: tiny-sd15, strength: 0.7}"
@@ -56,10 +56,6 @@ def brushed(job: Job, brush: NoiseBrush, window: int = 1) -> Job:
     return replace(job, scene=replace(job.scene, painter=painter))
 
 
-def digests(result: JobResult) -> dict[str, str]:
-    return {p.name: sha256_file(p) for p in sorted((result.delivery / "exr").iterdir())}
-
-
 def limits(result: JobResult) -> list[str]:
     return [f["paint"]["tile_limit"] for f in json.loads(result.manifest.read_text())["frames"]]
 
@@ -80,13 +76,13 @@ def test_memory_that_runs_out_late_gives_the_files_of_a_shot_that_never_had_it(
     late = run_job(job_of(shot, tmp_path / "late", TightBrush(last - 1), window))
     always = run_job(job_of(shot, tmp_path / "always", TightBrush(*range(1001, last + 1)), window))
     never = run_job(job_of(shot, tmp_path / "never", TightBrush(), window))
-    assert digests(late) == digests(always)
-    assert not set(digests(never).values()) & set(digests(late).values())
+    assert digests(late.delivery) == digests(always.delivery)
+    assert not set(digests(never.delivery).values()) & set(digests(late.delivery).values())
     assert limits(late) == ["8x8"] * frames and limits(never) == [""] * frames
     assert late.notes.count("out of memory") == 1 and not word_file(never.delivery).exists()
     assert len(late.rendered) == frames and late.skipped == ()
     again = run_job(job_of(shot, tmp_path / "late", TightBrush(), window))
-    assert again.rendered == () and digests(again) == digests(late)
+    assert again.rendered == () and digests(again.delivery) == digests(late.delivery)
 
 
 def test_another_process_takes_the_same_tile(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:
@@ -100,7 +96,7 @@ def test_another_process_takes_the_same_tile(paint_shot: Make, with_models: Path
     rest = run_job(job_of(shot, out, TightBrush()))
     assert rest.rendered == (1001,) and rest.skipped == (1002, 1003) and "larger tiles" not in notes(rest)
     assert first.delivery == rest.delivery
-    assert digests(rest) == digests(run_job(job_of(shot, tmp_path / "alone", TightBrush(1001))))
+    assert digests(rest.delivery) == digests(run_job(job_of(shot, tmp_path / "alone", TightBrush(1001))).delivery)
 
 
 def test_a_reroll_keeps_to_the_tile_of_its_parent(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:
@@ -161,7 +157,7 @@ def test_the_engine_keeps_to_it(paint_shot: Make, with_models: Path, tmp_path: P
 
     shot = paint_shot("paint: {bundle: tiny-sd15, strength: 0.7, steps: 1}", frames=2)
     late, always = (run_job(job_of(shot, tmp_path / str(n), brush(n))) for n in (2, 1))
-    assert limits(late) == ["4x4", "4x4"] and digests(late) == digests(always)
+    assert limits(late) == ["4x4", "4x4"] and digests(late.delivery) == digests(always.delivery)
     frames = json.loads(late.manifest.read_text())["frames"]
     assert [f["paint"]["tiles"]["tile"] for f in frames] == ["1x4x4", "1x4x4"]
     assert sum("out of memory: tiles of 8x8 latents made 4x4" in n for n in late.notes) == 1

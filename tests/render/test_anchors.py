@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from composer.errors import InputError
-from composer.io.files import sha256_file
 from composer.render.anchors import Anchors, Picture, Store
 from composer.render.job import prepare_job, run_job
 from composer.render.look import look_at, read_inputs
@@ -19,6 +18,7 @@ from composer.render.quality import load_quality
 from composer.render.ready import Job
 from composer.shot.load import load_shot
 from tests.support.brushes import NoiseBrush
+from tests.support.digests import digests
 
 Make = Callable[..., Path]
 PAINT = "paint: {bundle: tiny-sd15, strength: 0.7, edge_px: 0, anchors: {every: 4}}"
@@ -29,10 +29,6 @@ def job_of(shot: Path, out: Path, brush: NoiseBrush, **options: object) -> Job:
     painter = job.scene.painter
     assert painter is not None
     return replace(job, scene=replace(job.scene, painter=replace(painter, open_brush=lambda: brush)))
-
-
-def digests(job: Job) -> dict[str, str]:
-    return {p.name: sha256_file(p) for p in sorted((job.delivery / "exr").iterdir())}
 
 
 def test_each_frame_waits_for_the_anchors_beside_it() -> None:
@@ -71,7 +67,7 @@ def test_a_frame_alone_is_the_frame_of_the_sequence(paint_shot: Make, with_model
     for number in (1003, 1005):
         alone = job_of(shot, tmp_path / "b", NoiseBrush(), frames=[number])
         run_job(alone)
-    assert digests(alone).items() <= digests(straight).items() and len(digests(alone)) == 2
+    assert digests(alone.delivery).items() <= digests(straight.delivery).items() and len(digests(alone.delivery)) == 2
 
 
 def test_a_carried_picture_moves_with_the_crowd(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ import OpenImageIO as oiio
 import pytest
 
 from composer.errors import InputError
-from composer.io.files import sha256_file
 from composer.render import job as jobs
 from composer.render.job import JobResult, prepare_job, run_job
 from composer.render.quality import load_quality
 from composer.render.ready import Job
 from composer.shot.load import load_shot
+from tests.support.digests import digests
 
 MakeShot = Callable[..., Path]
 
@@ -27,10 +27,6 @@ def _job(shot: Path, out: Path, **options: object) -> Job:
 
 def _render(shot: Path, out: Path, **options: object) -> JobResult:
     return run_job(_job(shot, out, **options))
-
-
-def _digests(result: JobResult) -> dict[str, str]:
-    return {p.name: sha256_file(p) for p in sorted((result.delivery / "exr").glob("*.exr"))}
 
 
 def _part(path: Path, name: str, channels: str) -> np.ndarray:
@@ -99,14 +95,14 @@ def test_the_crowd_stands_before_its_shadow_and_is_lit(make_shot: MakeShot, tmp_
 def test_done_is_done_and_only_what_changed_is_made_again(make_shot: MakeShot, tmp_path: Path) -> None:
     shot, out = make_shot(), tmp_path / "out"
     first = _render(shot, out)
-    before = _digests(first)
+    before = digests(first.delivery)
     again = _render(shot, out)
     assert again.rendered == () and again.skipped == (1001, 1002, 1003)
     damaged = first.delivery / "exr" / "tiny_v001.1002.exr"
     damaged.write_bytes(damaged.read_bytes()[:-1])
     mended = _render(shot, out)
     assert mended.rendered == (1002,)
-    assert _digests(mended) == before
+    assert digests(mended.delivery) == before
     make_shot(seed=8)
     assert _render(shot, out).rendered == (1001, 1002, 1003)
     plate = shot.parent / "plate.1003.exr"
@@ -116,10 +112,10 @@ def test_done_is_done_and_only_what_changed_is_made_again(make_shot: MakeShot, t
 
 def test_frames_in_any_order_and_any_process_are_the_same_files(make_shot: MakeShot, tmp_path: Path) -> None:
     shot = make_shot()
-    straight = _digests(_render(shot, tmp_path / "a"))
+    straight = digests(_render(shot, tmp_path / "a").delivery)
     for frame in (1003, 1001, 1002):
         last = _render(shot, tmp_path / "b", frames=[frame])
-    assert _digests(last) == straight
+    assert digests(last.delivery) == straight
 
 
 def test_stopping_leaves_whole_files_and_the_next_run_goes_on(

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from composer.errors import InputError, MachineError
-from composer.io.files import sha256_file
 from composer.render.job import prepare_job, run_job
 from composer.render.parts import run_part
 from composer.render.quality import load_quality
@@ -17,6 +16,7 @@ from composer.render.ready import Job
 from composer.render.verify import verify_delivery
 from composer.shot.load import load_shot
 from tests.support.brushes import NoiseBrush
+from tests.support.digests import digests
 
 Make = Callable[..., Path]
 PAINT = "paint: {bundle: tiny-sd15, strength: 0.7, edge_px: 0, anchors: {every: 4}}"
@@ -24,10 +24,6 @@ PAINT = "paint: {bundle: tiny-sd15, strength: 0.7, edge_px: 0, anchors: {every: 
 
 def job_of(shot: Path, out: Path, *frames: int) -> Job:
     return prepare_job(load_shot(shot), out, load_quality("preview"), frames=frames or None)
-
-
-def digests(delivery: Path) -> dict[str, str]:
-    return {p.name: sha256_file(p) for p in sorted((delivery / "exr").iterdir())}
 
 
 def test_the_parts_make_the_whole(make_shot: Make, tmp_path: Path) -> None:

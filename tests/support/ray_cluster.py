@@ -24,10 +24,15 @@ def cluster_of(nodes: int, cores: int = 2, cards: Sequence[int] = ()) -> Iterato
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         for i in range(nodes):
-            cluster.add_node(num_cpus=cores, num_gpus=cards[i] if cards else 0, object_store_memory=STORE_BYTES)
+            _add(cluster, cores, cards[i] if cards else 0)
         yield cluster
     finally:
         cluster.shutdown()
+
+
+def _add(cluster, cores: int, cards: int) -> None:  # type: ignore[no-untyped-def]
+    node = cluster.add_node(num_cpus=cores, num_gpus=cards, object_store_memory=STORE_BYTES)
+    node.what = cores, cards
 
 
 def workers(cluster) -> list[int]:  # type: ignore[no-untyped-def]
@@ -47,12 +52,14 @@ def workers(cluster) -> list[int]:  # type: ignore[no-untyped-def]
 
 
 class Accidents(threading.Thread):
-    """Kills workers at random times until there were `kills`; takes a node away in between. killed, removed: how many."""
+    """Kills workers at random times until there were `kills`; takes a node away in between, and brings another one like it at
+    the end. killed, removed: how many."""
 
     def __init__(self, cluster, kills: int, between_s: tuple[float, float], seed: int) -> None:  # type: ignore[no-untyped-def]
         super().__init__(daemon=True)
         self.cluster, self.kills, self.between_s, self.rng = cluster, kills, between_s, random.Random(seed)
         self.killed = self.removed = 0
+        self.gone: list[tuple[int, int]] = []
         self.over = threading.Event()
 
     def run(self) -> None:
@@ -64,9 +71,13 @@ class Accidents(threading.Thread):
                     self.killed += 1
             if not self.removed and self.killed >= (self.kills + 1) // 2:
                 nodes = [n for n in self.cluster.list_all_nodes() if not n.head]
-                self.cluster.remove_node(self.rng.choice(nodes))
+                node = self.rng.choice(nodes)
+                self.cluster.remove_node(node)
+                self.gone.append(node.what)
                 self.removed += 1
 
     def stop(self) -> None:
         self.over.set()
         self.join(30)
+        for what in self.gone:
+            _add(self.cluster, *what)
