@@ -17,7 +17,7 @@ WIDTH_PX, STEPS = "768", "4"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    render.add_render_options(parser)
+    render.add_render_options(parser, usual="draft, where Levy is there")
 
 
 def run(args: argparse.Namespace) -> Result:

@@ -8,7 +8,7 @@ import contextlib
 import sys
 from pathlib import Path
 
-from composer.cli.render import crowd_count, shot_file
+from composer.cli.render import DEVICE, crowd_count, shot_file
 from composer.cli.result import Result
 
 HELP = "show who stands where, and direct them by hand"
@@ -22,9 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="PNG", help="where to write it (default: <shot>_layout.<frame>.png)"
     )
     parser.add_argument("--select", default="", metavar="NAMES", help="soldiers to mark: host.00042,host.00043")
-    parser.add_argument("--count", metavar="CROWD=N", help="number of soldiers, in place of the shot's own")
+    parser.add_argument(
+        "--count", metavar="CROWD=N", help="number of soldiers, in place of the shot's own; N alone will do"
+    )
     parser.add_argument("--width", type=int, default=2400, metavar="PX", help="width of the picture (default: 2400)")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help=DEVICE)
     parser.add_argument(
         "--serve",
         nargs="?",

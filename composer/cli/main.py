@@ -39,7 +39,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="muster",
         description="Puts a battle into a shot: a crowd in a tracked plate, delivered as scene-linear EXR.",
-        epilog="`muster VERB --help` tells what a verb takes. Exit codes: 0 done, 2 the input is wrong, 1 anything else.",
+        epilog="Begin with `muster demo`, then `muster check SHOT` and `muster render SHOT` with a shot.yaml of yours. "
+        "`muster VERB --help` tells what a verb takes. Exit codes: 0 done, 2 the input is wrong, 1 anything else.",
     )
     parser.add_argument("--version", action="version", version=f"muster {composer.__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)

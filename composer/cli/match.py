@@ -20,13 +20,23 @@ HELP = "measure the plate's grain, sharpness, air, lens and light"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shot", type=Path, metavar="SHOT", help="shot.yaml, or the folder that holds it")
-    parser.add_argument("--frames", metavar="A-B", help="measure these (default: four, spread over the shot)")
+    parser.add_argument(
+        "--frames", metavar="FRAMES", help="measure these: 1001-1040x10 (default: four, spread over the shot)"
+    )
     parser.add_argument(
         "--region", metavar="N:X,Y,W,H", help="also match the crowd's colours to this rectangle of the plate at frame N"
     )
-    parser.add_argument("--method", choices=("covariance", "transport"), default="covariance", help="for --region")
-    parser.add_argument("--strength", type=float, default=1.0, metavar="S", help="for --region, 0 to 1 (default: 1)")
-    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="writes DIR/<shot>/match")
+    parser.add_argument(
+        "--method", choices=("covariance", "transport"), default="covariance",
+        help="how --region's colours are matched: covariance (their mean and spread) or transport (all of them; default: "
+        "covariance)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--strength", type=float, default=1.0, metavar="S", help="how far --region goes, 0 to 1 (default: 1)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("out"), metavar="DIR", help="writes DIR/<shot>/match (default: out)"
+    )
 
 
 def run(args: argparse.Namespace) -> Result:

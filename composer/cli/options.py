@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from composer.cli.render import DEVICE
 from composer.cli.result import Result
 
 if TYPE_CHECKING:
@@ -35,15 +36,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mix", metavar="KIT:W+KIT:W[,...]", help="every region in these kits: spearman:3+swordsman:1,levy"
     )
     parser.add_argument(
-        "--frames", default="still", metavar="still|N|A-B", help="the middle frame, N spread over the shot, or a range"
+        "--frames", default="still", metavar="still|N|FRAMES",
+        help="still: the middle frame; N: as many, spread over the shot; or 1001-1010x3 (default: still)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--quality", choices=("preview", "draft", "final"), default="preview",
+        help="of the pictures; forecasts are of draft and final (default: preview)",
+    )  # fmt: skip
+    parser.add_argument("--width", type=int, default=960, metavar="PX", help="width of the pictures (default: 960)")
+    parser.add_argument(
+        "--rates", type=Path, metavar="FILE", help="what a machine hour costs (default: configs/rates.yaml)"
     )
-    parser.add_argument("--quality", choices=("preview", "draft", "final"), default="preview", help="default: preview")
-    parser.add_argument("--width", type=int, default=960, metavar="PX", help="of the pictures (default: 960)")
-    parser.add_argument("--rates", type=Path, metavar="FILE", help="in place of configs/rates.yaml")
-    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="writes DIR/<shot>/options")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
-    parser.add_argument("--bundle", metavar="NAME", help="a model bundle to paint draft and final with")
-    parser.add_argument("--steps", metavar="N", help="steps of the sampler, in place of the bundle's own")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out"), metavar="DIR", help="writes DIR/<shot>/options (default: out)"
+    )
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help=DEVICE)
+    parser.add_argument(
+        "--bundle",
+        metavar="NAME",
+        help="a model bundle to paint draft and final with (default: as `muster render` has it)",
+    )
+    parser.add_argument("--steps", metavar="N", help="steps of the model's sampler, in place of the bundle's own")
     parser.add_argument("--strength", metavar="S", help="how far the model may go, 0 to 1, in place of the shot's own")
 
 

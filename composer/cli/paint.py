@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from composer.cli.render import shot_file
+from composer.cli.render import DEVICE, shot_file
 from composer.cli.result import Result
 
 if TYPE_CHECKING:
@@ -30,11 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     out.add_argument(
         "--frame", type=int, action="append", metavar="N", help="which frame; may be repeated (default: where most is unpainted)"
     )  # fmt: skip
-    out.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="writes DIR/<shot>/paint")
+    out.add_argument(
+        "--out", type=Path, default=Path("out"), metavar="DIR", help="writes DIR/<shot>/paint (default: out)"
+    )
     out.add_argument(
         "--png", action="store_true", help="also 16-bit PNG, sRGB, straight alpha (values above 1 are clipped)"
     )
-    out.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
+    out.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help=DEVICE)
     back.add_argument("picture", type=Path, metavar="PICTURE", help="EXR, TIFF or PNG of the plate's size")
     back.add_argument("--frame", type=int, metavar="N", help="which frame it paints (default: as the picture says)")
     back.add_argument("--colorspace", metavar="NAME", help="of the picture (default: EXR as it says, others sRGB)")

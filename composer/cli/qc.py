@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shot", type=Path, metavar="SHOT", help="shot.yaml, for the plate (default: as the delivery remembers)"
     )
-    parser.add_argument("--frames", metavar="1001-1100x1", help="the frames that must be there, and that are measured")
+    parser.add_argument("--frames", metavar="FRAMES", help="the frames that must be there, and that are measured")
     parser.add_argument(
         "--limit", action="append", default=[], metavar="NAME.max=X", help="change a limit; NAME=off takes it away"
     )

@@ -1,8 +1,9 @@
 """Render a shot: the crowd into the plate, as multi-part EXR with every pass. Frames that are already there and whole are
 skipped; stop it with Ctrl-C at any time and run it again to go on.
 
-With `--quality draft` or `final` and a model bundle the crowd is painted. Several bundles go side by side, into versions of
-their own. `--reroll` paints a few soldiers of a painted version anew and leaves every other pixel as it is."""
+At `--quality draft` or `final` a model bundle paints the crowd; `preview`, and `final` without a bundle, deliver the
+soldiers as they are drawn. Several bundles go side by side, into versions of their own. `--reroll` paints a few soldiers of
+a painted version anew and leaves every other pixel as it is."""
 
 from __future__ import annotations
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from composer.render.sign import SignAsk
 
 HELP = "render a shot: the main job"
+#: Of options that several verbs have.
+QUALITY = "preview: quick, as drawn; draft: painted, few steps; final: painted, finest"
+DEVICE = "what computes; auto: a GPU with CUDA, if there is one (default: auto)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,32 +36,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only",
         choices=("cache", "anchors", "frames", "finish"),
-        help="one part of the job, as `muster farm` has it done: what frames share, anchors, frames without proxy and "
-        "manifest, or these two",
+        help="one part of the job, as `muster farm` runs it: cache (what frames share), anchors (frames that others are "
+        "painted from), frames (no proxy, no manifest), finish (proxy and manifest)",
     )
     parser.add_argument(
         "--version", metavar="NAME", help="what the re-rolled version is called (default: v001_r1, v001_r2, ...)"
     )
 
 
-def add_render_options(parser: argparse.ArgumentParser) -> None:
-    """The options that `render` and `demo` share."""
-    parser.add_argument("--frames", metavar="1001-1100x1", help="only these frames (default: all of the plate)")
-    parser.add_argument("--count", metavar="CROWD=N", help="number of soldiers, in place of the shot's own")
-    parser.add_argument("--quality", choices=("preview", "draft", "final"), help="default: preview")
+def add_render_options(parser: argparse.ArgumentParser, usual: str = "preview") -> None:
+    """The options that `render`, `demo` and `farm` share. usual: the quality, where none is named."""
+    parser.add_argument(
+        "--frames", metavar="FRAMES",
+        help="only these: 1001-1024, 1001-1100x2 (every second), 1001,1005 (default: all of the plate)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--count", metavar="CROWD=N", help="number of soldiers, in place of the shot's own; N alone will do"
+    )
+    parser.add_argument("--quality", choices=("preview", "draft", "final"), help=f"{QUALITY} (default: {usual})")
     parser.add_argument("--width", metavar="PX", help="a smaller picture than the plate's, as a version of its own")
-    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="delivery folder (default: out)")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
-    parser.add_argument("--bundle", metavar="NAME[,NAME]", help="model bundles to paint with, names or folders")
-    parser.add_argument("--steps", metavar="N", help="steps of the sampler, in place of the bundle's own")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out"), metavar="DIR", help="writes DIR/<shot>/<version> (default: out)"
+    )
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help=DEVICE)
+    parser.add_argument(
+        "--bundle", metavar="NAME[,NAME]",
+        help="model bundles that paint draft and final, names (`muster models list`) or folders (default: the shot's own; "
+        "for draft, Levy)",
+    )  # fmt: skip
+    parser.add_argument("--steps", metavar="N", help="steps of the model's sampler, in place of the bundle's own")
     add_sign(parser)
     parser.add_argument("--strength", metavar="S", help="how far the model may go, 0 to 1, in place of the shot's own")
 
 
 def add_sign(parser: argparse.ArgumentParser) -> None:
     """`--sign`, which `sheet` has too."""
-    words = "sign what is delivered (C2PA) with CERT and KEY, or with those that are configured"
-    parser.add_argument("--sign", nargs="*", type=Path, metavar="PEM", help=words)
+    words = "sign what is delivered (C2PA), with these two PEM files or without them with those that are configured"
+    parser.add_argument("--sign", nargs="*", type=Path, metavar=("CERT", "KEY"), help=words)
 
 
 def run(args: argparse.Namespace) -> Result:
