@@ -189,7 +189,7 @@ class Compositor:
         matching = matching_of(replace(scene.stage, shot=asked), FRAME)
         made = replace(drawn, matching=matching).composite(drawn.guides)
         crowd = made.layers[-1].rgba[..., 3]
-        return made.rgb.astype(np.float32), (crowd > 0.01) | (drawn.shadow > 0.02)
+        return made.rgb.astype(np.float32), (crowd > 0.01) | (drawn.shadow.taken().max(axis=-1) > 0.02)
 
 
 def variants(light: dict[str, Any], look: PlateLook) -> Iterator[tuple[str, dict[str, Any], PlateLook]]:
