@@ -14,6 +14,8 @@ from composer.crowd.skeleton import JOINT, SKELETON
 
 _X, _Y, _Z = np.eye(3)
 SPEAR_AT, SWORD_AT, SHIELD_AT = (SKELETON.bind_m[JOINT[n]].astype(np.float64) for n in ("spear", "sword", "shield"))
+#: Corners of a shield at the two coarse levels: its outline is the largest plain shape on a man.
+SHIELD_COLUMNS = (16, 10)
 #: Which of its four paints a shield shows at (ring, angle in degrees): True the charge, False the field.
 Charge = Callable[[int, F64], np.ndarray]
 
@@ -194,8 +196,9 @@ def shield(
             paints[i] = MATERIAL[band]
     creases = (1, 3) if boss else (1,)
     return tube(
-        np.array(rows), paints, rigid("shield"), caps=("flat", "round"), creases=creases, cap_material=("wood", "")
-    )
+        np.array(rows), paints, rigid("shield"), caps=("flat", "round"), creases=creases, cap_material=("wood", ""),
+        columns=SHIELD_COLUMNS,
+    )  # fmt: skip
 
 
 @shared

@@ -112,9 +112,9 @@ def _columns(around: int, level: int) -> int:
 
 
 def coarser(
-    rows: F64, paint: NDArray[np.int64], creases: Sequence[int], level: int, grow: bool
+    rows: F64, paint: NDArray[np.int64], creases: Sequence[int], level: int, grow: bool, columns: Sequence[int] = ()
 ) -> tuple[F64, NDArray[np.int64], tuple[int, ...]]:
-    """The same tube with fewer rows and columns; paint [R - 1, S]."""
+    """The same tube with fewer rows and columns; paint [R - 1, S]. columns: how many the levels keep, where the part says."""
     around = rows.shape[1]
     change = np.zeros(len(rows), bool)
     change[1:-1] = (paint[1:] != paint[:-1]).any(1)
@@ -122,9 +122,9 @@ def coarser(
     if level == 2:
         change &= ~close
     keep = _rows_to_keep(rows, change, _ROW_TOLERANCE_M[level])
-    count = _columns(around, level)
-    columns = np.round(np.arange(count) * around / count).astype(int)
-    picked = rows[keep][:, columns]
+    count = columns[level - 1] if columns else _columns(around, level)
+    kept = np.round(np.arange(count) * around / count).astype(int)
+    picked = rows[keep][:, kept]
     if grow:
         centre = rows[keep].mean(1, keepdims=True)
         radius = np.linalg.norm(rows[keep] - centre, axis=-1).mean(1)[:, None, None]
@@ -132,7 +132,7 @@ def coarser(
             mean_width(count) / mean_width(around) + _PUSH_M[level] / (radius + 0.04)
         )
     new = {r: i for i, r in enumerate(keep)}
-    return picked, _fewer(paint[keep[:-1]], columns), tuple(new[r] for r in creases if r in new and level == 1)
+    return picked, _fewer(paint[keep[:-1]], kept), tuple(new[r] for r in creases if r in new and level == 1)
 
 
 def coarser_grid(grid: F64, paint: NDArray[np.int64], at_level: int) -> tuple[F64, NDArray[np.int64]]:

@@ -182,6 +182,7 @@ def tube(
     cap_lift: tuple[float, float] = (0.0, 0.0),
     roll: float = 0.0,
     grow: bool = True,
+    columns: Sequence[int] = (),
 ) -> Mesh:
     """A closed tube through rings `rows` [R, S, 3].
 
@@ -189,14 +190,14 @@ def tube(
     (hard edged), 'round' (one smooth surface with the side); cap_material names theirs where it is not the band's,
     cap_lift how far up their middles lie. creases: rows at which the surface has a hard edge;
     roll > 0 shades each band between creases as if it bulged, like hoops of lamellae. grow: coarse levels
-    widen the tube by what its polygon loses.
+    widen the tube by what its polygon loses. columns: how many points of a ring each coarse level keeps, if not the usual.
     """
     if isinstance(band, np.ndarray):
         bands = band.astype(np.int64)
     else:
         bands = np.repeat(np.array([[MATERIAL[m]] for m in band]), rows.shape[1], axis=1)
     if at_level := level():
-        rows, bands, creases = coarser(rows, bands, creases, at_level, grow)
+        rows, bands, creases = coarser(rows, bands, creases, at_level, grow, columns)
         caps, roll = ("flat", "flat") if at_level >= 2 else caps, 0.0
     count, around = rows.shape[:2]
     paint = bands.reshape(-1)

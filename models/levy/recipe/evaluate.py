@@ -28,7 +28,8 @@ AIR = (", dust", ", smoke")
 class Figures:
     """low_*: PSNR of 4x4 means in the crowd, dB; guide_*: the guide render's own. one_step: PSNR of one step. colour:
     mean error per agent. detail_*: high-frequency energy over the target's. blind_*: from depth and pose alone, low-
-    pass, 4 steps. iou: of silhouettes. spread: over seeds. text_*: RMS that another word of wear makes in the crowd and
+    pass, 4 steps. iou: of silhouettes. spread: over seeds; spread_rendered: of the
+    reference's own folds and stains. text_*: RMS that another word of wear makes in the crowd and
     elsewhere, over the guide and from depth and pose alone; text_rendered: what the reference renderer makes of the same
     word; text_air: what a word of dust or smoke makes. tiled: PSNR of the engine's own tiles against the whole
     frame, dB. carried_*: RMS along true motion with world-locked and screen-locked noise, and of the guide, which no
@@ -54,6 +55,7 @@ class Figures:
     text_crowd: float
     text_elsewhere: float
     blind_text_crowd: float
+    spread_rendered: float = float("nan")
     text_rendered: float = float("nan")
     text_air: float = float("nan")
     tiled: float = float("nan")
@@ -85,6 +87,7 @@ class Figures:
             ("3. silhouette IoU over the guide", self.iou, "0.95 / 0.98"),
             ("   silhouette IoU from depth and pose alone", self.blind_iou, ""),
             ("4. spread over seeds", self.spread, "0.03-0.09"),
+            ("   of the reference's own folds, stains and dents", self.spread_rendered, ""),
             ("4. what a word of dust or smoke changes in the crowd, RMS", self.text_air, "0.03"),
             ("4. what another word of wear changes", self.text_crowd, "0.03"),
             ("   what the reference renderer makes of that word", self.text_rendered, ""),
@@ -121,7 +124,7 @@ def evaluate(bundle: Bundle, pairs: Sequence[Stored], device: str, told: Callabl
     fine = {name: 0.0 for name in ("target", "guide", "4", "8")}
     cut = {name: [0, 0] for name in ("guided", "blind")}
     several = m.Mean()
-    told_words = {name: m.Mean() for name in ("crowd", "elsewhere", "blind", "rendered", "air")}
+    told_words = {name: m.Mean() for name in ("crowd", "elsewhere", "blind", "rendered", "air", "folds")}
     for k, pair in enumerate(pairs):
         coverage, target, guide = pair.part("coverage"), pair.part("target"), pair.part("guide")
         crowd, low_crowd = coverage > 0.5, m.low_crowd(coverage)
@@ -157,7 +160,7 @@ def evaluate(bundle: Bundle, pairs: Sequence[Stored], device: str, told: Callabl
         iou=cut["guided"][0] / max(cut["guided"][1], 1), blind_iou=cut["blind"][0] / max(cut["blind"][1], 1),
         spread=several.value, text_crowd=told_words["crowd"].value, text_elsewhere=told_words["elsewhere"].value,
         blind_text_crowd=told_words["blind"].value, text_rendered=told_words["rendered"].value,
-        text_air=told_words["air"].value,
+        text_air=told_words["air"].value, spread_rendered=told_words["folds"].value,
     )  # fmt: skip
 
 
@@ -175,8 +178,10 @@ def _words(brushes: Brushes, pair: Stored, plain: np.ndarray, blind: np.ndarray,
     into["air"].add(m.rms(plain, brushes.over_guide(pair, 4, prompts=(Prompt(other),)), crowd))
     h, w = crowd.shape
     scene = scene_of(pair.number, (w, h))
-    own, worn = (pair_from(reworn(scene, one)) for one in (word, OPPOSITE[word]))
-    into["rendered"].add(m.rms(own.target, worn.target, own.coverage > 0.5))
+    own, worn, others = (pair_from(reworn(scene, *state)) for state in ((word,), (OPPOSITE[word],), (word, 977)))
+    shown = own.coverage > 0.5
+    into["rendered"].add(m.rms(own.target, worn.target, shown))
+    into["folds"].add(m.spread([own.target, others.target], shown))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -29,11 +29,13 @@ F32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Wear:
-    """What only the text tells of each agent, float32 [N] in 0..1."""
+    """What only the text tells of each agent, float32 [N] in 0..1. other: another number gives the same people other folds,
+    stains and dents."""
 
     wear: F32
     mud: F32
     blood: F32
+    other: int = 0
 
 
 def render_reference(
@@ -129,7 +131,7 @@ ARMOUR = {
 
 def _states(agents: Agents, cast: Cast, slots: Slots, wear: Wear, device: str) -> wp.array:
     host = np.zeros(len(slots.index), dtype=State.numpy_dtype())
-    host["seed"] = agents.seed[slots.index]
+    host["seed"] = agents.seed[slots.index] + np.uint32(wear.other)
     for name in ("wear", "mud", "blood"):
         host[name] = getattr(wear, name)[slots.index]
     kit = np.array([ARMOUR.get(f.name.partition("_")[0], 0) for f in cast.figures], np.int32)

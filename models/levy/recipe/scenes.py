@@ -220,11 +220,12 @@ def _mixed(rng: np.random.Generator, agents: Agents, cast: Cast, told: _Told) ->
     return replace(agents, clip=clip, phase=phase.astype(np.float32), heading_rad=heading, albedo=albedo)
 
 
-def reworn(scene: LevyScene, wear: str) -> LevyScene:
-    """The same people in another state, one of WEARS; the text says so."""
+def reworn(scene: LevyScene, wear: str, other: int = 0) -> LevyScene:
+    """The same people in another state, one of WEARS; the text says so. other: as in `Wear`."""
     rng = np.random.default_rng((2718, scene.number))
     said = next(word for word in WEARS if word in scene.text)
-    return replace(scene, wear=_wear(rng, len(scene.agents), wear), text=scene.text.replace(said, wear, 1))
+    state = replace(_wear(rng, len(scene.agents), wear), other=other)
+    return replace(scene, wear=state, text=scene.text.replace(said, wear, 1))
 
 
 def _wear(rng: np.random.Generator, n: int, wear: str) -> Wear:
