@@ -244,7 +244,9 @@ def blend_kernel(row0: int, pictures: Pictures, down: Spread, strip: Strip, fini
         rest *= kept
     a16 = wp.float16(wp.min(wp.max(cover[0], wp.max(cover[1], cover[2])), 1.0))
     a = float(a16)
-    dark = to_half(taken_of(rest[0], rest[1], pictures.share))
+    dark = wp.vec3(0.0, 0.0, 0.0)
+    if rest[0] > 0.0 or rest[1] > 0.0:
+        dark = to_half(taken_of(rest[0], rest[1], pictures.share))
     s = wp.max(dark)
     if a <= 0.0 and s <= 0.0:
         plate_only(pictures, out, y, x)

@@ -66,7 +66,9 @@ def over_kernel(
     y += row0
     a16 = wp.float16(alpha[y, x])
     a = float(a16)
-    dark = to_half(taken_of(sun[y, x], sky[y, x], share))
+    dark = wp.vec3(0.0, 0.0, 0.0)
+    if sun[y, x] > 0.0 or sky[y, x] > 0.0:
+        dark = to_half(taken_of(sun[y, x], sky[y, x], share))
     s = wp.max(dark)
     back = plate[y, x]
     front = crowd[y, x]
@@ -88,13 +90,12 @@ def over_kernel(
         if a > 0.0:
             own = front[k]
         crowd_layer[y, x, k] = half_of(own)
-        kept = float(0.0)
+        shadow_layer[y, x, k] = wp.uint16(0)
         if dark[k] < s:
-            kept = back[k] * (s - dark[k])
-        shadow_layer[y, x, k] = half_of(kept)
+            shadow_layer[y, x, k] = half_of(back[k] * (s - dark[k]))
         if edge != 0:
             taken[y, x, k] = half_of(dark[k])
     crowd_layer[y, x, 3] = wp.cast(a16, wp.uint16)
-    shadow_layer[y, x, 3] = half_of(s)
+    shadow_layer[y, x, 3] = wp.cast(wp.float16(s), wp.uint16)
     touched[y, x] = wp.uint8(mark)
     soft[y, x] = wp.uint8(edge)
