@@ -100,6 +100,7 @@ def shot_words(folder: Path, light: dict[str, Any], match: dict[str, Any] | None
         key = "matte" if "matte" in holdout else "depth"
         holdout[key] = str(SCENE / holdout[key])
     words["light"], words["version"] = light, name
+    words.pop("match", None)  # the shot's own, made by hand
     if match:
         words["match"] = match
     return parse_shot(json.dumps(words), folder / "shot.yaml")
