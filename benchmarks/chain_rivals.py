@@ -16,6 +16,7 @@ from composer.camera.camera import View
 from composer.comp.look_apply import Setting
 from composer.comp.look_taps import added_sigma_px
 from composer.comp.plate_look import PlateLook
+from composer.comp.shade import Shade
 from composer.guides.passes import GuidePasses, Samples
 
 F32 = NDArray[np.float32]
@@ -26,7 +27,7 @@ class Job:
     """One frame. box: the rows that hold the crowd."""
 
     guides: GuidePasses
-    pictures: tuple[F32, F32, F32, F32 | None]
+    pictures: tuple[F32, Shade, F32, F32 | None]
     setting: Setting
     box: slice
 
@@ -71,7 +72,8 @@ def job_of(size: tuple[int, int]) -> Job:
     view = View(1001, size, np.eye(4), (0.9 * w, 0.9 * w), (w / 2, h / 2))
     rows = np.flatnonzero((on | (shadow > 0)).any(axis=1))
     box = slice(max(int(rows[0]) - 16, 0), h)
-    return Job(guides, (plate, shadow, flat, None), Setting(view, 0.032, np.eye(3), None, 7, 1001), box)
+    shade = Shade(shadow, np.float32(0.4) * shadow, (0.8, 0.7, 0.6))
+    return Job(guides, (plate, shade, flat, None), Setting(view, 0.032, np.eye(3), None, 7, 1001), box)
 
 
 def works(job: Job, look: PlateLook, threads: int) -> dict[str, Callable[[], object]]:
@@ -111,7 +113,7 @@ def _by_torch(job: Job, look: PlateLook, gaussian: Callable[[torch.Tensor, float
     whole, shadow, _, _ = job.pictures
     with torch.no_grad():
         plate, light = _tensor(whole[box]), _tensor(guides.beauty[box])
-        alpha, s = torch.from_numpy(guides.coverage[box])[None, None], torch.from_numpy(shadow[box])[None, None]
+        alpha, s = torch.from_numpy(guides.coverage[box])[None, None], torch.from_numpy(shadow.sun[box])[None, None]
         light = torch.einsum("ij,bjhw->bihw", torch.from_numpy(look.grade.matrix).float(), light)
         distance = torch.nan_to_num(torch.from_numpy(guides.depth_m[box]), posinf=0.0)[None, None]
         kept = torch.exp(-torch.tensor(look.air.extinction_per_m).view(1, 3, 1, 1) * distance)
@@ -161,7 +163,9 @@ def _by_oiio(job: Job, look: PlateLook) -> list[oiio.ImageBuf]:
     algo, box = oiio.ImageBufAlgo, job.box
     whole, shadow, _, _ = job.pictures
     rgba = np.concatenate([job.guides.beauty[box], job.guides.coverage[box][..., None]], axis=-1)
-    layer, plate, dark = (oiio.ImageBuf(np.ascontiguousarray(p)) for p in (rgba, whole[box], shadow[box][..., None]))
+    layer, plate, dark = (
+        oiio.ImageBuf(np.ascontiguousarray(p)) for p in (rgba, whole[box], shadow.sun[box][..., None])
+    )
     h, w = rgba.shape[:2]
     matrix = np.eye(4, dtype=np.float32)
     matrix[:3, :3] = look.grade.matrix

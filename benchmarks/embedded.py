@@ -100,6 +100,7 @@ def shot_words(folder: Path, light: dict[str, Any], match: dict[str, Any] | None
         key = "matte" if "matte" in holdout else "depth"
         holdout[key] = str(SCENE / holdout[key])
     words["light"], words["version"] = light, name
+    words.pop("match", None)  # the shot's own, made by hand
     if match:
         words["match"] = match
     return parse_shot(json.dumps(words), folder / "shot.yaml")
@@ -189,7 +190,7 @@ class Compositor:
         matching = matching_of(replace(scene.stage, shot=asked), FRAME)
         made = replace(drawn, matching=matching).composite(drawn.guides)
         crowd = made.layers[-1].rgba[..., 3]
-        return made.rgb.astype(np.float32), (crowd > 0.01) | (drawn.shadow > 0.02)
+        return made.rgb.astype(np.float32), (crowd > 0.01) | (drawn.shadow.taken().max(axis=-1) > 0.02)
 
 
 def variants(light: dict[str, Any], look: PlateLook) -> Iterator[tuple[str, dict[str, Any], PlateLook]]:

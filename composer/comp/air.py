@@ -17,6 +17,7 @@ from composer.comp import kernel_air_over
 from composer.comp.composite import Composite, composite, untouched_digest
 from composer.comp.kernel_air_over import Aired, air_over_kernel
 from composer.comp.layer import F16, F32, F64, Layer
+from composer.comp.shade import Shade
 from composer.guides.air import AirPasses
 from composer.guides.device import Pool, load_kernels, upload
 
@@ -25,7 +26,7 @@ from composer.guides.device import Pool, load_kernels, upload
 class Scenery:
     """What the air lies over. plate: float32 [H, W, 3], in the delivery space, with the new sky; clean: the same without actors,
     or None. sky, sky_alpha: what the new sky brought, and how much of the plate it took. matte: share of mattes before crowd and
-    shadow. crowd_alpha, place_alpha, shadow: float32 [H, W]."""
+    shadow. crowd_alpha, place_alpha: float32 [H, W]."""
 
     plate: F32
     clean: F32 | None
@@ -33,7 +34,7 @@ class Scenery:
     sky_alpha: F32
     crowd_alpha: F32
     place_alpha: F32
-    shadow: F32
+    shadow: Shade
     matte: F32
 
 
@@ -55,7 +56,7 @@ class AirLayers:
 def air_layers(air: AirPasses, scene: Scenery, delivery_from_working: F64) -> AirLayers:
     """The layers of a frame, in the delivery space."""
     load_kernels("cpu", kernel_air_over)
-    h, w = scene.shadow.shape
+    h, w = scene.matte.shape
     out = Aired()
     plate, front = (np.empty((h, w, 3), np.float32) for _ in range(2))
     alpha, touched = np.empty((h, w), np.float32), np.empty((h, w), bool)

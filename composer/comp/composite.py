@@ -13,6 +13,7 @@ from composer.comp import kernel_over
 from composer.comp.edges import actor_colour, background_behind
 from composer.comp.kernel_over import over_kernel
 from composer.comp.layer import F16, F32, Layer
+from composer.comp.shade import Shade
 from composer.guides.device import Pool, load_kernels, upload
 
 HALF_MAX = 65504.0
@@ -32,25 +33,31 @@ class Composite:
     notes: tuple[str, ...]
 
 
-def composite(plate: F32, crowd_rgb: F32, crowd_alpha: F32, shadow: F32, matte: F32, clean: F32 | None) -> Composite:
+def composite(
+    plate: F32, crowd_rgb: F32, crowd_alpha: F32, shadow: Shade, matte: F32, clean: F32 | None
+) -> Composite:  # fmt: skip
     """Plate, then shadow, then crowd.
 
     plate: float32 [H, W, 3], in the delivery space. crowd_rgb: float32 [H, W, 3], premultiplied, same space.
-    crowd_alpha, shadow: float32 [H, W], after holdouts. matte: float32 [H, W], how much of the pixel a holdout that stands in
+    crowd_alpha: float32 [H, W], after holdouts. matte: float32 [H, W], how much of the pixel a holdout that stands in
     front of the crowd covers. clean: float32 [H, W, 3], the plate without its actors, or None.
 
-    Outside the pixels where crowd or shadow have alpha in half precision the result is the plate, bit for bit.
+    Outside the pixels where crowd or shadow have alpha in half precision the result is the plate, bit for bit. The shadow's
+    layer has as alpha what it takes of the channel that loses most, and gives back what the others lose less.
     """
-    height, width = shadow.shape
+    height, width = matte.shape
     rgb = np.empty((height, width, 3), np.float16)
     crowd, dark = (np.empty((height, width, 4), np.float16) for _ in range(2))
     touched, soft = (np.empty((height, width), bool) for _ in range(2))
+    taken = np.zeros((height, width, 3), np.float16)
     clipped = np.zeros((height, 2), np.int32)
     into = [(half.view(np.uint16), wp.uint16) for half in (rgb, crowd, dark)]
     into += [(mask.view(np.uint8), wp.uint8) for mask in (touched, soft)]
-    out_of = [(plate, wp.vec3), (crowd_rgb, wp.vec3)]
-    out_of += [(part, wp.float32) for part in (crowd_alpha, shadow, matte)]
-    arrays = [upload(part, kind, "cpu") for part, kind in (*out_of, *into, (clipped, wp.int32))]
+    into += [(taken.view(np.uint16), wp.uint16), (clipped, wp.int32)]
+    arrays: list[object] = [upload(part, wp.vec3, "cpu") for part in (plate, crowd_rgb)]
+    arrays += [upload(part, wp.float32, "cpu") for part in (crowd_alpha, shadow.sun, shadow.sky)]
+    arrays += [wp.vec3(*shadow.share), upload(matte, wp.float32, "cpu")]
+    arrays += [upload(part, kind, "cpu") for part, kind in into]
     load_kernels("cpu", kernel_over)
 
     def work(rows: tuple[int, int]) -> None:
@@ -63,7 +70,7 @@ def composite(plate: F32, crowd_rgb: F32, crowd_alpha: F32, shadow: F32, matte: 
         pool.close()
     of_plate, over = (int(n) for n in clipped.sum(0))
     if soft.any():
-        over += behind_edges(rgb, soft, touched, (plate, crowd_rgb, matte, crowd[..., 3], dark[..., 3]), clean)
+        over += behind_edges(rgb, soft, touched, (plate, crowd_rgb, matte, crowd[..., 3], taken), clean)
     notes = [f"{of_plate} plate values beyond half float's range were clipped to {HALF_MAX:.0f}"] if of_plate else []
     if over:
         notes.append(f"{over} composite values beyond half float's range were clipped to {HALF_MAX:.0f}")
@@ -83,19 +90,19 @@ def behind_edges(
 
 
 def laid_over(
-    plate: F32, crowd_rgb: F32, crowd_alpha: F16, shadow: F16, matte: F32, clean: F32 | None
+    plate: F32, crowd_rgb: F32, crowd_alpha: F16, taken: F16, matte: F32, clean: F32 | None
 ) -> F32:  # fmt: skip
     """The picture itself, float32 [H, W, 3]: as `composite`, not yet rounded to half. Outside of crowd and shadow it is
-    the plate."""
+    the plate. taken: float16 [H, W, 3], what the shadow takes."""
     result = plate.copy()
-    touched = (crowd_alpha > 0) | (shadow > 0)
+    touched = (crowd_alpha > 0) | taken.any(axis=-1)
     box = _bounds(touched)
-    a, s = crowd_alpha[box].astype(np.float32), shadow[box].astype(np.float32)
-    mixed = plate[box] * ((1.0 - a) * (1.0 - s))[..., None] + crowd_rgb[box]
+    a, s = crowd_alpha[box].astype(np.float32), taken[box].astype(np.float32)
+    mixed = plate[box] * ((1.0 - a[..., None]) * (1.0 - s)) + crowd_rgb[box]
     np.copyto(result[box], mixed, where=touched[box][..., None])
     soft = touched & (matte > 0)
     if soft.any():
-        box, behind = _edge(soft, touched, (plate, crowd_rgb, matte, crowd_alpha, shadow), clean)
+        box, behind = _edge(soft, touched, (plate, crowd_rgb, matte, crowd_alpha, taken), clean)
         np.copyto(result[box], behind, where=soft[box][..., None])
     return result
 
@@ -120,17 +127,17 @@ def untouched_digest(rgb: F16, touched: NDArray[np.bool_]) -> str:
     return total.hexdigest()
 
 
-def _behind_actor(plate: F32, crowd_rgb: F32, matte: F32, alpha: F32, dark: F32, clean: F32 | None) -> F32:
+def _behind_actor(plate: F32, crowd_rgb: F32, matte: F32, alpha: F32, taken: F32, clean: F32 | None) -> F32:
     """Crowd and shadow behind the actor's soft edge: his own colour stays, only the background's share is covered.
 
     With m the matte, F the actor's and B the background's colour, the plate is m F + (1 - m) B + e. Crowd and shadow cover the
-    share w of it; e, the grain, stays as far as the background does.
+    share w of it (by channel); e, the grain, stays as far as the background does.
     """
     back = background_behind(plate, matte, clean)
     own = actor_colour(plate, matte, back)
-    seen = np.maximum(1.0 - matte, 1e-3)
-    weight = np.clip(alpha + dark - alpha * dark / seen, 0.0, seen)[..., None]
-    m, seen = matte[..., None], seen[..., None]
+    m, a = matte[..., None], alpha[..., None]
+    seen = np.maximum(1.0 - m, 1e-3)
+    weight = np.clip(a + taken - a * taken / seen, 0.0, seen)
     rest = plate - m * own - seen * back
     return m * own + (seen - weight) * back + crowd_rgb + rest * (1.0 - weight / seen)
 

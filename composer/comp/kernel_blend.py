@@ -10,7 +10,7 @@ from __future__ import annotations
 import warp as wp
 
 from composer.comp.kernel_grain import deviation
-from composer.comp.kernel_over import half_of, is_over
+from composer.comp.kernel_over import half_of, is_over, taken_of, to_half
 from composer.guides.kernel_view import OPTIONS
 
 wp.set_module_options(OPTIONS)
@@ -29,13 +29,16 @@ class Spread:
 
 @wp.struct
 class Pictures:
-    """As in `composite`; layer begins at (top, left). own: the crowd's part of a layer that the place is in too (parted), as
-    large as that. busy, near: blocks of the picture that may be touched, and those that are read for them."""
+    """As in `composite`; sun, sky, share: as in `Shade`. layer begins at (top, left). own: the crowd's part of a layer that the
+    place is in too (parted), as large as that. busy, near: blocks of the picture that may be touched, and those that are read
+    for them."""
 
     plate: wp.array2d(dtype=wp.vec3)
     layer: wp.array2d(dtype=wp.vec4)
     own: wp.array2d(dtype=wp.vec4)
-    shadow: wp.array2d(dtype=float)
+    sun: wp.array2d(dtype=float)
+    sky: wp.array2d(dtype=float)
+    share: wp.vec3
     matte: wp.array2d(dtype=float)
     busy: wp.array2d(dtype=wp.uint8)
     near: wp.array2d(dtype=wp.uint8)
@@ -50,15 +53,15 @@ class Pictures:
 
 @wp.struct
 class Strip:
-    """What `rows_kernel` leaves for `blend_kernel`: rgb and green's alpha; alpha of red and blue; shadow and how much of
-    the pixel no matte covers. own, own_sides: of the crowd's part. noise: filtered along x, [rank, rows, columns]. row: of
-    the layer that is its first."""
+    """What `rows_kernel` leaves for `blend_kernel`: rgb and green's alpha; alpha of red and blue; sun and sky that are taken and
+    how much of the pixel no matte covers. own, own_sides: of the crowd's part. noise: filtered along x, [rank, rows, columns].
+    row: of the layer that is its first."""
 
     light: wp.array2d(dtype=wp.vec4)
     sides: wp.array2d(dtype=wp.vec2)
     own: wp.array2d(dtype=wp.vec4)
     own_sides: wp.array2d(dtype=wp.vec2)
-    rest: wp.array2d(dtype=wp.vec2)
+    rest: wp.array2d(dtype=wp.vec3)
     noise: wp.array3d(dtype=wp.vec3)
     row: int
 
@@ -86,7 +89,7 @@ class Finish:
 @wp.struct
 class Results:
     """As `over_kernel` writes them; all zero before, so that much of it is never touched. around: the place's part of a parted
-    layer, as `crowd`."""
+    layer, as `crowd`. taken: of the picture's size where a matte has anything."""
 
     rgb: wp.array3d(dtype=wp.uint16)
     crowd: wp.array3d(dtype=wp.uint16)
@@ -94,6 +97,7 @@ class Results:
     shadow: wp.array3d(dtype=wp.uint16)
     touched: wp.array2d(dtype=wp.uint8)
     soft: wp.array2d(dtype=wp.uint8)
+    taken: wp.array3d(dtype=wp.uint16)
     clipped: wp.array2d(dtype=int)
 
 
@@ -108,7 +112,7 @@ def rows_kernel(pictures: Pictures, along: Spread, strip: Strip):
     if pictures.near[y / pictures.block, (pictures.left + i) / pictures.block] == wp.uint8(0):
         return
     light = wp.vec4(0.0, 0.0, 0.0, 0.0)
-    rest = wp.vec2(0.0, 0.0)
+    rest = wp.vec3(0.0, 0.0, 0.0)
     first = along.first[i]
     red = float(0.0)
     blue = float(0.0)
@@ -121,7 +125,8 @@ def rows_kernel(pictures: Pictures, along: Spread, strip: Strip):
         seen = float(1.0)
         if pictures.held != 0:
             seen = 1.0 - pictures.matte[y, pictures.left + at]
-        rest += weight[1] * wp.vec2(pictures.shadow[y, pictures.left + at], seen)
+        x = pictures.left + at
+        rest += weight[1] * wp.vec3(pictures.sun[y, x], pictures.sky[y, x], seen)
         if pictures.parted != 0:
             mine = pictures.own[row, at]
             if pictures.fringed != 0:
@@ -200,7 +205,7 @@ def blend_kernel(row0: int, pictures: Pictures, down: Spread, strip: Strip, fini
     cover = wp.vec3(0.0, 0.0, 0.0)
     mine = wp.vec3(0.0, 0.0, 0.0)
     mine_cover = wp.vec3(0.0, 0.0, 0.0)
-    rest = wp.vec2(0.0, 0.0)
+    rest = wp.vec3(0.0, 0.0, 0.0)
     first = down.first[row]
     for k in range(down.weight.shape[1]):
         weight = down.weight[row, k]
@@ -229,18 +234,20 @@ def blend_kernel(row0: int, pictures: Pictures, down: Spread, strip: Strip, fini
             cover += weight[1] * wp.vec3(part[3], part[3], part[3])
     # An actor in front is as sharp as his matte: what was spread over him is cut, what he hid is made up for.
     if pictures.held != 0:
-        kept = (1.0 - pictures.matte[y, x]) / wp.max(rest[1], 1.0e-3)
-        if rest[1] < 1.0e-3:
+        kept = (1.0 - pictures.matte[y, x]) / wp.max(rest[2], 1.0e-3)
+        if rest[2] < 1.0e-3:
             kept = 0.0
         light *= kept
         cover *= kept
         mine *= kept
         mine_cover *= kept
-        rest[0] = rest[0] * kept
+        rest *= kept
     a16 = wp.float16(wp.min(wp.max(cover[0], wp.max(cover[1], cover[2])), 1.0))
-    s16 = wp.float16(rest[0])
     a = float(a16)
-    s = float(s16)
+    dark = wp.vec3(0.0, 0.0, 0.0)
+    if rest[0] > 0.0 or rest[1] > 0.0:
+        dark = to_half(taken_of(rest[0], rest[1], pictures.share))
+    s = wp.max(dark)
     if a <= 0.0 and s <= 0.0:
         plate_only(pictures, out, y, x)
         return
@@ -285,10 +292,10 @@ def blend_kernel(row0: int, pictures: Pictures, down: Spread, strip: Strip, fini
         if a > 0.0:
             own = light[k]
             if pictures.fringed != 0:
-                shown = wp.max(a - cover[k], 0.0) * (1.0 - s) * back[k]
+                shown = wp.max(a - cover[k], 0.0) * (1.0 - dark[k]) * back[k]
                 own += shown
                 crowd += share * shown
-        value = back[k] * ((1.0 - a) * (1.0 - s)) + own
+        value = back[k] * ((1.0 - a) * (1.0 - dark[k])) + own
         if finish.grain != 0 and a > 0.0:
             grain = noise[k] * deviation(finish.level, finish.variance, k, value)
             own += grain
@@ -305,9 +312,13 @@ def blend_kernel(row0: int, pictures: Pictures, down: Spread, strip: Strip, fini
                 crowd = 0.0
             out.crowd[y, x, k] = put_half(crowd, out.clipped, y, -1)
             out.around[y, x, k] = put_half(own - crowd, out.clipped, y, -1)
+        if dark[k] < s:
+            out.shadow[y, x, k] = put_half(back[k] * (s - dark[k]), out.clipped, y, -1)
+        if edge != 0:
+            out.taken[y, x, k] = wp.cast(wp.float16(dark[k]), wp.uint16)
     out.crowd[y, x, 3] = wp.cast(wp.float16(of_crowd), wp.uint16)
     if pictures.parted != 0:
         out.around[y, x, 3] = wp.cast(wp.float16(a - of_crowd), wp.uint16)
-    out.shadow[y, x, 3] = wp.cast(s16, wp.uint16)
+    out.shadow[y, x, 3] = wp.cast(wp.float16(s), wp.uint16)
     out.touched[y, x] = wp.uint8(1)
     out.soft[y, x] = wp.uint8(edge)

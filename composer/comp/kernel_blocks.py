@@ -12,15 +12,15 @@ wp.set_module_options(OPTIONS)
 
 @wp.kernel
 def block_kernel(
-    row0: int, block: int, alpha: wp.array2d(dtype=float), shadow: wp.array2d(dtype=float),
-    out: wp.array2d(dtype=wp.uint8),
+    row0: int, block: int, alpha: wp.array2d(dtype=float), sun: wp.array2d(dtype=float),
+    sky: wp.array2d(dtype=float), out: wp.array2d(dtype=wp.uint8),
 ):  # fmt: skip
     """dim (rows of blocks, columns of blocks): 1 where the layer or its shadow has anything."""
     j, i = wp.tid()
     j += row0
     for y in range(j * block, wp.min((j + 1) * block, alpha.shape[0])):
         for x in range(i * block, wp.min((i + 1) * block, alpha.shape[1])):
-            if alpha[y, x] > 0.0 or shadow[y, x] > 0.0:
+            if alpha[y, x] > 0.0 or sun[y, x] > 0.0 or sky[y, x] > 0.0:
                 out[j, i] = wp.uint8(1)
                 return
     out[j, i] = wp.uint8(0)

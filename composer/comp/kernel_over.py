@@ -30,29 +30,46 @@ def half_of(value: float) -> wp.uint16:
     return wp.cast(wp.float16(value), wp.uint16)
 
 
+@wp.func
+def taken_of(sun: float, sky: float, share: wp.vec3) -> wp.vec3:
+    """The share of its light that a pixel loses, by channel. As `Shade.taken`."""
+    return share * sun + (wp.vec3(1.0, 1.0, 1.0) - share) * sky
+
+
+@wp.func
+def to_half(v: wp.vec3) -> wp.vec3:
+    """What half precision keeps of it."""
+    return wp.vec3(float(wp.float16(v[0])), float(wp.float16(v[1])), float(wp.float16(v[2])))
+
+
 @wp.kernel
 def over_kernel(
     row0: int,
     plate: wp.array2d(dtype=wp.vec3),
     crowd: wp.array2d(dtype=wp.vec3),
     alpha: wp.array2d(dtype=float),
-    shadow: wp.array2d(dtype=float),
+    sun: wp.array2d(dtype=float),
+    sky: wp.array2d(dtype=float),
+    share: wp.vec3,
     matte: wp.array2d(dtype=float),
     rgb: wp.array3d(dtype=wp.uint16),
     crowd_layer: wp.array3d(dtype=wp.uint16),
     shadow_layer: wp.array3d(dtype=wp.uint16),
     touched: wp.array2d(dtype=wp.uint8),
     soft: wp.array2d(dtype=wp.uint8),
+    taken: wp.array3d(dtype=wp.uint16),
     clipped: wp.array2d(dtype=int),
 ):
-    """dim (rows, W); half floats as their bits. clipped: [H, 2], values of plate and composite beyond half float. soft:
-    touched behind a matte."""
+    """dim (rows, W); half floats as their bits. sun, sky, share: as in `Shade`. clipped: [H, 2], values of plate and composite
+    beyond half float. soft: touched behind a matte; taken: what the shadow takes there, zero before."""
     y, x = wp.tid()
     y += row0
     a16 = wp.float16(alpha[y, x])
-    s16 = wp.float16(shadow[y, x])
     a = float(a16)
-    s = float(s16)
+    dark = wp.vec3(0.0, 0.0, 0.0)
+    if sun[y, x] > 0.0 or sky[y, x] > 0.0:
+        dark = to_half(taken_of(sun[y, x], sky[y, x], share))
+    s = wp.max(dark)
     back = plate[y, x]
     front = crowd[y, x]
     mark = int(0)
@@ -61,12 +78,11 @@ def over_kernel(
     edge = int(0)
     if mark != 0 and matte[y, x] > 0.0:
         edge = 1
-    share = (1.0 - a) * (1.0 - s)
     for k in range(3):
         clipped[y, 0] += is_over(back[k])
         value = back[k]
         if mark != 0:
-            value = back[k] * share + front[k]
+            value = back[k] * ((1.0 - a) * (1.0 - dark[k])) + front[k]
             if edge == 0:
                 clipped[y, 1] += is_over(value)
         rgb[y, x, k] = half_of(value)
@@ -75,7 +91,11 @@ def over_kernel(
             own = front[k]
         crowd_layer[y, x, k] = half_of(own)
         shadow_layer[y, x, k] = wp.uint16(0)
+        if dark[k] < s:
+            shadow_layer[y, x, k] = half_of(back[k] * (s - dark[k]))
+        if edge != 0:
+            taken[y, x, k] = half_of(dark[k])
     crowd_layer[y, x, 3] = wp.cast(a16, wp.uint16)
-    shadow_layer[y, x, 3] = wp.cast(s16, wp.uint16)
+    shadow_layer[y, x, 3] = wp.cast(wp.float16(s), wp.uint16)
     touched[y, x] = wp.uint8(mark)
     soft[y, x] = wp.uint8(edge)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import warp as wp
 
+from composer.comp.kernel_over import taken_of
 from composer.guides.kernel_view import OPTIONS
 
 wp.set_module_options(OPTIONS)
@@ -15,8 +16,8 @@ HALF_MOST = wp.constant(65504.0)
 @wp.kernel
 def around_kernel(
     row0: int, top: int, left: int, step: int, plate: wp.array2d(dtype=wp.vec3),
-    shadow: wp.array2d(dtype=float), layer: wp.array2d(dtype=wp.vec4), layer_top: int, layer_left: int,
-    out: wp.array2d(dtype=wp.vec4),
+    sun: wp.array2d(dtype=float), sky: wp.array2d(dtype=float), share: wp.vec3, layer: wp.array2d(dtype=wp.vec4), layer_top: int,
+    layer_left: int, out: wp.array2d(dtype=wp.vec4),
 ):  # fmt: skip
     """The plate's light, as far as shadow and layer leave it, and the share that the layer leaves, mean of step x step
     pixels from (top, left)."""
@@ -36,11 +37,11 @@ def around_kernel(
                     seen = 1.0 - layer[row, column][3]
                 if seen > 0.0:
                     light = plate[y, x]
-                    lit = seen * (1.0 - shadow[y, x])
+                    dark = taken_of(sun[y, x], sky[y, x], share)
                     for k in range(3):
                         value = light[k]
                         if wp.isfinite(value):
-                            total[k] = total[k] + lit * wp.clamp(value, -HALF_MOST, HALF_MOST)
+                            total[k] = total[k] + seen * (1.0 - dark[k]) * wp.clamp(value, -HALF_MOST, HALF_MOST)
                 total[3] = total[3] + seen
                 n += 1.0
     out[j, i] = total / wp.max(n, 1.0)

@@ -42,8 +42,8 @@ def behind_of(
     before = [a for a in air.by_sample if a is not None]
     if not taken.any() and all((a[:, 3] >= 1).all() for a in before):
         return None
-    none, bare = np.zeros_like(scene.plate), np.zeros_like(scene.shadow)
-    shadow = _spread(scene.shadow, scene.matte, added_sigma_px(look.edge))
+    none, bare = np.zeros_like(scene.plate), np.zeros_like(scene.matte)
+    shadow = scene.shadow.each(lambda taken: _spread(taken, scene.matte, added_sigma_px(look.edge)))
     back, near = (_graded(look, a) for a in (air.back, air.before))
     passes = replace(air, crowd=none, place=none, front=none, back=back, before=near)
     alone = replace(scene, crowd_alpha=bare, place_alpha=bare, shadow=shadow)
@@ -52,7 +52,7 @@ def behind_of(
     seen = grained(plate, taken)
     clean = scene.clean
     if clean is not None:
-        dark = np.clip(shadow / np.maximum(1 - scene.matte, 1e-3), 0, 1)[..., None]
+        dark = np.clip(shadow.taken() / np.maximum(1 - scene.matte, 1e-3)[..., None], 0, 1)
         clean = clean * (1 - dark) * back[..., 3:] + back[..., :3] @ np.asarray(delivery_from_working, np.float32).T
         clean = np.where(scene.matte[..., None] > 0, clean, scene.clean).astype(np.float32)
     return Behind(seen, clean, made, seen - plate)
@@ -96,7 +96,7 @@ def _graded(look: PlateLook, air: F32) -> F32:
 
 
 def _spread(shadow: F32, matte: F32, sigma_px: float) -> F32:
-    """The shadow's edge as the look spreads it; an actor before it stays as sharp as his matte."""
+    """A shadow's edge as the look spreads it; an actor before it stays as sharp as his matte."""
     if sigma_px <= 0.2 or not shadow.any():
         return shadow
     soft = cv2.GaussianBlur(shadow, (0, 0), sigma_px, borderType=cv2.BORDER_REPLICATE)

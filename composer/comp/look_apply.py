@@ -17,6 +17,7 @@ from composer.comp.look_drawn import Around, Drawn, SampleAir
 from composer.comp.look_lens import MOST_PATH_PX, Lens, blurred_layer, cuts_of, paths_of, reached
 from composer.comp.look_tint import entries_of, tint_of, tinted_layer
 from composer.comp.plate_look import PlateLook
+from composer.comp.shade import Shade
 from composer.guides.device import Pool, upload
 from composer.guides.passes import GuidePasses
 
@@ -59,7 +60,7 @@ def spread_px(look: PlateLook, guides: GuidePasses, focal_m: float, view: View) 
 def composite_with_look(
     look: PlateLook,
     guides: GuidePasses,
-    pictures: tuple[F32, F32, F32, F32 | None],
+    pictures: tuple[F32, Shade, F32, F32 | None],
     setting: Setting,
     *,
     around: Around | None = None,
@@ -79,7 +80,7 @@ def composite_with_look(
         under = Under.of(*pictures, device)
         alpha = upload(drawn.coverage, wp.float32, device)
         tint = tint_of(look, setting.view, setting.delivery_from_working, drawn.mist)
-        blocks = occupied(alpha, under.shadow_d, pool, device)
+        blocks = occupied(alpha, under, pool, device)
         if look.optics is None or not look.optics.blurs:
             blocks = grown(blocks, reach_px(look, under.size))
             placed = tinted_layer(drawn, tint, alpha, box_of(blocks, under.size), pool, device)

@@ -22,6 +22,7 @@ from composer.comp.layer import F32, Layer
 from composer.comp.look_grain import GrainField
 from composer.comp.look_taps import Taps, half_gaussian, spread_taps
 from composer.comp.plate_look import PlateLook
+from composer.comp.shade import Shade
 from composer.guides.device import Pool, empty, load_kernels, upload, zeros
 
 #: Pixels of a block's side, and rows that one thread takes at once: they stay in its cache.
@@ -49,36 +50,37 @@ class Placed:
 
 @dataclass(frozen=True)
 class Under:
-    """Where a layer goes. plate, shadow, matte, clean: as in `composite`. device arrays of them: plate_d, shadow_d, matte_d.
+    """Where a layer goes. plate, shadow, matte, clean: as in `composite`. device arrays of them: plate_d, sun_d, sky_d, matte_d.
     held: whether the matte has anything."""
 
     plate: F32
-    shadow: F32
+    shadow: Shade
     matte: F32
     clean: F32 | None
     plate_d: wp.array
-    shadow_d: wp.array
+    sun_d: wp.array
+    sky_d: wp.array
     matte_d: wp.array
     held: bool
 
     @classmethod
-    def of(cls, plate: F32, shadow: F32, matte: F32, clean: F32 | None, device: str) -> Under:
-        sent = (upload(plate, wp.vec3, device), upload(shadow, wp.float32, device), upload(matte, wp.float32, device))
-        return cls(plate, shadow, matte, clean, *sent, held=bool(matte.any()))
+    def of(cls, plate: F32, shadow: Shade, matte: F32, clean: F32 | None, device: str) -> Under:
+        sent = (upload(part, wp.float32, device) for part in (shadow.sun, shadow.sky, matte))
+        return cls(plate, shadow, matte, clean, upload(plate, wp.vec3, device), *sent, held=bool(matte.any()))
 
     @property
     def size(self) -> tuple[int, int]:
         """(rows, columns)."""
-        return self.shadow.shape[0], self.shadow.shape[1]
+        return self.matte.shape[0], self.matte.shape[1]
 
 
-def occupied(alpha: wp.array, shadow: wp.array, pool: Pool, device: str) -> U8:
+def occupied(alpha: wp.array, under: Under, pool: Pool, device: str) -> U8:
     """uint8 [H / BLOCK, W / BLOCK], rounded up: the blocks that hold something."""
     rows, columns = (-(-n // BLOCK) for n in alpha.shape)
     out = empty((rows, columns), wp.uint8, device)
 
     def work(part: tuple[int, int]) -> None:
-        inputs = [part[0], BLOCK, alpha, shadow, out]
+        inputs = [part[0], BLOCK, alpha, under.sun_d, under.sky_d, out]
         wp.launch(block_kernel, dim=(part[1] - part[0], columns), device=device, inputs=inputs)
 
     pool.run(work, pool.split(rows, 4))
@@ -140,7 +142,7 @@ def blend(
     """
     load_kernels(device, kernel_over, kernel_blend, kernel_blocks, kernel_grain, kernel_wrap)
     size = under.size
-    out, half = _results(size, placed.own is not None, device)
+    out, half = _results(size, placed.own is not None, under.held, device)
     reach = Reach.of(look, (placed.top, placed.left, placed.top + placed.shape[0], placed.left + placed.shape[1]), size)
     grain = GrainField(look.grain, grain_key, device) if look.grain is not None else None
     halo = max(reach.px, grain.taps.half if grain else 0)
@@ -158,7 +160,8 @@ def blend(
 
 def _pictures(placed: Placed, under: Under, busy: U8, near: U8, reach: Reach, device: str) -> Pictures:
     p = Pictures()
-    p.plate, p.shadow, p.matte, p.layer = under.plate_d, under.shadow_d, under.matte_d, placed.rgba
+    p.plate, p.matte, p.layer = under.plate_d, under.matte_d, placed.rgba
+    p.sun, p.sky, p.share = under.sun_d, under.sky_d, wp.vec3(*under.shadow.share)
     p.busy, p.near = (upload(blocks, wp.uint8, device) for blocks in (busy, near))
     p.around = wp.zeros((1, 1), dtype=wp.vec4, device=device)
     p.top, p.left, p.block = placed.top, placed.left, BLOCK
@@ -207,7 +210,8 @@ def _light_around(
         pool.run(work, pool.split(rows, 8))
 
     placed = [pictures.layer, pictures.top, pictures.left]
-    launch(around_kernel, [top, left, step, pictures.plate, pictures.shadow, *placed, one])
+    shade = [pictures.sun, pictures.sky, pictures.share]
+    launch(around_kernel, [top, left, step, pictures.plate, *shade, *placed, one])
     launch(blur_kernel, [1, weight, one, two])
     launch(blur_kernel, [0, weight, two, one])
     pictures.around = one
@@ -233,7 +237,7 @@ class _Strips:
         if getattr(self._own, "rows", (-1, -1)) < (rows, noise_rows) or self._own.rows[1] < noise_rows:
             w, device = self.placed.shape[1], self.device
             strip = Strip()
-            strip.light, strip.rest = empty((rows, w), wp.vec4, device), empty((rows, w), wp.vec2, device)
+            strip.light, strip.rest = empty((rows, w), wp.vec4, device), empty((rows, w), wp.vec3, device)
             fringed = self.reach.across.fringed or self.reach.down.fringed
             strip.sides = empty((rows, w) if fringed else (1, 1), wp.vec2, device)
             if self.placed.own is not None:
@@ -278,35 +282,36 @@ def _worker(
     return work
 
 
-def _results(size: tuple[int, int], parted: bool, device: str) -> tuple[Results, Callable[[], tuple[NDArray, ...]]]:
+def _results(
+    size: tuple[int, int], parted: bool, held: bool, device: str
+) -> tuple[Results, Callable[[], tuple[NDArray, ...]]]:
     """Room for what the kernel writes, and what fetches it as numpy: rgb, shadow, crowd, place (where the layer is parted),
-    touched, soft, clipped."""
+    touched, soft, taken (where a matte has anything), clipped."""
     out = Results()
     out.rgb = empty((*size, 3), wp.uint16, device)
     out.crowd, out.shadow = (zeros((*size, 4), wp.uint16, device) for _ in range(2))
     if parted:
         out.around = zeros((*size, 4), wp.uint16, device)
     out.touched, out.soft = (zeros(size, wp.uint8, device) for _ in range(2))
+    out.taken = zeros((*size, 3) if held else (1, 1, 3), wp.uint16, device)
     out.clipped = zeros((size[0], 2), wp.int32, device)
 
     def fetch() -> tuple[NDArray, ...]:
         layers = (out.shadow, out.crowd, out.around) if parted else (out.shadow, out.crowd)
         halves = (a.numpy().view(np.float16) for a in (out.rgb, *layers))
         masks = (a.numpy().view(np.bool_) for a in (out.touched, out.soft))
-        return (*halves, *masks, out.clipped.numpy())
+        return (*halves, *masks, out.taken.numpy().view(np.float16), out.clipped.numpy())
 
     return out, fetch
 
 
 def _finished(parts: tuple[NDArray, ...], under: Under) -> Composite:
-    rgb, dark, crowd, *place, touched, soft, clipped = parts
+    rgb, dark, crowd, *place, touched, soft, taken, clipped = parts
     of_plate, over = (int(n) for n in clipped.sum(0))
     if soft.any():
         front = crowd if not place else (crowd.astype(np.float32) + place[0]).astype(np.float16)
         light = front[..., :3].astype(np.float32)
-        over += behind_edges(
-            rgb, soft, touched, (under.plate, light, under.matte, front[..., 3], dark[..., 3]), under.clean
-        )
+        over += behind_edges(rgb, soft, touched, (under.plate, light, under.matte, front[..., 3], taken), under.clean)
     notes = [f"{of_plate} plate values beyond half float's range were clipped to {HALF_MAX:.0f}"] if of_plate else []
     if over:
         notes.append(f"{over} composite values beyond half float's range were clipped to {HALF_MAX:.0f}")

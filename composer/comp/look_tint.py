@@ -13,6 +13,7 @@ from composer.comp.layer import F32, F64
 from composer.comp.look_blend import Placed
 from composer.comp.look_drawn import Drawn
 from composer.comp.plate_look import Air, PlateLook, Rgb
+from composer.comp.shade import Shade
 from composer.guides.device import Pool, empty, load_kernels, upload
 
 
@@ -76,10 +77,10 @@ def tinted_layer(
 _SHARE_PX = 9
 
 
-def shadow_in_air(shadow: F32, plate: F32, ground_m: F32, air: Air, view: View, delivery_from_working: F64) -> F32:
-    """The shadow's alpha [H, W] without what it would take from the air before the ground: it darkens the ground alone.
-    ground_m: planar depth."""
-    rows, columns = np.flatnonzero(shadow.any(axis=1)), np.flatnonzero(shadow.any(axis=0))
+def shadow_in_air(shadow: Shade, plate: F32, ground_m: F32, air: Air, view: View, delivery_from_working: F64) -> Shade:
+    """The shadow without what it would take from the air before the ground: it darkens the ground alone. ground_m: planar
+    depth."""
+    rows, columns = (np.flatnonzero(shadow.sun.any(axis=n) | shadow.sky.any(axis=n)) for n in (1, 0))
     if not len(rows):
         return shadow
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -90,6 +91,6 @@ def shadow_in_air(shadow: F32, plate: F32, ground_m: F32, air: Air, view: View, 
     glow = (delivery_from_working @ np.asarray(air.inscatter)).astype(np.float32)
     kept = [np.exp(-np.float32(take) * reach) for take in air.extinction_per_m]
     before = sum((1 - k) * g for k, g in zip(kept, glow, strict=True)) / 3
-    out = shadow.copy()
-    out[box] *= np.clip(1 - before / np.maximum(light, 1e-6), 0.0, 1.0)
-    return out
+    ground = np.zeros_like(shadow.sun)
+    ground[box] = np.clip(1 - before / np.maximum(light, 1e-6), 0.0, 1.0)
+    return shadow.each(lambda taken: taken * ground)

@@ -46,7 +46,9 @@ def _inside(frame: Delivered, alpha: F32, shown: F32, plate: F32 | None) -> Read
     if int(edge.sum()) < ENOUGH:
         return Reading("fringe_inside", frame.number, None, f"fewer than {ENOUGH} soft edge pixels beside solid ones")
     known = plate is not None and plate.shape[:2] == alpha.shape
-    own = shown - (1 - alpha) * (1 - frame.shadow) * luminance(plate) if known else luminance(frame.generated[..., :3])
+    own = luminance(frame.generated[..., :3])
+    if known:
+        own = shown - (1 - alpha) * ((1 - frame.shadow) * luminance(plate) + frame.kept)
     due = np.where(edge, alpha * inner, 0)
     # where an actor's soft edge stands in front, more than the crowd has changed: such pixels must not outweigh the others
     plain = edge & (own > ODD[0] * due) & (own < ODD[1] * due)
@@ -75,7 +77,7 @@ def _outside(frame: Delivered, alpha: F32, shown: F32, plate: F32 | None) -> Rea
     near, far = one & ~covered, six & ~three
     if min(int(near.sum()), int(far.sum())) < ENOUGH:
         return Reading("fringe_outside", frame.number, None, f"fewer than {ENOUGH} pixels around the matte")
-    lit = shown / np.maximum(1 - np.clip(frame.shadow, 0, 0.95), 0.05)
+    lit = (shown - frame.kept) / np.maximum(1 - np.clip(frame.shadow, 0, 0.95), 0.05)
     stops = _stops(lit[near].mean(dtype=np.float64), lit[far].mean(dtype=np.float64))
     if plate is not None and plate.shape[:2] == alpha.shape:
         bare = luminance(plate)

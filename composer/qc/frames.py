@@ -28,8 +28,9 @@ SOLID = 0.99
 class Delivered:
     """parts: as stored, by name. size_px: (width, height) of the display window. head: attributes of `rgba`.
     rgb: float16 [H, W, 3], the composite. light: float32 [H, W], its luminance. generated: float32 [H, W, 4],
-    premultiplied, the sum of the generated layers (they share a pixel by coverage). shadow: float32 [H, W], share of light
-    taken. touched: bool [H, W]. solid: bool [H, W], wholly generated."""
+    premultiplied, the sum of the generated layers (they share a pixel by coverage). shadow, kept: float32
+    [H, W], the shadow's alpha, and the luminance of the light that it gives back. touched: bool [H, W]. solid: bool [H, W],
+    wholly generated."""
 
     number: int
     path: Path
@@ -40,6 +41,7 @@ class Delivered:
     light: F32
     generated: F32
     shadow: F32
+    kept: F32
     touched: Mask
     solid: Mask
 
@@ -84,8 +86,10 @@ def read_delivered(path: Path, number: int) -> Delivered:
         layer = planes_of(parts, name, "RGBA", size)
         if layer is not None:
             generated += layer
-    shade = planes_of(parts, "shadow", "A", size)
-    shadow = np.zeros((height, width), np.float32) if shade is None else shade[..., 0]
+    shade, lit = planes_of(parts, "shadow", "A", size), planes_of(parts, "shadow", "RGB", size)
+    shadow, kept = (np.zeros((height, width), np.float32) for _ in range(2))
+    shadow = shadow if shade is None else shade[..., 0]
+    kept = kept if lit is None else luminance(lit)
     # a NaN in a layer's alpha must not make the pixel the plate's
     touched = ~((generated[..., 3] <= 0) & (shadow <= 0))
     for under in (planes_of(parts, "ground", "A", size), planes_of(parts, "repair", "A", size)):
@@ -93,7 +97,7 @@ def read_delivered(path: Path, number: int) -> Delivered:
             touched |= ~(under[..., 0] <= 0)
     solid = generated[..., 3] >= SOLID
     return Delivered(
-        number, path, size, picture.attributes, parts, rgb, luminance(rgb), generated, shadow, touched, solid
+        number, path, size, picture.attributes, parts, rgb, luminance(rgb), generated, shadow, kept, touched, solid
     )  # fmt: skip
 
 

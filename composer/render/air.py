@@ -16,6 +16,7 @@ from composer.comp.composite import Composite
 from composer.comp.layer import F32, F64
 from composer.comp.look_air import Behind, behind_of
 from composer.comp.look_drawn import SampleAir
+from composer.comp.shade import Shade
 from composer.crowd.people import People
 from composer.environment.feet import REACH_M, Raised, cell_for, puffs_of, raised, step_frames
 from composer.environment.volumes import Feet, Volumes
@@ -42,7 +43,7 @@ class AirLook:
     device: str
 
     def matched(
-        self, guides: GuidePasses, place: PlaceLook, pictures: tuple[F32, F32, F32 | None], ground_m: F32,
+        self, guides: GuidePasses, place: PlaceLook, pictures: tuple[Shade, F32, F32 | None], ground_m: F32,
         holdouts: Sequence[Holdout], delivery_from_working: F64, matching: Matching,
     ) -> tuple[Behind, SampleAir] | None:  # fmt: skip
         """What the matched crowd and place lie over, and the air before their samples; None where no air is in the picture.
@@ -64,7 +65,7 @@ class AirLook:
         return None if behind is None else (behind, air.by_sample)
 
     def composite(
-        self, guides: GuidePasses, place: PlaceLook, pictures: tuple[F32, F32, F32 | None], ground_m: F32,
+        self, guides: GuidePasses, place: PlaceLook, pictures: tuple[Shade, F32, F32 | None], ground_m: F32,
         holdouts: Sequence[Holdout], delivery_from_working: F64,
     ) -> Composite:  # fmt: skip
         """The frame with its air. pictures: shadow, matte, clean plate."""

@@ -13,7 +13,8 @@ from composer.camera.camera import View
 from composer.comp.composite import Composite, composite, laid_over
 from composer.comp.layer import F16, F32, F64, Frame
 from composer.comp.look_air import with_air_layer, with_no_air
-from composer.comp.shadow import shaded_holdouts, shadow_alpha, with_holdout_shadow
+from composer.comp.shade import Shade
+from composer.comp.shadow import actors_shadow, shaded_holdouts, with_actors_shadow
 from composer.crowd.agents import Agents
 from composer.crowd.people import People
 from composer.environment.build import build_environment
@@ -103,10 +104,10 @@ class Stopwatch:
 @dataclass(frozen=True)
 class Look:
     """agents, views: at this frame and those before and after it, this one in the middle. plate, clean: float32
-    [H, W, 3], in the delivery space. ground_m, shadow, matte: float32 [H, W]; matte as `matte_in_front` has it. place:
+    [H, W, 3], in the delivery space. ground_m, matte: float32 [H, W]; matte as `matte_in_front` has it. place:
     what stands around the crowd, where the shot has `environment:`. matching: what crowd and place get of the plate's look;
-    None is nothing. air: smoke, dust and fog, where there is any. on_actors: float32 [H, W], the share of light that the
-    crowd's shadow has taken from the plate's actors (in `plate` already). worn: float16 [H, W, 4], the layer of worn
+    None is nothing. air: smoke, dust and fog, where there is any. on_actors: float16 [H, W, 4], the crowd's shadow on
+    the plate's actors as `actors_shadow` has it (in `plate` already). worn: float16 [H, W, 4], the layer of worn
     ground, where there is any."""
 
     number: int
@@ -118,13 +119,13 @@ class Look:
     holdouts: Sequence[Holdout]
     guides: GuidePasses
     pose: F32
-    shadow: F32
+    shadow: Shade
     matte: F32
     delivery_from_working: F64
     place: PlaceLook | None = None
     matching: Matching | None = None
     air: AirLook | None = None
-    on_actors: F32 | None = None
+    on_actors: F16 | None = None
     worn: F16 | None = None
     device: str = "cpu"
     notes: tuple[str, ...] = ()
@@ -146,7 +147,7 @@ class Look:
                 )  # fmt: skip
                 if smoky is not None:
                     behind, air = smoky
-                    pictures = (behind.plate, np.zeros_like(shadow), self.matte, behind.clean)
+                    pictures = (behind.plate, Shade.none(self.matte.shape), self.matte, behind.clean)
                     made = self.matching.composite(
                         guides, pictures, ahead_m, self.delivery_from_working, self.device, around, air
                     )  # fmt: skip
@@ -173,7 +174,7 @@ class Look:
 
     def shown(self, guides: GuidePasses) -> F32:
         """The picture with the crowd as these guides have it, before the plate's look on it: float32 [H, W, 3], ACEScg."""
-        dark, crowd = self.shadow.astype(np.float16), self._delivered(guides.beauty)
+        dark, crowd = self.shadow.taken().astype(np.float16), self._delivered(guides.beauty)
         alpha, behind, place = guides.coverage, self.plate, self._place(guides)
         if place is not None:
             behind, crowd = place.plate, crowd + self._delivered(place.rgb)
@@ -184,7 +185,7 @@ class Look:
     def sight(self, grow_px: int) -> Sight:
         """The frame as a painter takes it, in ACEScg. grow_px: how far beyond the crowd is painted."""
         guides = self.guides
-        alpha, dark = guides.coverage.astype(np.float16), self.shadow.astype(np.float16)
+        alpha, dark = guides.coverage.astype(np.float16), self.shadow.taken().astype(np.float16)
         crowd = np.where((alpha > 0)[..., None], self._delivered(guides.beauty), 0).astype(np.float32)
         rest = (self.matte, self.clean)
         behind, around = self.plate, np.zeros((*alpha.shape, 4), np.float32)
@@ -217,7 +218,7 @@ def finish(look: Look, guides: GuidePasses, paint: PaintRecord | None, watch: St
     """The crowd, as `guides` have it, laid into the plate."""
     result = look.composite(guides)
     if look.on_actors is not None:
-        result = with_holdout_shadow(result, look.on_actors)
+        result = with_actors_shadow(result, look.on_actors)
     if look.worn is not None:
         result = with_worn_layer(result, look.worn)
     result = with_repairs(result, look.repairs)
@@ -265,14 +266,14 @@ def look_at(
     worn = worn_layer(stage, scene.people, now, inputs.plate, ground_m, holdouts, delivered, scene.device)
     if worn is not None:
         inputs = replace(inputs, plate=trodden_plate(inputs.plate, worn))
-    weights = stage.color.luminance_weights()
     clean = next((h.clean for h in inputs.holdouts if h.clean is not None), None)
-    shadow = shadow_alpha(guides.shadow, guides.contact, scene.light, weights)
+    shadow = Shade.of(guides.shadow, guides.contact, scene.light, delivered)
     actors, on_actors = actors_of(holdouts), None
     if actors is not None and guides.on_holdouts is not None:
-        dark = shadow_alpha(guides.on_holdouts, np.zeros_like(actors), scene.light, weights)
+        dark = Shade(guides.on_holdouts, np.zeros_like(actors), shadow.share).taken()
+        on_actors = actors_shadow(inputs.plate, dark, actors)
         inputs = replace(inputs, plate=shaded_holdouts(inputs.plate, dark, actors, clean))
-        on_actors, shadow = dark * actors, shadow * (1 - actors)  # the ground behind an actor is not seen
+        shadow = shadow.each(lambda taken: taken * (1 - actors))  # the ground behind an actor is not seen
     place, matching = None, matching_of(stage, number)
     if scene.environment is not None:
         place = place_look(

@@ -18,6 +18,7 @@ from composer.comp.look_shadow import GroundSeen, shadow_through
 from composer.comp.look_sky import SkySetting, sky_through
 from composer.comp.look_tint import shadow_in_air
 from composer.comp.plate_look import Air, Edge, Fringe, Grade, Grain, Optics, PlateLook, Vignette
+from composer.comp.shade import Shade
 from composer.guides.passes import GuidePasses, Holdout
 from composer.shot.schema_match import (
     AirSpec,
@@ -123,14 +124,14 @@ class Matching:
     focal_m: float
     view: View
 
-    def in_air(self, shadow: F32, plate: F32, ground_m: F32, delivery_from_working: F64) -> F32:
+    def in_air(self, shadow: Shade, plate: F32, ground_m: F32, delivery_from_working: F64) -> Shade:
         """The crowd's shadow as it is seen through the air."""
         if self.look.air is None:
             return shadow
         return shadow_in_air(shadow, plate, ground_m, self.look.air, self.view, delivery_from_working)
 
     def composite(
-        self, guides: GuidePasses, pictures: tuple[F32, F32, F32, F32 | None], ahead_m: F32 | None,
+        self, guides: GuidePasses, pictures: tuple[F32, Shade, F32, F32 | None], ahead_m: F32 | None,
         delivery_from_working: F64, device: str, around: Around | None = None, air: SampleAir | None = None,
     ) -> Composite:  # fmt: skip
         """As `composer.comp.composite.composite`, with the look. pictures: plate, shadow, matte, clean. ahead_m: as
@@ -138,9 +139,10 @@ class Matching:
         setting = Setting(self.view, self.focal_m, delivery_from_working, ahead_m, self.seed, self.view.frame)
         return composite_with_look(self.look, guides, pictures, setting, around=around, air=air, device=device)
 
-    def shadow(self, shadow: F32, ground_m: F32, share: F32, views: tuple[View, View, View], device: str) -> F32:
+    def shadow(self, shadow: Shade, ground_m: F32, share: F32, views: tuple[View, View, View], device: str) -> Shade:
         """The shadow through the lens. share: as `ground_seen`."""
-        return shadow_through(self.look, shadow, GroundSeen(ground_m, share, views, self.focal_m), device)
+        ground = GroundSeen(ground_m, share, views, self.focal_m)
+        return shadow.each(lambda taken: shadow_through(self.look, taken, ground, device))
 
     def spread_px(self, guides: GuidePasses) -> int:
         """How far the look takes a pixel's light."""

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from composer.comp.composite import HALF_MAX, composite
 from composer.comp.edges import background_behind
-from composer.comp.shadow import shadow_alpha
-from composer.guides.passes import Light
+from composer.comp.shade import Shade
 
 H, W = 24, 32
 
@@ -39,7 +38,7 @@ NO_MATTE = np.zeros((H, W), np.float32)
 def test_untouched_pixels_are_the_plate_bit_for_bit(seed: int) -> None:
     plate = _plate(seed, -0.01, 60000)
     rgb, alpha, shadow = _crowd(seed)
-    result = composite(plate, rgb, alpha, shadow, NO_MATTE, None)
+    result = composite(plate, rgb, alpha, Shade.grey(shadow), NO_MATTE, None)
     same = result.rgb.view(np.uint16) == plate.astype(np.float16).view(np.uint16)
     assert same[~result.touched].all()
     assert np.array_equal(result.touched, (alpha.astype(np.float16) > 0) | (shadow.astype(np.float16) > 0))
@@ -50,7 +49,7 @@ def test_untouched_pixels_are_the_plate_bit_for_bit(seed: int) -> None:
 def test_without_a_matte_it_is_crowd_over_shadow_over_plate() -> None:
     plate = _plate(3)
     rgb, alpha, shadow = _crowd(3)
-    result = composite(plate, rgb, alpha, shadow, NO_MATTE, None)
+    result = composite(plate, rgb, alpha, Shade.grey(shadow), NO_MATTE, None)
     a, s = (x.astype(np.float16).astype(np.float64)[..., None] for x in (alpha, shadow))
     expected = rgb + (1 - a) * (1 - s) * plate
     assert np.allclose(result.rgb.astype(np.float64), expected, rtol=2e-3, atol=2e-3)  # half float keeps 11 bits
@@ -58,7 +57,8 @@ def test_without_a_matte_it_is_crowd_over_shadow_over_plate() -> None:
 
 def test_the_layers_alone_rebuild_the_picture() -> None:
     plate = _plate(5)
-    result = composite(plate, *_crowd(5), NO_MATTE, None)
+    rgb, alpha, shadow = _crowd(5)
+    result = composite(plate, rgb, alpha, Shade.grey(shadow), NO_MATTE, None)
     picture = plate.astype(np.float64)
     for layer in result.layers:
         rgba = layer.rgba.astype(np.float64)
@@ -70,7 +70,7 @@ def test_no_alpha_anywhere_changes_nothing_even_nan_and_inf() -> None:
     plate = _plate(1)
     plate[0, 0] = (np.nan, np.inf, -np.inf)
     zero = np.zeros((H, W), np.float32)
-    result = composite(plate, np.zeros((H, W, 3), np.float32), zero, zero, NO_MATTE, None)
+    result = composite(plate, np.zeros((H, W, 3), np.float32), zero, Shade.grey(zero), NO_MATTE, None)
     assert not result.touched.any()
     assert np.array_equal(result.rgb, plate.astype(np.float16), equal_nan=True)
 
@@ -79,7 +79,7 @@ def test_values_beyond_half_float_are_clipped_and_said() -> None:
     plate = _plate(1)
     plate[2, 3, 1] = 90000.0
     zero = np.zeros((H, W), np.float32)
-    result = composite(plate, np.zeros((H, W, 3), np.float32), zero, zero, NO_MATTE, None)
+    result = composite(plate, np.zeros((H, W, 3), np.float32), zero, Shade.grey(zero), NO_MATTE, None)
     assert result.rgb[2, 3, 1] == HALF_MAX
     assert any("clipped" in n for n in result.notes)
 
@@ -100,8 +100,10 @@ def test_a_soft_edge_keeps_no_line_of_the_old_background() -> None:
     crowd = np.full((H, W, 3), 0.1, np.float32)
     truth = matte[..., None] * actor + (1 - matte[..., None]) * crowd
     seen = (1 - matte) * 1.0
-    with_clean = composite(plate, crowd * seen[..., None], seen, NO_MATTE, matte, wall).rgb.astype(np.float32)
-    without = composite(plate, crowd * seen[..., None], seen, NO_MATTE, matte, None).rgb.astype(np.float32)
+    with_clean = composite(plate, crowd * seen[..., None], seen, Shade.grey(NO_MATTE), matte, wall).rgb.astype(
+        np.float32
+    )
+    without = composite(plate, crowd * seen[..., None], seen, Shade.grey(NO_MATTE), matte, None).rgb.astype(np.float32)
     plain = plate * (1 - seen[..., None]) + crowd * seen[..., None]
     assert np.abs(with_clean - truth).max() < 0.005
     assert np.abs(without - truth).max() < 0.01
@@ -114,14 +116,3 @@ def test_the_background_behind_an_edge_is_the_plate_where_no_matte_is() -> None:
     assert np.array_equal(back[matte == 0], plate[matte == 0])
     soft = (matte > 0.05) & (matte < 0.95)
     assert np.abs(back[soft] - wall[soft]).max() < 0.05
-
-
-def test_shadow_takes_the_share_of_light_that_it_hides() -> None:
-    weights = (0.27, 0.67, 0.06)
-    light = Light((0.6, 0.8, 0.0), (5.0, 5.0, 5.0), (1.0, 1.0, 1.0), (0.2, 0.2, 0.2))
-    one, none = np.ones((2, 2), np.float32), np.zeros((2, 2), np.float32)
-    assert np.allclose(shadow_alpha(one, none, light, weights), 4 / 5)  # 5 * 0.8 of 4 + 1
-    assert np.allclose(shadow_alpha(none, one, light, weights), 1 / 5)
-    assert np.allclose(shadow_alpha(one, one, light, weights), 1.0)
-    night = Light((0.0, -1.0, 0.0), (5.0, 5.0, 5.0), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
-    assert np.allclose(shadow_alpha(one, none, night, weights), 0.0)

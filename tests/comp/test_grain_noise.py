@@ -9,6 +9,7 @@ from support.looks import flat, guides_of, laid_in
 from composer.comp.look_apply import grain_key
 from composer.comp.look_taps import grain_taps
 from composer.comp.plate_look import Grain, PlateLook
+from composer.comp.shade import Shade
 
 SIZE = (192, 256)
 
@@ -92,7 +93,7 @@ def test_none_of_it_on_the_plate_or_in_shadow() -> None:
     plate = np.random.default_rng(4).uniform(0, 1, (*SIZE, 3)).astype(np.float16).astype(np.float32)
     guides = guides_of(([0.2] * 3, cover, 20.0))
     with_it, without = (
-        laid_in(look, guides, plate, shadow=shadow) for look in (PlateLook(grain=_grain()), PlateLook())
+        laid_in(look, guides, plate, shadow=Shade.grey(shadow)) for look in (PlateLook(grain=_grain()), PlateLook())
     )
     assert np.array_equal(with_it.rgb[cover == 0], without.rgb[cover == 0])
     assert (with_it.rgb[cover > 0] != without.rgb[cover > 0]).mean() > 0.9

@@ -13,6 +13,7 @@ from support.looks import disc, flat, guides_of, laid_in
 
 from composer.comp.composite import Composite, composite
 from composer.comp.plate_look import Air, Edge, Fringe, Grade, Optics, PlateLook, Vignette
+from composer.comp.shade import Shade
 
 SIZE = (72, 96)
 #: Half float keeps 11 bits.
@@ -32,7 +33,7 @@ def test_an_empty_look_is_the_plain_composite_bit_for_bit() -> None:
     guides = guides_of(
         ([0.3, 0.2, 0.1], disc(SIZE, (30, 40), 15), 20.0), ([0.5, 0.6, 0.7], disc(SIZE, (36, 50), 18), 40.0)
     )
-    shadow = 0.5 * disc(SIZE, (52, 40), 12)
+    shadow = Shade(0.5 * disc(SIZE, (52, 40), 12), 0.7 * disc(SIZE, (50, 40), 6), (0.8, 0.7, 0.5))
     matte = disc(SIZE, (30, 60), 9)
     own = laid_in(PlateLook(), guides, _noisy(), shadow=shadow, matte=np.zeros_like(matte), threads=2)
     plain = composite(_noisy(), guides.beauty, guides.coverage, shadow, np.zeros_like(matte), None)

@@ -12,6 +12,7 @@ from support.looks import disc, flat, guides_of, laid_in, parted
 from composer.comp.composite import Composite
 from composer.comp.look_drawn import Around, Drawn
 from composer.comp.plate_look import Air, Edge, Fringe, Grade, Grain, Optics, PlateLook, Vignette
+from composer.comp.shade import Shade
 
 SIZE = (72, 96)
 NOISE = Grain(np.array([0.0, 1.0]), np.full((3, 2), 1e-3), np.ones((3, 3, 3), np.float32) / 3, np.eye(3))
@@ -51,7 +52,7 @@ def _layer(result: Composite, name: str) -> np.ndarray:
 def test_which_of_them_are_pieces_changes_no_pixel_of_the_picture(name: str, matte: float) -> None:
     """So every part of the look is as occlusion-correct between crowd and place as within the crowd."""
     guides = guides_of(*_scene(), motion=(6.0, 3.0))
-    rest = {"shadow": 0.5 * disc(SIZE, (60, 50), 10), "matte": matte * disc(SIZE, (36, 48), 9)}
+    rest = {"shadow": Shade.grey(0.5 * disc(SIZE, (60, 50), 10)), "matte": matte * disc(SIZE, (36, 48), 9)}
     whole = laid_in(LOOKS[name], guides, _noisy(), **rest)
     for pieces in ((2,), (1, 3), (1, 2, 3)):
         crowd, place = parted(guides, pieces)

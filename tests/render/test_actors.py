@@ -63,7 +63,7 @@ def test_at_an_actors_edge_only_his_own_colour_is_darkened() -> None:
     matte = np.clip((np.arange(64) - 28) / 8, 0, 1)[None].repeat(40, 0).astype(np.float32)
     actor, back = np.array([0.1, 0.2, 0.4], np.float32), np.array([0.8, 0.7, 0.6], np.float32)
     plate = matte[..., None] * actor + (1 - matte[..., None]) * back
-    dark = np.full((40, 64), 0.5, np.float32)
+    dark = np.full((40, 64, 3), 0.5, np.float32)
     wanted = matte[..., None] * actor * 0.5 + (1 - matte[..., None]) * back
     made = shaded_holdouts(plate.astype(np.float32), dark, matte, None)
     assert np.abs(made - wanted).max() < 0.02
@@ -95,10 +95,10 @@ def test_the_shadow_is_on_the_actor_in_the_layer_and_in_the_digest(actor, tmp_pa
     shot, alpha = actor
     plate = prepare(load_shot(shot)).plate.read(1001).astype(np.float64)
     result = render(shot, tmp_path / "with")
-    picture, shadow, crowd = part(result, "rgba", "RGB"), part(result, "shadow", "A"), part(result, "crowd", "RGBA")
+    picture, shadow, crowd = part(result, "rgba", "RGB"), part(result, "shadow", "RGBA"), part(result, "crowd", "RGBA")
     solid = alpha == 1
-    assert (shadow[solid] > 0.1).mean() > 0.1 and (crowd[solid][:, 3] == 0).all()
-    assert np.allclose(picture[solid], (plate * (1 - shadow))[solid], rtol=4e-3, atol=1e-3)
+    assert (shadow[solid][:, 3] > 0.1).mean() > 0.1 and (crowd[solid][:, 3] == 0).all()
+    assert np.allclose(picture[solid], (plate * (1 - shadow[..., 3:]) + shadow[..., :3])[solid], rtol=4e-3, atol=1e-3)
     assert verify_delivery(result.delivery).findings == ()
     shot.write_text(shot.read_text().replace(", shadow: distance", ""))
     plain = render(shot, tmp_path / "without")

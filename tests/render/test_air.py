@@ -66,7 +66,7 @@ def test_the_elements_rebuild_the_picture_and_the_rest_is_the_plate(made) -> Non
     assert (air[..., 3] > 0.2).any() and (air >= 0).all()
     alpha = crowd[..., 3:] + air[..., 3:]
     assert alpha.max() < 1.001
-    built = plate * (1 - shadow[..., 3:]) * (1 - alpha) + crowd[..., :3] + air[..., :3]
+    built = (plate * (1 - shadow[..., 3:]) + shadow[..., :3]) * (1 - alpha) + crowd[..., :3] + air[..., :3]
     assert np.allclose(built, picture, rtol=6e-3, atol=6e-3)
     clean = (alpha[..., 0] == 0) & (shadow[..., 3] == 0)
     assert clean.mean() > 0.2
@@ -149,7 +149,7 @@ def test_worn_ground_is_a_layer_under_everything(make_shot: MakeShot, tmp_path: 
     ground, shadow, crowd = (part(result, 1001, n) for n in ("ground", "shadow", "crowd"))
     assert (ground[..., 3] > 0.1).mean() > 0.005 and ground[..., 3].max() <= 0.801
     under = plate * (1 - ground[..., 3:]) + ground[..., :3]
-    built = under * (1 - shadow[..., 3:]) * (1 - crowd[..., 3:]) + crowd[..., :3]
+    built = (under * (1 - shadow[..., 3:]) + shadow[..., :3]) * (1 - crowd[..., 3:]) + crowd[..., :3]
     assert np.allclose(built, part(result, 1001, "rgba", "RGB"), rtol=6e-3, atol=4e-3)
     assert (under <= plate + 2e-3).all()
     assert verify_delivery(result.delivery).findings == ()

@@ -85,7 +85,8 @@ def test_the_plate_stays_outside_of_what_the_look_spreads(make_shot: MakeShot, t
     before = _part(plain, 1002, "crowd")[..., 3] > 0
     assert touched.sum() > (before | (_part(plain, 1002, "shadow")[..., 3] > 0)).sum()  # it did spread
     # the elements alone rebuild the picture: grain, wrap and fringe are in them
-    built = _plate(shot, 1002) * (1 - shadow[..., 3:]) * (1 - crowd[..., 3:]) + crowd[..., :3]
+    built = _plate(shot, 1002) * (1 - shadow[..., 3:]) + shadow[..., :3]
+    built = built * (1 - crowd[..., 3:]) + crowd[..., :3]
     assert np.allclose(built, rgb[..., :3], rtol=4e-3, atol=4e-3)
     for part in ("crypto_agent00", "depth", "normal"):
         assert np.array_equal(_part(plain, 1002, part), _part(result, 1002, part))

@@ -57,7 +57,8 @@ def added_up(look: Look, made: Composite) -> np.ndarray:
     layers = {la.name: la.rgba.astype(np.float64) for la in made.layers}
     front = layers["crowd"] + layers["environment"] + layers["air"]
     assert front[..., 3].max() < 1.002
-    return look.plate * (1 - layers["shadow"][..., 3:]) * (1 - front[..., 3:]) + front[..., :3]
+    ground = look.plate * (1 - layers["shadow"][..., 3:]) + layers["shadow"][..., :3]
+    return ground * (1 - front[..., 3:]) + front[..., :3]
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_outside_of_what_is_touched_is_the_plate_and_the_elements_rebuild_the_re
     record = json.loads(next((made.delivery / ".muster" / "frames").glob("1001.json")).read_text())
     held = np.ascontiguousarray(picture[clean].astype("<f2"))
     assert record["untouched_sha256"] == hashlib.sha256(held.tobytes()).hexdigest()
-    built = plate * (1 - shadow[..., 3:]) * (1 - alpha) + crowd[..., :3] + place[..., :3]
+    built = (plate * (1 - shadow[..., 3:]) + shadow[..., :3]) * (1 - alpha) + crowd[..., :3] + place[..., :3]
     assert np.allclose(built, picture, rtol=8e-3, atol=8e-3)
     # it is on both of them
     for name, layer in (("crowd", crowd), ("environment", place)):

@@ -53,7 +53,7 @@ def test_a_network_paints_the_crowd_and_leaves_the_place_as_it_is(
     assert alpha.max() < 1.002
     plate = prepare(load_shot(shot)).plate.read(1001).astype(np.float64)
     picture = part(made, 1001, "rgba", "RGB")
-    built = plate * (1 - shadow[..., 3:]) * (1 - alpha) + crowd[..., :3] + place[..., :3]
+    built = (plate * (1 - shadow[..., 3:]) + shadow[..., :3]) * (1 - alpha) + crowd[..., :3] + place[..., :3]
     assert np.allclose(built, picture, rtol=1e-2, atol=1e-2)
     clean = (alpha[..., 0] == 0) & (shadow[..., 3] == 0)
     assert np.array_equal(picture[clean].astype(np.float16), plate[clean].astype(np.float16))

@@ -63,7 +63,7 @@ def test_the_elements_rebuild_the_picture_and_the_rest_is_the_plate(made) -> Non
     plate = stage.plate.read(1001).astype(np.float64)
     crowd, place, shadow = (part(result, 1001, n) for n in ("crowd", "environment", "shadow"))
     alpha = crowd[..., 3:] + place[..., 3:]
-    built = plate * (1 - shadow[..., 3:]) * (1 - alpha) + crowd[..., :3] + place[..., :3]
+    built = (plate * (1 - shadow[..., 3:]) + shadow[..., :3]) * (1 - alpha) + crowd[..., :3] + place[..., :3]
     picture = part(result, 1001, "rgba", "RGB")
     assert np.allclose(built, picture, rtol=6e-3, atol=6e-3)
     assert alpha.max() < 1.001 and (place[..., 3] > 0.5).mean() > 0.2

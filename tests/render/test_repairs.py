@@ -153,7 +153,7 @@ def test_in_a_delivery_the_repair_is_an_element_and_the_rest_is_the_plate(make_s
     )
     plate = prepare(load_shot(shot)).plate.read(1001).astype(np.float64)
     below = plate * (1 - repair[..., 3:]) + repair[..., :3]
-    built = below * (1 - shadow[..., 3:]) * (1 - crowd[..., 3:]) + crowd[..., :3]
+    built = (below * (1 - shadow[..., 3:]) + shadow[..., :3]) * (1 - crowd[..., 3:]) + crowd[..., :3]
     assert np.allclose(built, rgb, rtol=4e-3, atol=4e-3)
     alone = (crowd[..., 3] == 0) & (shadow[..., 3] == 0)
     clean = alone & (repair[..., 3] == 0)

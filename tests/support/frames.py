@@ -9,6 +9,7 @@ import numpy as np
 from composer.camera.camera import View
 from composer.comp.composite import composite
 from composer.comp.layer import Frame
+from composer.comp.shade import Shade
 from composer.crowd.names import Names
 from composer.deliver.exr import Slate
 from composer.guides.passes import GuidePasses, LightSet, Samples
@@ -95,7 +96,7 @@ def frame(empty: bool = False) -> Frame:
         samples=samples,
         lights=LightSet(*(beauty * split[..., i : i + 1] for i in range(3))),
     )
-    done = composite(plate(), beauty, total, shadow, np.zeros((H, W), np.float32), None)
+    done = composite(plate(), beauty, total, Shade.grey(shadow), np.zeros((H, W), np.float32), None)
     pose = np.zeros((H, W, 3), np.float32)
     if not empty:
         pose[12:14, 10:40] = (1.0, 0.5, 0.0)

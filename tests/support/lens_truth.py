@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from composer.camera.camera import View
 from composer.comp.look_apply import Setting, composite_with_look
 from composer.comp.plate_look import Optics, PlateLook
+from composer.comp.shade import Shade
 from composer.guides.passes import GuidePasses, Light
 from composer.guides.render import render_guides
 from support.soldiers import cast, crowd, ground, view
@@ -70,7 +71,8 @@ class Take:
         black = np.zeros((*guides.coverage.shape, 3), np.float32)
         none = np.zeros_like(guides.coverage)
         setting = Setting(self._view(0.0, (0.0, 0.0)), self.focal_m, np.eye(3), None, 0, 0)
-        done = composite_with_look(PlateLook(optics=self.optics), guides, (black, none, none, None), setting, threads=1)
+        pictures = (black, Shade.grey(none), none, None)
+        done = composite_with_look(PlateLook(optics=self.optics), guides, pictures, setting, threads=1)
         rgba = done.layers[-1].rgba.astype(np.float64)
         return rgba[..., :3], rgba[..., 3]
 

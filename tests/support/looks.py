@@ -12,6 +12,7 @@ from composer.comp.composite import Composite
 from composer.comp.look_apply import Setting, composite_with_look
 from composer.comp.look_drawn import Around
 from composer.comp.plate_look import PlateLook
+from composer.comp.shade import Shade
 from composer.guides.passes import GuidePasses, PlacePasses, Samples
 
 F32 = NDArray[np.float32]
@@ -80,13 +81,13 @@ def view_of(size: tuple[int, int], focal_px: float = 1000.0) -> View:
 
 
 def laid_in(
-    look: PlateLook, guides: GuidePasses, plate: F32, *, shadow: F32 | None = None, matte: F32 | None = None,
+    look: PlateLook, guides: GuidePasses, plate: F32, *, shadow: Shade | None = None, matte: F32 | None = None,
     clean: F32 | None = None, ahead_m: F32 | None = None, seed: int = 3, frame: int = 1, focal_m: float = 0.05,
     threads: int = 1, device: str = "cpu", around: Around | None = None,
 ) -> Composite:  # fmt: skip
     """The crowd in the plate with the look, and what stands around it."""
     none = np.zeros(guides.coverage.shape, np.float32)
-    pictures = (plate, none if shadow is None else shadow, none if matte is None else matte, clean)
+    pictures = (plate, shadow or Shade.grey(none), none if matte is None else matte, clean)
     setting = Setting(view_of(none.shape), focal_m, np.eye(3), ahead_m, seed, frame)
     return composite_with_look(look, guides, pictures, setting, around=around, device=device, threads=threads)
 
