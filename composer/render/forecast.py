@@ -233,5 +233,5 @@ def forecast(
     hours = (tasks * start_s + frames * frame_s) / 3600 / rates.busy_share
     return Forecast(
         quality, frames, frame_s, start_s, start_s + frames * frame_s, tasks, hours, hours * hour,
-        math.ceil(model.peak_mib.at(load)), model.error, load.painted,
+        math.ceil(round(model.peak_mib.at(load), 6)), model.error, load.painted,
     )  # fmt: skip

@@ -43,6 +43,13 @@ def test_costs_that_made_the_measures_are_found_again() -> None:
     assert min(model.seconds.costs.values()) >= 0
 
 
+def test_the_memory_that_was_measured_is_forecast_to_the_mebibyte() -> None:
+    load = Load(30, 0.020736, 4, 0.1386766940355301)
+    for peak in range(200, 2000, 3):
+        one = replace(measured(load), peak_mib=peak)
+        assert forecast(CostModel.fit([one]), load, "preview", 5, 0.0, load_rates(), 0.1).peak_mib == peak
+
+
 def test_the_error_grows_with_what_the_model_can_not_know() -> None:
     noisy = [measured(at, true_s(at) * (1.15 if i % 2 else 0.87)) for i, at in enumerate(some())]
     error = CostModel.fit(noisy).error
