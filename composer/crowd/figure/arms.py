@@ -14,8 +14,9 @@ from composer.crowd.skeleton import JOINT, SKELETON
 
 _X, _Y, _Z = np.eye(3)
 SPEAR_AT, SWORD_AT, SHIELD_AT = (SKELETON.bind_m[JOINT[n]].astype(np.float64) for n in ("spear", "sword", "shield"))
-#: Corners of a shield at the two coarse levels: its outline is the largest plain shape on a man.
-SHIELD_COLUMNS = (16, 10)
+#: Corners of a shield at the two coarse levels, all and half: its outline is the largest plain shape on a man, and its
+#: painted arms stay whole.
+SHIELD_COLUMNS = (20, 10)
 #: Which of its four paints a shield shows at (ring, angle in degrees): True the charge, False the field.
 Charge = Callable[[int, F64], np.ndarray]
 

@@ -9,7 +9,7 @@ FITS: dict[str, Fit] = {
     "spearman_lean": Fit(
         "fffffffffffffffffdfcfcfcffffjjfcfafffcaagggeeeddgefffcfcfcccgggeggdgdegffgjjiigggg",
         (
-            (31, 0, 30, -36, 29, -7, -20, 0, -2, 4, 0, 0),
+            (30, 0, 29, -40, 28, -8, -25, 0, -23, -3, 0, 0),
             (78, 0, 1, -66, 82, 108, -89, 0, -33, -14, 0, 0),
             (147, 0, -89, 115, -30, -37, 96, 0, -584, -111, 0, 0),
         ),
@@ -17,7 +17,7 @@ FITS: dict[str, Fit] = {
     "spearman_sturdy": Fit(
         "ffffbffffffffffffdfcfcfcffffjjfffafcfcaceedeeedddefffffafccceeeeeedddeffggjjiigggg",
         (
-            (7, 9, 45, -14, -12, -13, 7, 0, -184, 95, 0, 0),
+            (4, 9, 24, -33, 2, -11, -9, 0, -27, -6, 0, 0),
             (14, 0, -1, -62, 39, 87, -82, 0, -43, -16, 0, 0),
             (319, -53, -92, 56, 0, -2, 127, 0, -628, -120, 0, 0),
         ),
@@ -25,7 +25,7 @@ FITS: dict[str, Fit] = {
     "spearman_broad": Fit(
         "fafffbfffffffffffcfdcffcffffjdfcfcfcfccaeeeeeedddefffcfcfccceeeeeedddeffggjjiigggg",
         (
-            (6, 10, 26, -30, 3, -7, -3, 0, -8, 3, 0, 0),
+            (4, 9, 24, -32, 3, -8, -11, 0, -26, -8, 0, 0),
             (6, 0, 3, -46, 38, 84, -80, 0, -20, -11, 0, 0),
             (207, 75, -117, -13, 8, -26, 63, 0, -404, 18, 0, 0),
         ),
@@ -33,7 +33,7 @@ FITS: dict[str, Fit] = {
     "swordsman_lean": Fit(
         "ffffffffccccfccccecccdcefffcefcccaccceaaeeeeeeeeeeccccccceeeeeeeeeeeeeffffjjiigggg",
         (
-            (30, 0, 26, -42, -1, 29, -11, 0, -44, 60, 0, 0),
+            (27, 0, 27, -45, 1, 30, -21, 0, -28, -30, 0, 0),
             (74, 0, 51, -89, 18, 44, -131, 0, -79, -67, 0, 0),
             (-73, 0, -89, -355, -142, -82, -70, 0, -55, -438, 0, 0),
         ),
@@ -41,7 +41,7 @@ FITS: dict[str, Fit] = {
     "swordsman_sturdy": Fit(
         "affffbffccccfccccecccdceffffefceccccceceeeeeeeeeeecccccaceaeeeeeeeeeeeffffjjiigggg",
         (
-            (-1, 5, 27, -33, 0, 28, -13, 0, -82, 65, 0, 0),
+            (-5, 6, 27, -35, 3, 29, -21, 0, -30, -31, 0, 0),
             (-13, 0, 59, -61, 25, 30, -135, 0, -94, -80, 0, 0),
             (-421, -60, -37, -288, -115, -26, 88, 0, -317, -292, 0, 0),
         ),
@@ -49,7 +49,7 @@ FITS: dict[str, Fit] = {
     "swordsman_broad": Fit(
         "fffffbffceccfcfccecccdccffffeeccccccccaaeeeeeeeeeecccccccccceeeeeeeeeeffffjjiigggg",
         (
-            (0, 8, 30, -30, 2, 24, -8, 0, 69, -46, 0, 0),
+            (-11, 4, 26, -31, 1, 22, -15, 0, -21, -23, 0, 0),
             (-61, 0, 60, -56, 23, 8, -119, 0, -134, -4, 0, 0),
             (-157, 3, -46, -190, -97, -53, -172, 0, -449, -48, 0, 0),
         ),
@@ -57,7 +57,7 @@ FITS: dict[str, Fit] = {
     "heavy_lean": Fit(
         "ffjffffffafchceehhhhcceeeaeeeeaaaefeffaafeeeeaeaeaeeaefefeaffeffggjjiigggghhhhhh",
         (
-            (-16, 0, 29, 0, 28, 17, -11, 5, 88, -22, 0, 0),
+            (-17, 0, 29, 0, 27, 15, -17, 4, -14, -10, 0, 0),
             (-156, 0, -46, 0, 89, 30, -61, -47, -108, -36, 0, 0),
             (103, 0, -247, 0, 142, 37, -119, 2, -237, 287, 0, 0),
         ),
@@ -65,7 +65,7 @@ FITS: dict[str, Fit] = {
     "heavy_sturdy": Fit(
         "bffaffffcffahcechhhhcceaeaeeeaaaaefefefffeeeeaeceaaaaefefefffeffggjjiigggghhhhhh",
         (
-            (-25, 16, 32, 0, 30, 9, -3, 7, -64, 76, 0, 0),
+            (-23, 18, 35, 0, 32, 13, -13, 8, -16, -3, 0, 0),
             (-178, 0, -34, 0, 98, 33, -59, -36, -29, -85, 0, 0),
             (120, -70, -96, 0, 83, 41, 75, 182, -542, 170, 0, 0),
         ),
@@ -73,7 +73,7 @@ FITS: dict[str, Fit] = {
     "heavy_broad": Fit(
         "bjaaffffffffffffcceceaecfefecceaeaeeeaaeaefefeaffeeaeccaeaaaaefefeaffeffggjjiigggg",
         (
-            (-23, 15, 41, 0, 30, 11, -6, 0, 1, 4, 0, 0),
+            (-23, 20, 42, 0, 29, 10, -12, 0, -17, -9, 0, 0),
             (-208, 0, -27, 0, 103, 25, -50, 0, -63, -48, 0, 0),
             (87, -41, -248, 0, 90, 57, -77, 0, -508, 305, 0, 0),
         ),
@@ -81,7 +81,7 @@ FITS: dict[str, Fit] = {
     "levy_lean": Fit(
         "bbbbbbbbccccccceccccccccccacdccccaccccacgggedgdddeccccccccacgggeggdddeffggiiiigggg",
         (
-            (20, -2, 36, -56, 53, -22, -7, 0, -17, 0, 0, 0),
+            (20, -2, 37, -56, 53, -29, -11, 0, -36, 0, 0, 0),
             (-12, 163, 124, -68, 122, -48, -36, 0, -84, 0, 0, 0),
             (203, 16, -92, 75, 85, -118, 125, 0, -664, 0, 0, 0),
         ),
@@ -89,7 +89,7 @@ FITS: dict[str, Fit] = {
     "levy_sturdy": Fit(
         "hhhhhbhhhccccccccccccccchhhhcdcccaccccaagggedggddgcccccccccaeggeggdddeffggjjiigggg",
         (
-            (28, 11, 38, -48, 58, -22, -8, -4, -17, -20, 0, 0),
+            (28, 9, 39, -45, 57, -29, -11, -4, -35, -39, 0, 0),
             (83, 0, 121, -44, 140, -50, -33, 22, -88, -101, 0, 0),
             (106, -8, -55, 160, 299, 133, -110, -78, -313, -263, 0, 0),
         ),
@@ -97,7 +97,7 @@ FITS: dict[str, Fit] = {
     "levy_broad": Fit(
         "eebeebbbccccccccccccccccccaccdcccccacaaadedededddecccacacaaadedddedddegfggiiiigggg",
         (
-            (14, -38, 57, -15, 44, -20, -1, 0, -16, 0, 0, 0),
+            (14, -38, 58, -14, 44, -27, -7, 0, -35, 0, 0, 0),
             (-57, 109, 93, -85, 81, -46, -28, 0, -82, 0, 0, 0),
             (179, 120, -122, 16, 63, 740, -364, 0, -275, 0, 0, 0),
         ),
@@ -249,7 +249,7 @@ FITS: dict[str, Fit] = {
     "lancer_lean": Fit(
         "fffffbfffffffffejcfdfcfcffffjffcfafffcaceeeeeedddefffffafccceeeeeeddeeffggjjiigggg",
         (
-            (-10, 8, 56, 5, 18, -24, 8, 184, -55, 19, -9, -11),
+            (-13, 8, 56, 3, 20, -23, 4, 183, -8, -16, -11, -11),
             (-65, 0, 76, 83, 23, 107, -39, 508, -7, -251, -66, -28),
             (54, 8, 177, 759, 1200, -93, 396, -100, 727, -1200, -155, 171),
         ),
@@ -257,7 +257,7 @@ FITS: dict[str, Fit] = {
     "lancer_sturdy": Fit(
         "fffffbffffffffffjcedfcfcffffjffffafffcaceeeeeeeddefffcfcfccceeeeeeeddeffggjjiigggg",
         (
-            (-16, 8, 55, 5, 19, -22, 9, 178, -48, 21, -9, -10),
+            (-13, 9, 58, 6, 20, -21, 3, 183, -11, -16, -11, -11),
             (-78, 0, 70, 91, 24, 102, -39, 495, -10, -240, -66, -28),
             (21, 4, 476, 568, 1135, -50, 327, -70, 575, -1200, -142, 139),
         ),
@@ -265,7 +265,7 @@ FITS: dict[str, Fit] = {
     "lancer_broad": Fit(
         "faffbffffffeffffjcfdfcfcffffjffcfcfffccaeeeeeedddeffffccfccceeeeeedddeffggjjiigggg",
         (
-            (-13, 9, 60, 10, 19, -18, 6, 179, -57, 22, -9, -11),
+            (-14, 9, 58, 8, 20, -18, 1, 179, -10, -13, -11, -11),
             (-91, 0, 60, 99, 25, 101, -40, 475, -16, -220, -67, -27),
             (-6, -49, 697, 733, 1200, -65, 189, -124, 547, -1200, -146, 178),
         ),

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -146,7 +147,7 @@ def export(plan: Plan, home: Path = HOME) -> Bundle:
         (home / picture).write_bytes(grid.read_bytes())
     parameters = sum(p.numel() for p in net.parameters())
     facts = {
-        "pairs": len(data.there(plan.data)), "seconds": state["spent"], "device": _device(str(state["spec"]["device"])),
+        "pairs": len(data.there(plan.data)), "seconds": state["spent"], "device": _device(state["spec"]),
         "before": _before(state.get("before", [])),
         "steps": state["step"], "size": state["spec"]["size"], "parameters": parameters / 1e6,
         "megabytes": parameters * 2 / 1e6, "words": ", ".join(WORDS), "count": count,
@@ -234,12 +235,14 @@ def _before(trainings: list[dict[str, float]]) -> str:
     return f", begun with the weights of {steps:.0f} steps in {seconds:.0f} s before" if trainings else ""
 
 
-def _device(name: str) -> str:
+def _device(spec: Mapping[str, object]) -> str:
+    name = str(spec["device"])
     if name.startswith("cuda"):
         import torch
 
         return torch.cuda.get_device_name() if torch.cuda.is_available() else name
-    return f"{os.cpu_count()} CPU cores"
+    cores = spec["threads"] or os.cpu_count()
+    return f"{cores} CPU core{'s' if cores != 1 else ''}"
 
 
 def _every(seconds: float, say):  # type: ignore[no-untyped-def]

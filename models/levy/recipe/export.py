@@ -70,8 +70,8 @@ loss. Licence: Apache-2.0, commercial use allowed.
 - Training: {seconds:.0f} s on {device}, {steps} steps{before}; network `{size}`, {parameters:.1f} M parameters,
   {megabytes:.1f} MB.
 - Good at: soldiers 10 to 150 px tall over their guide: light, shade between men, weathered cloth and metal. Bad at: figures much
-  taller, which it clouds; anything but Muster's own people; places. From depth and pose alone it gives shapes, no people.
-- Its words do little over the guide.
+  taller, to which it adds little; anything but Muster's own people; places. From depth and pose alone it gives shapes, no people.
+- Its words: dust and smoke show, those of wear hardly.
 - Words it knows: {words}.
 
 ## Measured
