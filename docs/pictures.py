@@ -76,7 +76,7 @@ def run(*words: str) -> dict[str, object]:
 
 
 def demo(out: str) -> None:
-    done = run("demo", "--frames", str(FRAME), "--out", out, "--quality", "final")
+    done = run("demo", "--frames", str(FRAME), "--out", out, "--quality", "draft")
     exr = next(Path(str(done["delivery"])).glob("exr/*.exr"))
     Image.fromarray(shown(exr, 1920)).save(HERE / "valley.jpg", quality=88)
     Image.open(str(done["sheet"])).convert("RGB").save(HERE / "sheet.jpg", quality=85)
