@@ -122,10 +122,11 @@ def number_of(path: Path) -> int | None:
 
 @dataclass(frozen=True)
 class Source:
-    """stage: the shot, opened again; None where it cannot be, and `why`."""
+    """stage: the shot, opened again; None where it cannot be, and `why`. smaller: made smaller, as the delivery was."""
 
     stage: Stage | None
     why: str = ""
+    smaller: bool = False
 
     @property
     def spread(self) -> bool:
@@ -147,20 +148,22 @@ def open_source(listing: Listing, shot: Path | None = None) -> Source:
             raise InputError(
                 "not the shot of this delivery", where=Where(file=shot), expected=listing.shot, got=stage.shot.shot
             )
-        return Source(_as_delivered(stage, listing))
+        return _as_delivered(stage, listing)
     remembered = shot_of(listing.folder)
     if remembered is None:
         return Source(None, "the delivery does not know its shot file; name it with --shot")
     try:
-        return Source(_as_delivered(prepare(load_shot(remembered)), listing))
+        return _as_delivered(prepare(load_shot(remembered)), listing)
     except MusterError as error:
         return Source(None, f"the shot cannot be opened again ({str(error.errors[0])[:160]}); name it with --shot")
 
 
-def _as_delivered(stage: Stage, listing: Listing) -> Stage:
-    """The stage made smaller, where the delivery was (`muster render --width`) and says so."""
+def _as_delivered(stage: Stage, listing: Listing) -> Source:
+    """The stage, made smaller where the delivery was (`muster render --width`) and says so."""
     width = listing.width_px
-    return reduced(stage, width) if width is not None and width < stage.plate.size_px[0] else stage
+    if width is None or width >= stage.plate.size_px[0]:
+        return Source(stage)
+    return Source(reduced(stage, width), smaller=True)
 
 
 def missing_of(listing: Listing, source: Source, asked: Sequence[int] | None, whole: bool = False) -> tuple[int, ...]:

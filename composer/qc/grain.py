@@ -114,6 +114,12 @@ def _levels(frame: Delivered, light: F32, noise: tuple[F32, F32]) -> list[_Level
     return found
 
 
+def averaged_away(number: int) -> Grain:
+    """Of a frame made smaller than its plate: what looks like grain there is the plate's texture."""
+    why = "the picture was made smaller than the plate, which averages its grain away"
+    return Grain(tuple(Reading(n, number, None, why) for n in ("grain_ratio", "grain_spectrum")))
+
+
 def _grain_alone(frame: Delivered, light: F32) -> F32 | None:
     """float32 [H, W]: what the composite has and the generated layers have not, in solid pixels; None where both are the same
     but for half float's rounding."""

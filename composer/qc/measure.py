@@ -24,7 +24,7 @@ from composer.io.exr import read_header
 from composer.qc.delivery import Listing, Source, changed_files, missing_of
 from composer.qc.edges import fringe_readings
 from composer.qc.frames import F32, Delivered, read_delivered
-from composer.qc.grain import grain_of
+from composer.qc.grain import averaged_away, grain_of
 from composer.qc.motion import Ground, motion_readings
 from composer.qc.painted import painted_readings
 from composer.qc.pixels import level_readings, odd_readings, range_readings, untouched_readings
@@ -202,7 +202,7 @@ def _look(listing: Listing, source: Source, frame: Delivered, seen: _Seen) -> No
     """Everything about one frame that needs no other."""
     number, record = frame.number, listing.records.get(frame.number)
     plate = _plate(source, number)
-    grain = grain_of(frame)
+    grain = averaged_away(number) if source.smaller else grain_of(frame)
     seen.curves = grain.curves
     seen.readings += untouched_readings(
         frame, plate, lambda: _beside(source, number), record.undelivered if record else ()

@@ -28,7 +28,7 @@ MEASURES = {
         Measure("highest_value", "Highest value", "", "Of the composite, scene-linear."),
         Measure("id_iou", "Silhouette against ids", "IoU", "The crowd's alpha against the Cryptomatte's coverage."),
         Measure("depth_iou", "Silhouette against depth", "IoU", "The crowd's alpha against the pixels that have a depth."),
-        Measure("adherence", "Painted silhouette", "IoU", "What was painted against the guides, as the painter found it."),
+        Measure("adherence", "Painted silhouette", "IoU", "What was painted against the guides, over the flat guide's own."),
         Measure("warp_error", "Warp error of the crowd", "",
                 "Slip off true motion to the next frame: 0 holds still, 1 is no nearer than the pixel beside."),
         Measure("plate_warp_error", "Warp error of the plate", "", "The same for the plate's ground, at the crowd's distances."),

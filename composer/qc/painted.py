@@ -23,11 +23,20 @@ def painted_readings(frame: Delivered, paint: Mapping[str, object] | None) -> It
         yield from (Reading(name, frame.number, None, "nothing was painted") for name in ("seam", "adherence"))
         return
     yield _seam(frame, paint.get("tiles"))
-    kept = paint.get("adherence")
-    if isinstance(kept, int | float):
-        yield Reading("adherence", frame.number, float(kept))
+    kept = silhouette_kept(paint)
+    if kept is not None:
+        yield Reading("adherence", frame.number, kept)
     else:
         yield Reading("adherence", frame.number, None, "no figure tall enough to say")
+
+
+def silhouette_kept(paint: Mapping[str, object]) -> float | None:
+    """How much of the flat guide's own agreement with the silhouettes the painting keeps, at most 1. Soldiers in the colours
+    of the field behind them can be told from it in neither."""
+    own, guide = paint.get("adherence"), paint.get("guide_adherence")
+    if not isinstance(own, int | float):
+        return None
+    return min(1.0, own / guide) if isinstance(guide, int | float) and guide > 0 else float(own)
 
 
 def _seam(frame: Delivered, tiles: object) -> Reading:

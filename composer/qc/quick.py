@@ -14,6 +14,7 @@ from composer.errors import MusterError
 from composer.io.exr import read_header
 from composer.qc.delivery import Source, list_delivery, missing_of
 from composer.qc.frames import read_delivered
+from composer.qc.painted import silhouette_kept
 from composer.qc.pixels import odd_readings, untouched_readings
 from composer.qc.reading import Finding, Reading
 from composer.qc.rules import Head, rule_findings
@@ -57,9 +58,7 @@ def quick_look(folder: Path, rendered: Sequence[int], stage: Stage) -> Quick:
         readings = (*untouched, *list(odd_readings(frame))[:1])
     except MusterError as error:
         return Quick(f"qc: could not look ({str(error)[:160]})", (), ())
-    kept = [
-        float(v) for r in listing.records.values() if isinstance(v := (r.paint or {}).get("adherence"), int | float)
-    ]
+    kept = [v for r in listing.records.values() if (v := silhouette_kept(r.paint or {})) is not None]
     words = [f"{len(numbers)} frames{_gap(missing)}"]
     changed = readings[0].value
     plate = f"{changed:.0f} plate pixels changed" if changed is not None else f"plate not looked at ({readings[0].why})"

@@ -15,7 +15,7 @@ from composer.qc.frames import Delivered, read_delivered
 from composer.qc.grain import grain_of
 from composer.qc.limits import load_limits
 from composer.qc.motion import motion_readings
-from composer.qc.painted import painted_readings
+from composer.qc.painted import painted_readings, silhouette_kept
 from composer.qc.pixels import half_of, level_readings, odd_readings, untouched_readings
 from composer.qc.reading import Reading
 from composer.qc.silhouette import silhouette_readings
@@ -392,6 +392,16 @@ def test_what_was_not_painted_has_no_seams(deliver: Deliver) -> None:
     older = {k: v for k, v in TILES.items() if not k.endswith("starts")}
     seen = list(painted_readings(deliver(), {"tiles": older, "adherence": 0.5}))
     assert seen[0].value is None and "does not say" in seen[0].why and seen[1].value == 0.5
+
+
+def test_a_painted_silhouette_is_held_against_the_flat_guides_own(deliver: Deliver) -> None:
+    for paint, kept in (
+        ({"adherence": 0.72, "guide_adherence": 0.9}, 0.8),
+        ({"adherence": 0.72, "guide_adherence": 0.6}, 1.0),
+        ({"adherence": 0.72}, 0.72),
+    ):
+        assert _value(painted_readings(deliver(), {"tiles": TILES, **paint}), "adherence") == pytest.approx(kept)
+    assert silhouette_kept({"adherence": None, "guide_adherence": 0.9}) is None
 
 
 def test_the_made_grain_is_what_it_says() -> None:

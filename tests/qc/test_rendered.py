@@ -47,6 +47,9 @@ def test_a_smaller_version_is_held_against_the_plate_made_smaller(
     main(["qc", str(folder), "--json"])
     measures = json.loads(capsys.readouterr().out)["measures"]
     assert [measures[n]["status"] for n in ("untouched_px", "rule_breaks")] == ["pass", "pass"]
+    assert measures["grain_ratio"]["status"] == "not measured" and "smaller than the plate" in str(
+        measures["grain_ratio"]
+    )
 
 
 def test_the_line_after_a_render_tells_what_is_wrong(
