@@ -88,10 +88,10 @@ def cloth(m: Matter, material: int, colour: wp.vec3, p: wp.vec3, pixel_m: float,
     weave = wp.sin(p[0] * 1500.0 + p[2] * 1500.0) * wp.sin(p[1] * 1500.0) * shown(450.0, pixel_m)
     fine = grain(p, 70.0, pixel_m, s + wp.uint32(21))
     fold = wp.clamp(fold_height(material, p, pixel_m, state), -0.02, 0.012)
-    out = colour * (1.0 + 0.10 * weave + 0.07 * fine + 16.0 * fold)
+    out = colour * (1.0 + 0.10 * weave + 0.12 * fine + 22.0 * fold)
     faded = 0.5 + 0.5 * grain(p, 3.0, pixel_m, s + wp.uint32(22))
     grey = (out[0] + out[1] + out[2]) / 3.0
-    out = wp.lerp(out, wp.vec3(grey, grey, grey) * 1.15, 0.32 * state.wear * faded)
+    out = wp.lerp(out, wp.vec3(grey, grey, grey) * 1.15, 0.45 * state.wear * faded)
     trim = hash3(7, 1, int(material), s)
     band = float(0.0)
     if material == TUNIC and trim > 0.4:
@@ -122,7 +122,7 @@ def iron(m: Matter, colour: wp.vec3, p: wp.vec3, pixel_m: float, state: State) -
     if kind == MAIL:
         keep = shown(66.0, pixel_m)
         colour = colour * wp.lerp(0.60, 0.22 + 0.95 * ring(p), keep)
-        colour = colour * (1.0 + 16.0 * wp.clamp(fold_height(METAL, p, pixel_m, state) - 0.001, -0.006, 0.006))
+        colour = colour * (1.0 + 26.0 * wp.clamp(fold_height(METAL, p, pixel_m, state) - 0.001, -0.006, 0.006))
         m.rough = m.rough + 0.22 * (1.0 - keep) + 0.05
     elif kind == PLATES:
         edge = scale_at(p)
@@ -134,12 +134,12 @@ def iron(m: Matter, colour: wp.vec3, p: wp.vec3, pixel_m: float, state: State) -
         scratch = streaks(p, wp.vec3(0.30, 1.0, 0.5), 120.0, pixel_m, s + wp.uint32(24))
         scratch += streaks(p, wp.vec3(1.0, 0.25, 0.8), 80.0, pixel_m, s + wp.uint32(25))
         line = wp.smoothstep(0.45, 0.7, wp.abs(scratch))
-        colour = colour * (1.0 + 0.07 * scratch + 0.30 * line * (0.3 + state.wear) - 0.25 * stain * state.wear)
+        colour = colour * (1.0 + 0.07 * scratch + 0.30 * line * (0.3 + state.wear) - 0.35 * stain * (0.2 + state.wear))
         m.rough = m.rough + 0.10 * wp.abs(scratch)
     m.albedo = wp.lerp(colour, wp.vec3(0.17, 0.075, 0.035), 0.7 * rust)
     m.metal = 1.0 - 0.9 * rust
     m.rough = wp.clamp(m.rough, 0.2, 0.95)
-    m.gloss = 0.9
+    m.gloss = wp.lerp(0.9, 0.03, rust)
     return m
 
 
@@ -149,7 +149,7 @@ def hide(m: Matter, colour: wp.vec3, p: wp.vec3, pixel_m: float, state: State) -
     s = state.seed
     fine = grain(p, 60.0, pixel_m, s + wp.uint32(21))
     crack = wp.smoothstep(0.35, 0.6, grain(p, 50.0, pixel_m, s + wp.uint32(27)))
-    out = colour * (1.0 + 0.12 * fine - 0.28 * crack * (0.2 + state.wear))
+    out = colour * (1.0 + 0.18 * fine - 0.34 * crack * (0.2 + state.wear))
     out = out * (1.0 + 0.30 * wp.max(0.0, grain(p, 9.0, pixel_m, s + wp.uint32(28))))
     if p[1] < 0.45 and wp.abs(p[0]) < 0.25:
         sole = wp.smoothstep(0.030, 0.016, p[1])
@@ -206,27 +206,33 @@ def coat(m: Matter, colour: wp.vec3, p: wp.vec3, pixel_m: float, state: State) -
 
 @wp.func
 def soiled(m: Matter, p: wp.vec3, n: wp.vec3, pixel_m: float, state: State) -> Matter:
-    """Mud climbs from the feet in splashes, dust lies on what looks up, blood spatters."""
+    """Grime darkens in patches, mud climbs from the feet in splashes, dust lies on everything and most on what looks up,
+    blood spatters."""
     s = state.seed
-    reach = 0.04 + 0.72 * state.mud
     broad = grain(p, 5.0, pixel_m, s + wp.uint32(36))
     splash = grain(p, 19.0, pixel_m, s + wp.uint32(37))
-    above = (reach - p[1]) / (0.10 + 0.30 * state.mud)
-    mud = wp.smoothstep(-0.2, 0.9, above + 0.8 * broad) * wp.min(1.0, 0.25 + 1.1 * state.mud)
-    drops = wp.smoothstep(0.40, 0.55, splash) * wp.smoothstep(-2.2, 0.3, above) * wp.max(0.0, state.mud - 0.35)
-    mud = wp.min(1.0, mud + 1.4 * drops)
-    soil = wp.vec3(0.088, 0.064, 0.042) * (1.0 + 0.25 * broad)
-    colour = wp.lerp(m.albedo, soil, 0.94 * mud)
-    dust = wp.max(n[1], 0.0) * (0.03 + 0.22 * state.mud * state.wear)
-    colour = wp.lerp(colour, wp.vec3(0.30, 0.25, 0.18), dust)
-    m.metal = m.metal * (1.0 - mud)
-    m.gloss = wp.lerp(m.gloss, 0.03, mud)
-    m.rough = wp.lerp(m.rough, 0.7, mud)
+    grime = state.wear * wp.clamp(0.48 + 0.65 * broad + 0.50 * splash, 0.0, 1.0)
+    colour = wp.cw_mul(m.albedo, wp.lerp(wp.vec3(1.0, 1.0, 1.0), wp.vec3(0.46, 0.40, 0.33), 0.85 * grime))
+    reach = 0.02 + 1.10 * state.mud
+    above = (reach - p[1]) / (0.10 + 0.35 * state.mud)
+    mud = wp.smoothstep(-0.2, 0.9, above + 0.9 * broad + 0.4 * splash) * wp.min(1.0, 0.2 + 1.1 * state.mud)
+    drops = wp.smoothstep(0.30, 0.48, splash) * wp.smoothstep(-3.0, 0.3, above) * wp.max(0.0, state.mud - 0.3)
+    mud = wp.min(1.0, mud + 1.6 * drops)
+    soil = wp.vec3(0.080, 0.058, 0.038) * (1.0 + 0.35 * broad + 0.2 * splash)
+    colour = wp.lerp(colour, soil, 0.95 * mud)
+    dust = state.dust * wp.clamp(0.38 + 0.50 * broad + 0.45 * splash + 0.35 * wp.max(n[1], 0.0), 0.0, 0.9)
+    colour = wp.lerp(colour, wp.vec3(0.29, 0.235, 0.165), 0.9 * dust)
+    hidden = wp.max(mud, 0.9 * dust)
+    m.metal = m.metal * (1.0 - hidden)
+    m.gloss = wp.lerp(m.gloss, 0.03, hidden)
+    m.rough = wp.lerp(m.rough, 0.75, hidden)
     if state.blood > 0.0:
-        drop = 0.7 * grain(p, 4.0, pixel_m, s + wp.uint32(38)) + 0.7 * grain(p, 22.0, pixel_m, s + wp.uint32(39))
-        stain = wp.smoothstep(1.15 - 0.55 * state.blood, 1.30 - 0.55 * state.blood, drop + 0.25)
-        colour = wp.lerp(colour, wp.vec3(0.065, 0.010, 0.007), 0.85 * stain)
+        drop = 0.6 * grain(p, 3.0, pixel_m, s + wp.uint32(38)) + 0.8 * grain(p, 26.0, pixel_m, s + wp.uint32(39))
+        stain = wp.smoothstep(1.02 - 0.66 * state.blood, 1.22 - 0.66 * state.blood, drop + 0.15)
+        stain = wp.lerp(0.22 * state.blood, stain, shown(6.0, pixel_m))
+        colour = wp.lerp(colour, wp.vec3(0.062, 0.010, 0.007), 0.88 * stain)
         m.metal = m.metal * (1.0 - 0.8 * stain)
+        m.gloss = wp.lerp(m.gloss, 0.05, stain)
     m.albedo = wp.vec3(
         wp.clamp(colour[0], 0.006, 0.95), wp.clamp(colour[1], 0.006, 0.95), wp.clamp(colour[2], 0.006, 0.95)
     )
@@ -245,7 +251,13 @@ def matter(
     m.metal = 0.0
     m.fuzz = 0.0
     s = state.seed
-    colour = base * (1.0 + 0.06 * grain(rest, 3.5, pixel_m, s + wp.uint32(20)))
+    uneven = 0.22 * grain(rest, 3.5, pixel_m, s + wp.uint32(20)) + 0.25 * grain(rest, 7.0, pixel_m, s + wp.uint32(43))
+    uneven += 0.28 * grain(rest, 13.0, pixel_m, s + wp.uint32(41)) + 0.24 * grain(
+        rest, 32.0, pixel_m, s + wp.uint32(42)
+    )
+    if material == SKIN or material == SHIELD or material == COAT:
+        uneven = 0.35 * uneven
+    colour = base * (1.0 + uneven)
     m.albedo = colour
     if material == TUNIC or material == CLOAK or material == TROUSERS:
         m = cloth(m, material, colour, rest, pixel_m, state)

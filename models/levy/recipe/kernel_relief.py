@@ -34,12 +34,13 @@ PLATES = wp.constant(3)
 
 @wp.struct
 class State:
-    """One soldier's state. seed: his own number. wear, mud, blood: 0 to 1. armour: what his metal is made of on the body."""
+    """One soldier's state. seed: his own number. wear, mud, blood, dust: 0 to 1. armour: what his metal is made of on the body."""
 
     seed: wp.uint32
     wear: float
     mud: float
     blood: float
+    dust: float
     armour: int
 
 
@@ -143,25 +144,25 @@ def drapery(material: int, p: wp.vec3, pixel_m: float, seed: wp.uint32) -> float
     keep = shown(7.0, pixel_m)
     if material == TROUSERS:
         bunch = 0.4 + wp.exp(-wp.pow((p[1] - 0.50) / 0.10, 2.0)) + wp.exp(-wp.pow((p[1] - 0.16) / 0.10, 2.0))
-        h = 0.006 * bunch * streaks(p, wp.vec3(0.5, 1.3, 0.5), 17.0, pixel_m, seed + wp.uint32(3))
-        h += 0.010 * streaks(p, wp.vec3(1.0, 0.25, 1.0), 9.0, pixel_m, seed + wp.uint32(1))
+        h = 0.009 * bunch * streaks(p, wp.vec3(0.5, 1.3, 0.5), 17.0, pixel_m, seed + wp.uint32(3))
+        h += 0.013 * streaks(p, wp.vec3(1.0, 0.25, 1.0), 9.0, pixel_m, seed + wp.uint32(1))
         return h
     sway = noise(p * 4.0, seed + wp.uint32(5))
     side = wp.abs(p[0])
     if material == TUNIC and side > 0.2 and p[1] > 0.85 and p[1] < 1.5:
         along = 0.55 * side - 0.83 * p[1]
-        h = 0.008 * grain(wp.vec3(along, 0.25 * p[2] + 0.1 * sway, 0.25 * p[0]), 30.0, pixel_m, seed + wp.uint32(2))
+        h = 0.012 * grain(wp.vec3(along, 0.25 * p[2] + 0.1 * sway, 0.25 * p[0]), 30.0, pixel_m, seed + wp.uint32(2))
         return h
     top = wp.where(material == CLOAK, 1.42, 0.98)
     hang = wp.smoothstep(0.0, 0.30, top - p[1])
     count = 8.0 + 6.0 * hash3(3, int(material), 1, seed)
     around = wp.atan2(p[0], p[2] + 0.001)
     fold = wp.sin(around * count + 2.2 * sway + p[1] * 1.5)
-    h = wp.where(material == CLOAK, 0.020, 0.013) * fold * hang * keep
+    h = wp.where(material == CLOAK, 0.024, 0.018) * fold * hang * keep
     loose = 1.0 - hang
     waist = wp.exp(-wp.pow((p[1] - 1.08) / 0.07, 2.0))
-    h += 0.010 * (0.35 + waist) * loose * streaks(p, wp.vec3(0.8, 1.8, 0.8), 8.0, pixel_m, seed + wp.uint32(1))
-    h += 0.005 * streaks(p, wp.vec3(1.0, 0.4, 1.0), 24.0, pixel_m, seed + wp.uint32(2))
+    h += 0.015 * (0.5 + waist) * loose * streaks(p, wp.vec3(0.8, 1.8, 0.8), 8.0, pixel_m, seed + wp.uint32(1))
+    h += 0.007 * streaks(p, wp.vec3(1.0, 0.4, 1.0), 24.0, pixel_m, seed + wp.uint32(2))
     return h
 
 
@@ -175,11 +176,11 @@ def fold_height(material: int, p: wp.vec3, pixel_m: float, state: State) -> floa
         kind = armour_here(p, state)
         if kind == MAIL:
             h = 0.0028 * ring(p) * shown(66.0, pixel_m)
-            h += 0.007 * streaks(p, wp.vec3(0.7, 1.2, 0.7), 13.0, pixel_m, state.seed + wp.uint32(4))
+            h += 0.010 * streaks(p, wp.vec3(0.7, 1.2, 0.7), 13.0, pixel_m, state.seed + wp.uint32(4))
         elif kind == PLATES:
             h = 0.006 * scale_at(p)[0] * shown(24.0, pixel_m)
         else:
-            h = 0.003 * grain(p, 14.0, pixel_m, state.seed + wp.uint32(4)) * (0.25 + state.wear)
+            h = 0.005 * grain(p, 14.0, pixel_m, state.seed + wp.uint32(4)) * (0.25 + state.wear)
     elif material == LEATHER:
         h = 0.002 * grain(p, 34.0, pixel_m, state.seed + wp.uint32(6))
         if p[1] < 0.45 and wp.abs(p[1] - 0.14) < 0.07:  # boots crease at the ankle

@@ -35,6 +35,7 @@ class Wear:
     wear: F32
     mud: F32
     blood: F32
+    dust: F32
     other: int = 0
 
 
@@ -132,7 +133,7 @@ ARMOUR = {
 def _states(agents: Agents, cast: Cast, slots: Slots, wear: Wear, device: str) -> wp.array:
     host = np.zeros(len(slots.index), dtype=State.numpy_dtype())
     host["seed"] = agents.seed[slots.index] + np.uint32(wear.other)
-    for name in ("wear", "mud", "blood"):
+    for name in ("wear", "mud", "blood", "dust"):
         host[name] = getattr(wear, name)[slots.index]
     kit = np.array([ARMOUR.get(f.name.partition("_")[0], 0) for f in cast.figures], np.int32)
     host["armour"] = kit[agents.cast[slots.index]]

@@ -230,10 +230,10 @@ def reworn(scene: LevyScene, wear: str, other: int = 0) -> LevyScene:
 
 def _wear(rng: np.random.Generator, n: int, wear: str) -> Wear:
     most = {
-        "clean": (0.15, 0.08, 0.0), "worn": (0.9, 0.3, 0.0), "muddy": (0.5, 1.0, 0.05), "bloody": (0.6, 0.4, 0.9),
-        "dusty and torn": (1.0, 0.5, 0.1),
+        "clean": (0.12, 0.06, 0.0, 0.04), "worn": (1.0, 0.35, 0.0, 0.25), "muddy": (0.5, 1.0, 0.05, 0.0),
+        "bloody": (0.8, 0.5, 1.0, 0.1), "dusty and torn": (0.9, 0.15, 0.05, 0.85),
     }[wear]  # fmt: skip
-    least = 0.55
+    least = 0.7
     return Wear(*((m * (least + (1 - least) * rng.random(n))).astype(np.float32) for m in most))
 
 
