@@ -17,8 +17,9 @@ from models.levy.recipe.scenes import HELD_OUT
 
 U8 = NDArray[np.uint8]
 
-#: (width, height) of a picture, pixels.
-SIZE_PX = (320, 256)
+#: (width, height) of a held-out picture, and of one to train on: small ones, because light, kit and wear are one for each
+#: picture, and a network soon knows a few thousand of them by heart.
+HELD_PX, SIZE_PX = (320, 256), (192, 160)
 #: Eight-bit pictures of a pair and their channels, as they lie one after the other in `Stored.bytes`.
 PARTS = (("plate", 3), ("guide", 3), ("target", 3), ("normal", 3), ("pose", 3), ("mask", 1), ("coverage", 1))
 CHANNELS = sum(n for _, n in PARTS)
@@ -49,11 +50,11 @@ class Stored:
         return picture[..., 0] if picture.shape[-1] == 1 else picture
 
 
-def stored(number: int, size_px: tuple[int, int] = SIZE_PX, height_px: float | None = None) -> Stored:
-    """Render one pair, as it is kept."""
+def stored(number: int, size_px: tuple[int, int] | None = None, height_px: float | None = None) -> Stored:
+    """Render one pair, as it is kept. size_px: HELD_PX or SIZE_PX if not told."""
     from models.levy.recipe.pairs import pair_of
 
-    pair = pair_of(number, size_px, height_px)
+    pair = pair_of(number, size_px or (HELD_PX if number >= HELD_OUT else SIZE_PX), height_px)
     request = pair.request
     pictures = {
         "plate": request.plate[0], "guide": request.guide[0], "target": pair.target, "normal": request.normal[0],
@@ -115,7 +116,7 @@ class Progress:
 
 def render(
     folder: Path, wanted: Iterable[int], jobs: int, told: Callable[[Progress], None] | None = None,
-    stop: Callable[[], bool] = lambda: False, size_px: tuple[int, int] = SIZE_PX,
+    stop: Callable[[], bool] = lambda: False, size_px: tuple[int, int] | None = None,
 ) -> Progress:  # fmt: skip
     """Render those of the wanted numbers that are not there yet, `jobs` at a time, each in a process of one thread. stop:
     asked between pictures. jobs 0: here, in this process."""
@@ -172,7 +173,7 @@ def _alone() -> None:
     cv2.setNumThreads(1)
 
 
-def _work(folder: str, number: int, size_px: tuple[int, int]) -> None:
+def _work(folder: str, number: int, size_px: tuple[int, int] | None) -> None:
     save(Path(folder), stored(number, size_px))
 
 
