@@ -153,8 +153,14 @@ def test_measures_of_pictures_that_are_known() -> None:
     ramp = np.broadcast_to(np.arange(48, dtype=np.float32)[None, :, None] / 48, (32, 48, 3))
     motion = np.zeros((32, 48, 2), np.float32)
     motion[..., 0] = 2
-    assert m.carried_error(ramp, np.roll(ramp, 2, 1), motion, crowd) == pytest.approx(0, abs=1e-6)
-    assert m.carried_error(ramp, ramp, motion, crowd) == pytest.approx(2 / 48, rel=1e-4)
+    who = np.ones((32, 48), np.uint32)
+    assert m.carried_error(ramp, np.roll(ramp, 2, 1), motion, crowd, who, who) == pytest.approx(0, abs=1e-6)
+    assert m.carried_error(ramp, ramp, motion, crowd, who, who) == pytest.approx(2 / 48, rel=1e-4)
+    # where another has stepped in front, nothing is compared
+    front, after = who.copy(), np.roll(ramp, 2, 1).copy()
+    front[:, 20:30], after[:, 20:30] = 2, 9
+    assert m.carried_error(ramp, after, motion, crowd, who, front) == pytest.approx(0, abs=1e-6)
+    assert m.carried_error(ramp, after, motion, crowd, who, who) > 1
     assert m.low(target).shape == (8, 12, 3) and m.low_crowd(crowd.astype(np.float32)).sum() == 32
 
 

@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from composer.errors import InputError, Where
 from composer.inference.bundle import Bundle
+from composer.inference.memory import free_bytes
 from models.levy.recipe import data
 from models.levy.recipe.crops import Crops
 from models.levy.recipe.data import Stored
@@ -48,13 +51,15 @@ class Plan:
 
     @staticmethod
     def of(work: Path, device: str, seconds: float | None, pictures: int | None) -> Plan:
-        """What suits a device: two hours on two cores after about half an hour of rendering; 17 minutes on a GPU."""
+        """What suits a device: two hours on two cores after about half an hour of rendering; 17 minutes on a GPU. Pairs take
+        at most half of the machine's free memory."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
         if device.startswith("cuda"):
             return Plan(
-                work, device, seconds or 960.0, "full", pictures or 8000, 48, max(1, cores - 2), 300, 24 << 30, 24
+                work, device, seconds or 960.0, "full", pictures or 24_000, 48, max(1, cores - 2), 1000, 24 << 30, 24
             )
-        return Plan(work, device, seconds or 7200.0, "full", pictures or 2400, 24, cores, 0, 4 << 30, 4)
+        memory = free_bytes(torch.device("cpu"), None) // 2
+        return Plan(work, device, seconds or 7200.0, "full", pictures or 9000, 24, cores, 0, memory, 4)
 
     @property
     def data(self) -> Path:
@@ -238,8 +243,6 @@ def _before(trainings: list[dict[str, float]]) -> str:
 def _device(spec: Mapping[str, object]) -> str:
     name = str(spec["device"])
     if name.startswith("cuda"):
-        import torch
-
         return torch.cuda.get_device_name() if torch.cuda.is_available() else name
     cores = spec["threads"] or os.cpu_count()
     return f"{cores} CPU core{'s' if cores != 1 else ''}"

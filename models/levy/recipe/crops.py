@@ -16,7 +16,7 @@ from models.levy.recipe.net import FACTOR
 from models.levy.recipe.words import LENGTH, tokenizer
 
 #: How often the guide is left out, and each of text, depth with normals, and pose.
-WITHOUT_GUIDE, WITHOUT = 0.35, 0.10
+WITHOUT_GUIDE, WITHOUT = 0.25, 0.10
 #: Share of the crops that are centred on somebody.
 ON_SOMEBODY = 0.9
 #: Covered places that are remembered of each picture.

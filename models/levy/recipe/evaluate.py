@@ -178,10 +178,11 @@ def _words(brushes: Brushes, pair: Stored, plain: np.ndarray, blind: np.ndarray,
     into["air"].add(m.rms(plain, brushes.over_guide(pair, 4, prompts=(Prompt(other),)), crowd))
     h, w = crowd.shape
     scene = scene_of(pair.number, (w, h))
-    own, worn, others = (pair_from(reworn(scene, *state)) for state in ((word,), (OPPOSITE[word],), (word, 977)))
+    own, worn = (pair_from(reworn(scene, w)) for w in (word, OPPOSITE[word]))
+    others = [pair_from(reworn(scene, word, other)).target for other in SEEDS[1:]]
     shown = own.coverage > 0.5
     into["rendered"].add(m.rms(own.target, worn.target, shown))
-    into["folds"].add(m.spread([own.target, others.target], shown))
+    into["folds"].add(m.spread([own.target, *others], shown))
 
 
 def _mean(values: Sequence[float]) -> float:

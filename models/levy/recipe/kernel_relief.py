@@ -34,7 +34,7 @@ PLATES = wp.constant(3)
 
 @wp.struct
 class State:
-    """One soldier's state. seed: his own number. wear, mud, blood, dust: 0 to 1. armour: what his metal is made of on the body."""
+    """One soldier's state. seed: his own number. wear, mud, blood, dust: 0 to 1. armour: of what his metal is on the body."""
 
     seed: wp.uint32
     wear: float

@@ -43,7 +43,8 @@ def steadiness(
             request = request_of([look.sight(brief.grow_px)], brief, noise)
             now = request.guide[0] if kind == "guide" else painter.brush.paint(request).rgb[0]
             if last is not None:
-                error.add(m.carried_error(before[kind], now, last.motion_px, last.coverage > 0.9))
+                who = last.agent_id, look.guides.agent_id
+                error.add(m.carried_error(before[kind], now, last.motion_px, last.coverage > 0.9, *who))
             before[kind] = now
         last = look.guides
         told(f"frame {n} painted")
