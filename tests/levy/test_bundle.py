@@ -124,7 +124,8 @@ def test_every_figure_is_measured(bundle: Bundle, pairs: list[Stored]) -> None:
     figures = evaluate(bundle, [small], "cpu", lambda _: None)
     told = figures.json()
     assert {k for k, v in told.items() if v is None} <= {
-        "tiled", "same_again", "carried_world", "carried_screen", "carried_guide", "frame_s", "frame_gib", "cpu_cuda",
+        "tiled", "same_again", "carried_world", "carried_screen", "carried_guide", "carried_world_over",
+            "carried_screen_over", "frame_s", "frame_gib", "cpu_cuda",
     }  # fmt: skip
     assert figures.text_rendered > 0
     assert "one-step crowd PSNR" in figures.table() and from_json(told).json() == told

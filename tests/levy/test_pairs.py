@@ -68,6 +68,30 @@ def test_targets_carry_no_grain() -> None:
     assert crowd.sum() > 400 and deviation < 0.03 * level, deviation / level
 
 
+@pytest.mark.parametrize("word", [w for w in scenes.WEARS if w != "clean"])
+def test_a_word_of_wear_shows_in_the_target_and_nowhere_else(word: str) -> None:
+    """Mud lies low, blood is red, dust makes everybody's colours alike; the guide knows nothing of it."""
+    scene = replace(scene_of(40, SIZE_PX, 90.0), haze=0.0)
+    clean, worn = (pair_from(scenes.reworn(scene, w)) for w in ("clean", word))
+    crowd, nobody = clean.coverage > 0.9, clean.coverage == 0
+    change = worn.target - clean.target
+    assert np.sqrt((change[crowd] ** 2).mean()) > 0.015
+    np.testing.assert_array_equal(worn.request.guide, clean.request.guide)
+    # twice the samples: a little of somebody may show where the guide saw nobody
+    assert (change[nobody] != 0).any(-1).mean() < 0.01 and worn.text.replace(word, "clean") == clean.text
+    red = change[crowd][:, 0] - change[crowd][:, 1:].mean(-1)
+    hues = [(p.target - p.target.mean(-1, keepdims=True))[crowd].std(0).mean() for p in (clean, worn)]
+    if word == "bloody":
+        assert red.mean() > 0.003
+    if word == "dusty and torn":
+        assert hues[1] < 0.9 * hues[0]
+    if word == "muddy":
+        rows = np.argwhere(crowd)[:, 0]
+        darker = -change[crowd].mean(-1)
+        below = rows > np.median(rows)
+        assert darker[below].mean() > 1.3 * darker[~below].mean()
+
+
 @pytest.mark.parametrize("number", range(4))
 def test_held_out_suns_and_mixtures_are_never_trained_on(number: int) -> None:
     def height(n: int) -> float:

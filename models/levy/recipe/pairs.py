@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.color.model_range import ModelRange
+from composer.comp.shade import Shade
 from composer.guides.ground import ground_depth
-from composer.guides.passes import Light
 from composer.guides.pose import pose_picture
 from composer.guides.render import render_guides
 from composer.inference.conditions import Brief, Sight, request_of
@@ -29,8 +29,6 @@ from models.levy.recipe.reference import render_reference
 from models.levy.recipe.scenes import LevyScene, scene_of
 
 F32 = NDArray[np.float32]
-#: Luminance of ACEScg.
-LUMINANCE = np.array([0.2722287, 0.6740818, 0.0536895])
 #: Steps of the control range in an octave, as `render.control` rounds it.
 STEPS = 4
 
@@ -72,8 +70,7 @@ def pair_from(scene: LevyScene, device: str = "cpu") -> Pair:
         seed=scene.number, device=device,
     )  # fmt: skip
     plate, better = through_air(scene, plate, better, guides.depth_m, ground_m)
-    shadow = _grey_shadow(guides.shadow, guides.contact, light)[..., None]
-    dark = plate * (1 - shadow)
+    dark = plate * (1 - Shade.of(guides.shadow, guides.contact, light, np.eye(3)).taken())
     behind = dark * (1 - guides.coverage[..., None])
     grow_px = PaintSpec().grow_px
     sight = Sight(
@@ -97,15 +94,6 @@ def pair_from(scene: LevyScene, device: str = "cpu") -> Pair:
     target = dark * (1 - better[..., 3:]) + better[..., :3]
     request = replace(request_of([sight], brief, NoNoise()), frames=(scene.number,))
     return Pair(request, brief.range.encode(target.astype(np.float32)), guides.coverage)
-
-
-def _grey_shadow(shadow: F32, contact: F32, light: Light) -> F32:
-    """The share of the ground's light that the crowd takes, float32 [H, W]: one for all channels, as the shipped weights have
-    learnt it. A render's shadow has the colour of the light that is left (`composer.comp.shade`)."""
-    sun = float(LUMINANCE @ np.asarray(light.sun)) * max(light.sun_direction[1], 0.0)
-    sky = float(LUMINANCE @ np.asarray(light.sky))
-    share = sun / (sun + sky) if sun + sky > 0 else 0.0
-    return (np.float32(share) * shadow + np.float32(1.0 - share) * contact).astype(np.float32)
 
 
 @lru_cache(maxsize=1)

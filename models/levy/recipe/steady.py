@@ -31,22 +31,22 @@ def steadiness(
     scene, painter = job.scene, job.scene.painter
     assert painter is not None
     brief = painter.plan.brief
-    errors = {"world": m.Mean(), "screen": m.Mean(), "guide": m.Mean()}
+    errors = {kind: m.Mean() for kind in ("guide", "world", "screen", "world_over", "screen_over")}
     before: dict[str, m.F32] = {}
     last = None
     for n in job.frames[:frames]:
         look = look_at(scene, read_inputs(scene.stage, n))
-        for kind, error in errors.items():
-            noise = noise_of("world" if kind == "guide" else kind)(
-                scene, [look], painter.plan.seed, painter.brush.factor
-            )
+        now: dict[str, m.F32] = {}
+        for kind in ("world", "screen"):
+            noise = noise_of(kind)(scene, [look], painter.plan.seed, painter.brush.factor)
             request = request_of([look.sight(brief.grow_px)], brief, noise)
-            now = request.guide[0] if kind == "guide" else painter.brush.paint(request).rgb[0]
-            if last is not None:
-                who = last.agent_id, look.guides.agent_id
-                error.add(m.carried_error(before[kind], now, last.motion_px, last.coverage > 0.9, *who))
-            before[kind] = now
-        last = look.guides
+            now["guide"], now[kind] = request.guide[0], painter.brush.paint(request).rgb[0]
+            now[f"{kind}_over"] = now[kind] - now["guide"]
+        if last is not None:
+            shown = last.motion_px, last.coverage > 0.9, last.agent_id, look.guides.agent_id
+            for kind, error in errors.items():
+                error.add(m.carried_error(before[kind], now[kind], *shown))
+        last, before = look.guides, now
         told(f"frame {n} painted")
     values = {f"carried_{kind}": error.value for kind, error in errors.items()}
     return replace(figures, **values)
