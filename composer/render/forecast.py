@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -79,8 +79,8 @@ PAINT_TERMS: dict[str, Callable[[Load], float]] = {
     "painted megapixel": lambda at: at.megapixels if at.painted else 0.0,
     "tile and step": lambda at: at.tile_steps,
 }
-#: With fewer measures than this their error says nothing.
-_LEAST_FOR_ERROR = 4
+#: With fewer measures than this their error says nothing; painting has two terms only.
+_LEAST, _LEAST_PAINTED = 4, 3
 
 
 def weights_of(loads: Sequence[Load]) -> F64:
@@ -91,10 +91,12 @@ def weights_of(loads: Sequence[Load]) -> F64:
 
 @dataclass(frozen=True)
 class Sum:
-    """Costs by term, none negative."""
+    """Costs by term, none negative. error: relative, root mean square of the measures left out one by one, larger pictures
+    weighing more; None with too few measures."""
 
     costs: Mapping[str, float]
     terms: Mapping[str, Callable[[Load], float]]
+    error: float | None = None
 
     @classmethod
     def fit(cls, terms: Mapping[str, Callable[[Load], float]], loads: Sequence[Load], values: Sequence[float]) -> Sum:
@@ -111,60 +113,54 @@ class Sum:
         found, _ = nnls(rows * scale[:, None] / size, weight)
         return cls(dict(zip(terms, (found / size).tolist(), strict=True)), terms)
 
+    def tried(self, loads: Sequence[Load], values: Sequence[float], least: int) -> Sum:
+        """With its error, where there are `least` measures."""
+        if len(loads) < least:
+            return self
+        others = [[k for k in range(len(loads)) if k != i] for i in range(len(loads))]
+        fits = [Sum.fit(self.terms, [loads[k] for k in o], [values[k] for k in o]) for o in others]
+        off = [fit.at(at) / value - 1 for fit, at, value in zip(fits, loads, values, strict=True)]
+        return replace(self, error=float(np.sqrt(np.average(np.square(off), weights=weights_of(loads) ** 2))))
+
     def at(self, load: Load) -> float:
         return sum(cost * self.terms[name](load) for name, cost in self.costs.items())
 
 
 @dataclass(frozen=True)
 class CostModel:
-    """seconds, paint_s, peak_mib: of a frame. error: relative, root mean square of the measures left out one by one, larger
-    pictures weighing more; None with too few measures. measures: what it was fitted to."""
+    """seconds, paint_s, peak_mib: of a frame. measures: what it was fitted to."""
 
     seconds: Sum
     paint_s: Sum
     peak_mib: Sum
-    error: float | None
     measures: tuple[Measure, ...]
 
     @classmethod
     def fit(cls, measures: Sequence[Measure]) -> CostModel:
         """To at least one measure."""
-        left_out = []
-        if len(measures) >= _LEAST_FOR_ERROR:
-            for i, one in enumerate(measures):
-                others = _Fit.of([*measures[:i], *measures[i + 1 :]])
-                left_out.append(others.at(one.load) / one.seconds - 1)
-        weight = weights_of([m.load for m in measures])
-        error = float(np.sqrt(np.average(np.square(left_out), weights=weight**2))) if left_out else None
-        fit = _Fit.of(measures)
+        painted = [m for m in measures if m.load.painted]
+        alone = [m for m in measures if not m.load.painted] or measures  # painted frames are few, and not overlapped
+        plain_at, paint_at = [m.load for m in alone], [m.load for m in painted]
+        plain_s, paint_s = [max(m.seconds - m.paint_s, 1e-6) for m in alone], [max(m.paint_s, 1e-6) for m in painted]
+        plain = Sum.fit(TERMS, plain_at, plain_s).tried(plain_at, plain_s, _LEAST)
+        paint = Sum.fit(PAINT_TERMS, paint_at, paint_s).tried(paint_at, paint_s, _LEAST_PAINTED)
         memory = Sum.fit(TERMS, [m.load for m in measures], [float(m.peak_mib) for m in measures])
-        return cls(fit.seconds, fit.paint_s, memory, error, tuple(measures))
+        return cls(plain, paint, memory, tuple(measures))
 
     def frame_s(self, load: Load) -> float:
         """Seconds of a frame."""
         return self.seconds.at(load) + self.paint_s.at(load)
 
+    def error(self, load: Load) -> float | None:
+        """Relative, of `frame_s`: what is rendered and what is painted err by themselves. None where either is not known."""
+        parts = [self.seconds, self.paint_s] if load.painted else [self.seconds]
+        known = [part.error * part.at(load) for part in parts if part.error is not None]
+        return math.hypot(*known) / self.frame_s(load) if len(known) == len(parts) else None
+
     @property
     def can_paint(self) -> bool:
         """Whether painted frames were measured."""
         return any(m.load.painted for m in self.measures)
-
-
-@dataclass(frozen=True)
-class _Fit:
-    seconds: Sum
-    paint_s: Sum
-
-    @classmethod
-    def of(cls, measures: Sequence[Measure]) -> _Fit:
-        painted = [m for m in measures if m.load.painted]
-        alone = [m for m in measures if not m.load.painted] or measures  # painted frames are few, and not overlapped
-        plain = Sum.fit(TERMS, [m.load for m in alone], [max(m.seconds - m.paint_s, 1e-6) for m in alone])
-        paint = Sum.fit(PAINT_TERMS, [m.load for m in painted], [max(m.paint_s, 1e-6) for m in painted])
-        return cls(plain, paint)
-
-    def at(self, load: Load) -> float:
-        return self.seconds.at(load) + self.paint_s.at(load)
 
 
 @dataclass(frozen=True)
@@ -233,5 +229,5 @@ def forecast(
     hours = (tasks * start_s + frames * frame_s) / 3600 / rates.busy_share
     return Forecast(
         quality, frames, frame_s, start_s, start_s + frames * frame_s, tasks, hours, hours * hour,
-        math.ceil(round(model.peak_mib.at(load), 6)), model.error, load.painted,
+        math.ceil(round(model.peak_mib.at(load), 6)), model.error(load), load.painted,
     )  # fmt: skip

@@ -39,7 +39,7 @@ def test_costs_that_made_the_measures_are_found_again() -> None:
     model = CostModel.fit([measured(at) for at in seen])
     for at in some():
         assert model.frame_s(at) == pytest.approx(true_s(at), rel=0.02)
-    assert model.error is not None and model.error < 0.03
+    assert model.seconds.error is not None and model.seconds.error < 0.03
     assert min(model.seconds.costs.values()) >= 0
 
 
@@ -52,9 +52,9 @@ def test_the_memory_that_was_measured_is_forecast_to_the_mebibyte() -> None:
 
 def test_the_error_grows_with_what_the_model_can_not_know() -> None:
     noisy = [measured(at, true_s(at) * (1.15 if i % 2 else 0.87)) for i, at in enumerate(some())]
-    error = CostModel.fit(noisy).error
+    error = CostModel.fit(noisy).error(some()[0])
     assert error is not None and 0.1 < error < 0.3
-    assert CostModel.fit(noisy[:2]).error is None
+    assert CostModel.fit(noisy[:2]).error(some()[0]) is None
 
 
 def test_painting_is_forecast_from_tiles_and_steps() -> None:
@@ -64,6 +64,23 @@ def test_painting_is_forecast_from_tiles_and_steps() -> None:
     large = replace(some()[-1], tile_steps=400.0)
     assert model.frame_s(large) == pytest.approx(true_s(some()[-1]) + 0.4 * 2.0736 + 0.25 * 400, rel=0.03)
     assert model.frame_s(some()[-1]) == pytest.approx(true_s(some()[-1]), rel=0.03)
+
+
+def test_what_is_painted_errs_by_itself() -> None:
+    """Painting that scatters says nothing against the forecast of a frame that is not painted."""
+    plain = [measured(at) for at in some()]
+    seconds = [
+        (0.4 * 0.5184 + 0.25 * n) * scatter for n, scatter in ((4.0, 1.3), (8.0, 0.75), (16.0, 1.25), (32.0, 0.8))
+    ]
+    painted = [
+        measured(replace(some()[0], tile_steps=n), paint_s=s)
+        for n, s in zip((4.0, 8.0, 16.0, 32.0), seconds, strict=True)
+    ]
+    model, load = CostModel.fit([*plain, *painted]), some()[-1]
+    clear, heavy = model.error(load), model.error(replace(load, tile_steps=4000.0))
+    assert clear is not None and heavy is not None and clear < 0.03 and 0.15 < heavy < 0.6
+    assert CostModel.fit([*plain, *painted[:2]]).error(replace(load, tile_steps=40.0)) is None
+    assert CostModel.fit([*plain, *painted[:2]]).error(load) == clear
 
 
 def test_hours_and_money() -> None:
