@@ -34,6 +34,8 @@ class Family:
 
 _PICTURE = frozenset({"depth", "pose", "normal", "mask", "guide", "text"})
 _SCALES: dict[str, float] = {"depth_scale": 1.0, "pose_scale": 1.0, "normal_scale": 1.0}
+#: default_prompt: the text where a shot says none.
+_EVERY: dict[str, str | int | float | bool] = {"default_prompt": ""}
 _HERE = "composer.inference.families"
 
 FAMILIES: Mapping[str, Family] = {
@@ -45,25 +47,25 @@ FAMILIES: Mapping[str, Family] = {
         # unshuffle: pixels a latent along a side of the lossless codec that stands in for a VAE, where there is none
         # says_change: the UNet says how the picture differs from the one it sees, in place of the whole picture
         # hold_px: sigma of the averages that a picture keeps of the first prediction
-        options={**_SCALES, "masked_picture": "plate", "unshuffle": 2, "says_change": False, "hold_px": 0.0},
+        options={**_EVERY, **_SCALES, "masked_picture": "plate", "unshuffle": 2, "says_change": False, "hold_px": 0.0},
     ),
     "levy": Family(
         takes=_PICTURE | {"plate"},
         controls=("depth", "pose", "normal"),
         module=f"{_HERE}.sd15",
-        options={**_SCALES, "masked_picture": "guide", "unshuffle": 2, "says_change": False, "hold_px": 0.0},
+        options={**_EVERY, **_SCALES, "masked_picture": "guide", "unshuffle": 2, "says_change": False, "hold_px": 0.0},
     ),
     "sdxl": Family(
         takes=_PICTURE | {"plate"},
         controls=("depth", "pose", "normal", "plate"),
         module=f"{_HERE}.sdxl",
-        options={**_SCALES, "plate_scale": 1.0, "zero_empty_negative": True},
+        options={**_EVERY, **_SCALES, "plate_scale": 1.0, "zero_empty_negative": True},
     ),
     "qwen-image": Family(
         takes=_PICTURE,
         controls=("depth", "pose", "normal"),
         module=f"{_HERE}.qwen_image",
-        options={**_SCALES, "text_tokens": 1024},
+        options={**_EVERY, **_SCALES, "text_tokens": 1024},
     ),
     "wan-vace": Family(
         takes=frozenset({"depth", "pose", "id", "mask", "plate", "guide", "references", "text"}),
@@ -72,7 +74,14 @@ FAMILIES: Mapping[str, Family] = {
         # pose_from_px: figures at least so tall are shown to the model as pose, smaller ones as depth.
         # boundary_ratio: share of the noise above which the first of two transformers works.
         # frames: pictures of a window, a multiple of four and one more
-        options={"control_scale": 1.0, "pose_from_px": 96, "boundary_ratio": 0.875, "frames": 81, "text_tokens": 512},
+        options={
+            **_EVERY,
+            "control_scale": 1.0,
+            "pose_from_px": 96,
+            "boundary_ratio": 0.875,
+            "frames": 81,
+            "text_tokens": 512,
+        },
     ),
 }
 

@@ -67,7 +67,7 @@ class FamilyAdapter:
     @torch.no_grad()
     def prepare(self, request: PaintRequest) -> Prepared:
         check_size(request, self.space)
-        texts = texts_of(request, self.space, self.device)
+        texts = texts_of(request, self.space, self.device, str(option(self.bundle, "default_prompt")))
         cut = self.texts.set(texts.prompts, request.guidance)
         known = self.encode(picture(request.guide, self.device))
         return Prepared(known, self.canvases(request), texts.weights, dropped(request, self.takes) + cut)

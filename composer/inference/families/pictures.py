@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -71,8 +71,8 @@ class Texts:
     weights: Tensor
 
 
-def texts_of(request: PaintRequest, space: LatentSpace, device: torch.device) -> Texts:
-    """The request's prompts with their weights as latents. Where none speaks, an empty one does."""
+def texts_of(request: PaintRequest, space: LatentSpace, device: torch.device, default: str = "") -> Texts:
+    """The request's prompts with their weights as latents. Where none speaks, `default` does, and in place of empty ones."""
     height, width = (side // space.factor for side in request.size)
     count = 1 + (len(request.frames) - 1) // space.time_factor
     prompts = request.prompts or (Prompt(""),)
@@ -85,7 +85,7 @@ def texts_of(request: PaintRequest, space: LatentSpace, device: torch.device) ->
         prompts = (*prompts, Prompt(""))
         weights = torch.cat([weights, (total <= 0).float()[None]])
         total = weights.sum(0)
-    return Texts(prompts, weights / total)
+    return Texts(tuple(p if p.text else replace(p, text=default) for p in prompts), weights / total)
 
 
 def _in_latents(weight: Tensor, space: LatentSpace) -> Tensor:

@@ -68,6 +68,16 @@ def test_texts_need_not_be_there(adapter: Adapter) -> None:
     assert torch.equal(none, empty) and bool(none.isfinite().all())
 
 
+def test_a_bundle_s_own_text_stands_in_for_none(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = paint_plain(adapter, _request(adapter, prompts=(Prompt("muddy spearmen"),)))
+    other = paint_plain(adapter, _request(adapter, prompts=(Prompt("gold"),)))
+    options = {**adapter.bundle.options, "default_prompt": "muddy spearmen"}  # type: ignore[attr-defined]
+    monkeypatch.setattr(adapter, "bundle", replace(adapter.bundle, options=options))  # type: ignore[attr-defined]
+    for prompts in ((), (Prompt(""),)):
+        assert torch.equal(paint_plain(adapter, _request(adapter, prompts=prompts)), said)
+    assert torch.equal(paint_plain(adapter, _request(adapter, prompts=(Prompt("gold"),))), other)
+
+
 def test_texts_speak_where_their_weight_is(adapter: Adapter) -> None:
     base = _request(adapter)
     left = np.zeros_like(base.mask)
