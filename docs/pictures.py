@@ -7,6 +7,7 @@ python docs/pictures.py match       # the demo's crowd before and after it is ma
 python docs/pictures.py truth       # the demo's crowd in a hazy, soft, grainy plate: plain, matched, and the truth
 python docs/pictures.py fortress    # the valley with a fortress: fortress.jpg
 python docs/pictures.py smoke       # the same with smoke and dust: smoke.jpg
+python docs/pictures.py hill        # people on terrain: hill.jpg
 python docs/pictures.py painting    # a key view of that fortress, painted over, and seen from two other frames: painting.jpg
 python docs/pictures.py review      # the review page over those options (needs playwright and Chromium)
 python docs/pictures.py charge --out out    # the same as charge; frames that lie in out/ already are not rendered again
@@ -42,8 +43,7 @@ from composer.shot.schema_match import DefocusSpec, MotionBlurSpec
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "docs" / "pictures"
 CHARGE = ROOT / "scenes" / "valley" / "charge.yaml"
-FORTRESS = ROOT / "scenes" / "valley" / "fortress.yaml"
-SMOKE = ROOT / "scenes" / "valley" / "smoke.yaml"
+FORTRESS, SMOKE, HILL = (ROOT / "scenes" / "valley" / f"{name}.yaml" for name in ("fortress", "smoke", "hill"))
 OPTIONS = ROOT / "scenes" / "valley" / "options.yaml"
 FRAME = 1012
 #: Of the movie: its width, how coarsely it is coded (H.264 CRF), and the frame that is shown as a picture.
@@ -97,18 +97,11 @@ def charge(out: str, frames: str | None = None, pictures: Path = HERE) -> None:
     Image.fromarray(shown(still, min(MOVIE_PX, 1600))).save(pictures / "charge.jpg", quality=86)
 
 
-def fortress(out: str) -> None:
-    """The valley with another place around it."""
-    done = run("render", str(FORTRESS), "--frames", str(FRAME), "--out", out, "--quality", "final")
+def still(shot: Path, out: str) -> None:
+    """A frame of another shot of the valley, under that shot's name."""
+    done = run("render", str(shot), "--frames", str(FRAME), "--out", out, "--quality", "final")
     exr = next(Path(str(done["delivery"])).glob(f"exr/*{FRAME}.exr"))
-    Image.fromarray(shown(exr, 1920)).save(HERE / "fortress.jpg", quality=88)
-
-
-def smoke(out: str) -> None:
-    """The valley with its air."""
-    done = run("render", str(SMOKE), "--frames", str(FRAME), "--out", out, "--quality", "final")
-    exr = next(Path(str(done["delivery"])).glob(f"exr/*{FRAME}.exr"))
-    Image.fromarray(shown(exr, 1920)).save(HERE / "smoke.jpg", quality=88)
+    Image.fromarray(shown(exr, 1920)).save(HERE / f"{shot.stem}.jpg", quality=88)
 
 
 def painting(out: str) -> None:
@@ -209,7 +202,7 @@ def review(out: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    kinds = ("demo", "charge", "fortress", "smoke", "painting", "options", "match", "truth", "review")
+    kinds = ("demo", "charge", "fortress", "smoke", "hill", "painting", "options", "match", "truth", "review")
     parser.add_argument("what", nargs="?", default="demo", choices=kinds)
     parser.add_argument("--out", help="where frames are rendered to (default: a folder that is deleted again)")
     parser.add_argument("--frames", metavar="1001-1048", help="of the charge: only these")
@@ -226,9 +219,11 @@ def main() -> None:
         elif args.what == "truth":
             truth(out)
         elif args.what == "fortress":
-            fortress(out)
+            still(FORTRESS, out)
         elif args.what == "smoke":
-            smoke(out)
+            still(SMOKE, out)
+        elif args.what == "hill":
+            still(HILL, out)
         elif args.what == "painting":
             painting(out)
         elif args.what == "review":

@@ -19,6 +19,7 @@ from composer.comp.look_drawn import SampleAir
 from composer.comp.shade import Shade
 from composer.crowd.people import People
 from composer.environment.feet import REACH_M, Raised, cell_for, puffs_of, raised, step_frames
+from composer.environment.land import land_of
 from composer.environment.volumes import Feet, Volumes
 from composer.guides.air import AirPasses, AirSetting, air_passes, plate_depth
 from composer.guides.passes import GuidePasses, Holdout, Light
@@ -93,7 +94,7 @@ def air_look(
     if not volumes:
         return None
     hangs = None if volumes.feet is None else _raised(volumes, volumes.feet, people, view.frame)
-    return AirLook(AirSetting(volumes, hangs, view, light, stage.ground.height_m), device)
+    return AirLook(AirSetting(volumes, hangs, view, light, land_of(stage).height_m), device)
 
 
 def _raised(volumes: Volumes, feet: Feet, people: People, frame: int) -> Raised | None:

@@ -14,6 +14,7 @@ from composer.crowd.orders import Crowd
 from composer.crowd.overrides import Picker
 from composer.crowd.people import People, people_of
 from composer.environment.build import build_environment
+from composer.environment.land import land_of
 from composer.errors import InputError
 from composer.guides.ground import ground_depth
 from composer.guides.passes import Light
@@ -35,7 +36,7 @@ def people_on(stage: Stage, count: int | None = None, cache: Path | None = None,
     plate = stage.plate
     return people_of(
         _around_pieces(stage),
-        stage.ground,
+        land_of(stage),
         stage.camera.view,
         plate.frame_rate,
         plate.frames[0],

@@ -20,6 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from composer.crowd.casting import castable
 from composer.crowd.dyes import palettes_with
+from composer.environment.land import land_of
 from composer.errors import InputError, Where
 from composer.io.files import atomic_write, sha256_bytes
 from composer.render.found import with_found
@@ -164,7 +165,7 @@ class Desk:
                 "clips": [c.name for c in self.scene.people.cast.clips],
                 "allSides": sorted({*palettes_with(own), *people.layout.casting.side_names}),
                 "plate": stage.camera.size_px,
-                "relief": stage.ground.kind != "plane",
+                "relief": land_of(stage).kind != "plane",
                 "undo": len(self._undo),
                 "redo": len(self._redo),
                 "notes": self.scene.people.notes,

@@ -14,6 +14,7 @@ from composer.crowd.areas import FAINT, SOLID
 from composer.crowd.directed import Directed
 from composer.crowd.people import People
 from composer.crowd.sites import area_of
+from composer.environment.land import land_of
 from composer.shot.schema_crowd import RegionSpec
 from composer.shot.stage import Stage
 
@@ -157,18 +158,18 @@ def _outline(stage: Stage, spec: RegionSpec, count: int) -> Outline:
             return Outline(spec.name, key, None, np.asarray(drawn_m, np.float64), count, spec)
     drawn = spec.polygon_px
     if drawn is None:  # a region that was painted: nothing to drag
-        area, _ = area_of(spec, f"crowd.regions.{spec.name}", stage.ground, stage.camera.view, stage.shot.folder)
+        area, _ = area_of(spec, f"crowd.regions.{spec.name}", land_of(stage), stage.camera.view, stage.shot.folder)
         assert area.paint is not None
         rings, dense = area.paint.rings(FAINT), area.paint.rings(SOLID - 1e-6)
         return Outline(spec.name, "", None, np.zeros((0, 2)), count, spec, rings, dense)
     view = stage.camera.view(drawn.frame)
-    hits = stage.ground.intersect(view.position_m, view.rays(np.asarray(drawn.points, np.float64)))
+    hits = land_of(stage).intersect(view.position_m, view.rays(np.asarray(drawn.points, np.float64)))
     return Outline(spec.name, "polygon_px", drawn.frame, np.asarray(hits)[:, [0, 2]], count, spec)
 
 
 def pixels_of(stage: Stage, frame: int, points_m: F64) -> F64:
     """Ground places [V, 2] in the picture at `frame`: float64 [V, 2], NaN behind the camera or off the ground."""
-    height = np.asarray(stage.ground.height_m(points_m[:, 0], points_m[:, 1]), np.float64)
+    height = np.asarray(land_of(stage).height_m(points_m[:, 0], points_m[:, 1]), np.float64)
     return stage.camera.view(frame).project(np.stack([points_m[:, 0], height, points_m[:, 1]], axis=1))[0]
 
 
@@ -195,7 +196,7 @@ def sight_of(stage: Stage, view: View) -> F64:
     rays = rays[np.isfinite(rays).all(axis=1)]
     flat = rays[:, [0, 2]] / np.maximum(np.linalg.norm(rays[:, [0, 2]], axis=1, keepdims=True), 1e-9)
     origin = view.position_m[[0, 2]]
-    hits = np.asarray(stage.ground.intersect(view.position_m, rays), np.float64)[:, [0, 2]]
+    hits = np.asarray(land_of(stage).intersect(view.position_m, rays), np.float64)[:, [0, 2]]
     reach = np.linalg.norm(hits - origin, axis=1)
     near = np.isfinite(reach) & (reach < SIGHT_M)
     return np.where(near[:, None], np.nan_to_num(hits), origin + flat * SIGHT_M)
@@ -215,12 +216,12 @@ def _extent(place: F64, regions: Sequence[Outline], view: View) -> tuple[float, 
 def relief(stage: Stage, extent_m: tuple[float, float, float, float], width: int, height: int) -> F64 | None:
     """How light the ground is from above, float64 [height, width] in 0..1 (0.5 is level, NaN is no ground), as if lit from
     the upper left; None for a plane."""
-    if stage.ground.kind == "plane":
+    if land_of(stage).kind == "plane":
         return None
     x0, z0, x1, z1 = extent_m
     x = x0 + (np.arange(width) + 0.5) * (x1 - x0) / width
     z = z0 + (np.arange(height) + 0.5) * (z1 - z0) / height
     grid = np.meshgrid(x, z)
-    high = np.asarray(stage.ground.height_m(*grid), np.float64)
+    high = np.asarray(land_of(stage).height_m(*grid), np.float64)
     dz, dx = np.gradient(high, z, x)
     return np.clip(0.5 + 0.9 * (dx + dz) / np.sqrt(1 + dx**2 + dz**2), 0, 1)

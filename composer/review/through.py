@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from composer.comp.layer import Frame
 from composer.deliver.proxy import to_display
+from composer.environment.land import Land, land_of
 from composer.guides.ground import ground_depth
 from composer.render.frame import Scene, read_inputs, render_frame
 from composer.review.paper import INK, MARK, PAPER, region_rgb
@@ -56,7 +57,9 @@ def look_through(scene: Scene, number: int, width_px: int) -> Through:
     low = np.where(front, joints[..., 1], -np.inf).max(axis=1, initial=-np.inf)
     head = np.stack([np.where(front[:, 0], joints[:, 0, 0], np.nan), high], axis=1)
     seen = guides.pose_visible.sum(axis=1) >= 3
-    ground = ground_depth(stage.ground, stage.camera.view(number))
+    land, view = land_of(stage), stage.camera.view(number)
+    parts = (land.ground, *land.hills) if isinstance(land, Land) else (stage.ground,)
+    ground = np.minimum.reduce([ground_depth(part, view) for part in parts])
     return Through(number, picture, guides.agent_id, guides.pose_agent[seen], head[seen], (low - high)[seen], ground)
 
 
@@ -89,7 +92,7 @@ def outline_px(scene: Scene, frame: int, ground_m: NDArray[np.float32], line_m: 
         pieces.append(a + (b - a) * np.linspace(0, 1, count, endpoint=False)[:, None])
     line = np.concatenate([*pieces, line_m[-1:]])
     stage = scene.stage
-    height = np.asarray(stage.ground.height_m(line[:, 0], line[:, 1]), np.float64)
+    height = np.asarray(land_of(stage).height_m(line[:, 0], line[:, 1]), np.float64)
     px, depth = stage.camera.view(frame).project(np.stack([line[:, 0], height, line[:, 1]], axis=1))
     h, w = ground_m.shape
     good = np.isfinite(px).all(axis=1) & (np.abs(px) < 8 * max(w, h)).all(axis=1)

@@ -222,6 +222,8 @@ def _check_drawn(
     places = ground.intersect(view.position_m, view.rays(points_px))
     off = ~np.isfinite(places).all(axis=1)
     if off.sum() > len(off) - 2:
+        if _rise_m(found.shot):  # it may come down on what rises from the ground, which is not built yet
+            return None
         found.add(
             "the region does not come down on the ground",
             *loc,
@@ -236,7 +238,8 @@ def _on_ground(found: _Found, loc: tuple[str | int, ...], xz: np.ndarray, ground
     """Points [N, 2] (x, z) on the ground [M, 3]; None if there is none under any, which is told."""
     height = np.asarray(ground.height_m(xz[:, 0], xz[:, 1]), dtype=np.float64)
     if not np.isfinite(height).any():
-        found.add("the region lies off the ground", *loc)
+        if not _rise_m(found.shot):
+            found.add("the region lies off the ground", *loc)
         return None
     return np.column_stack([xz[:, 0], height, xz[:, 1]])[np.isfinite(height)]
 
@@ -267,7 +270,7 @@ def _check_obstacles(found: _Found) -> None:
 def _check_seen(found: _Found, loc: tuple[str | int, ...], corners: np.ndarray, plate: Plate, camera: Camera) -> None:
     """An error if a region is behind the camera, or beside the picture, in every frame."""
     picked = sorted({plate.frames[i] for i in np.linspace(0, len(plate.frames) - 1, 9).astype(int)})
-    heads = np.concatenate([corners, corners + np.array([0, 1.8, 0])])
+    heads = np.concatenate([corners, corners + np.array([0, 1.8 + _rise_m(found.shot), 0])])
     ahead = seen = False
     for frame in picked:
         pixels, depth = camera.view(frame).project(heads)
@@ -278,6 +281,12 @@ def _check_seen(found: _Found, loc: tuple[str | int, ...], corners: np.ndarray, 
         found.add("the region is behind the camera in every frame", *loc)
     elif not seen:
         found.add("the region is never in the picture", *loc)
+
+
+def _rise_m(shot: ShotFile) -> float:
+    """How far terrain may rise from the ground; 0 where there is none."""
+    lands = shot.environment.terrain if shot.environment else ()
+    return max((land.height_m + abs(land.base_m or 0.0) for land in lands), default=0.0)
 
 
 def _area(polygon: np.ndarray) -> float:

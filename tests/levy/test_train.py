@@ -142,3 +142,13 @@ def test_a_training_begins_where_another_ended(tmp_path: Path, pairs: list[Store
     assert trained(tmp_path / "second")[1]["before"] == [{"steps": 3, "seconds": pytest.approx(first.spent)}]
     with pytest.raises(InputError, match="another network"):
         Trainer(TrainSpec("thin", steps=2, start=tmp_path / "first"), crops, tmp_path / "third")
+
+
+def test_pairs_in_memory_are_spread_over_all_of_them(tmp_path: Path) -> None:
+    """By their bytes: pictures may be of several sizes."""
+    paths = [tmp_path / f"{n}.npz" for n in range(12)]
+    for n, path in enumerate(paths):
+        path.write_bytes(b"0" * (300 if n < 4 else 100))
+    assert data.in_memory(paths, 10_000) == paths and data.in_memory([], 5) == []
+    some = data.in_memory(paths, 1000)
+    assert len(some) == 6 and some[0] == paths[0] and some[-1] == paths[10]

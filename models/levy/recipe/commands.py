@@ -99,10 +99,10 @@ def train(plan: Plan) -> None:
         if time.monotonic() - looked < 10:
             return
         looked = time.monotonic()
-        room = plan.memory // max(1, paths[0].stat().st_size) - len(crops)
-        for path in [p for p in data.there(plan.data) if p not in known][: max(0, min(room, 200))]:
-            known.add(path)
-            crops.add(data.read(path))
+        for path in [p for p in data.there(plan.data) if p not in known][:200]:
+            if crops.held_bytes < plan.memory:
+                known.add(path)
+                crops.add(data.read(path))
 
     trainer = Trainer(plan.spec(), crops, plan.run, more)
     count = sum(p.numel() for p in trainer.net.parameters())

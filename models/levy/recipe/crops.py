@@ -53,6 +53,10 @@ class Crops:
     def __len__(self) -> int:
         return len(self._bytes)
 
+    @property
+    def held_bytes(self) -> int:
+        return sum(t.nbytes for t in (*self._bytes, *self._depth))
+
     def read(self, paths: Sequence[Path], most_bytes: int = 1 << 40) -> None:
         for path in in_memory(paths, most_bytes):
             self.add(read(path))

@@ -179,9 +179,6 @@ def _work(folder: str, number: int, size_px: tuple[int, int] | None) -> None:
 
 def in_memory(paths: Sequence[Path], most_bytes: int) -> list[Path]:
     """As many of the pairs as fit, spread over all of them."""
-    if not paths:
-        return []
-    each = paths[0].stat().st_size
-    most = max(1, most_bytes // each)
-    step = max(1.0, len(paths) / most)
-    return [paths[int(k * step)] for k in range(min(most, len(paths)))]
+    total = sum(path.stat().st_size for path in paths)
+    step = max(1.0, total / most_bytes)
+    return [paths[int(k * step)] for k in range(int(len(paths) / step))] or list(paths[:1])
