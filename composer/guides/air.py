@@ -44,6 +44,23 @@ class AirSetting:
     light: Light
     height_at: HeightAt
 
+    @property
+    def toward(self) -> F64:
+        """To the sun: float64 [3], unit."""
+        toward = np.array(self.light.sun_direction, np.float64)
+        return toward / max(float(np.linalg.norm(toward)), 1e-9)
+
+    def clouds(self, device: str = "cpu", threads: int | None = None) -> Clouds:
+        """The frame's smoke and dust."""
+        pool = Pool(device, threads)
+        try:
+            toward = tuple(self.toward.tolist())
+            return clouds_of(
+                self.volumes, self.raised, self.view, self.view.frame, self.height_at, toward, pool, device
+            )
+        finally:
+            pool.close()
+
 
 @dataclass(frozen=True)
 class AirPasses:
@@ -76,22 +93,18 @@ def plate_depth(ground_m: F32, holdouts: Sequence[Holdout]) -> F32:
 
 def air_passes(
     setting: AirSetting, guides: GuidePasses, crowd_rgb: F32, place_rgb: F32 | None, behind_m: F32, mattes: Sequence[Holdout],
-    *, by_sample: bool = False, device: str = "cpu", threads: int | None = None,
+    *, clouds: Clouds | None = None, by_sample: bool = False, device: str = "cpu", threads: int | None = None,
 ) -> AirPasses:  # fmt: skip
     """guides: whose samples say how far away everything is. crowd_rgb, place_rgb: float32 [H, W, 3], ACEScg, premultiplied, as
-    they are in the picture without air. behind_m: as `plate_depth`. mattes: holdouts with one depth each. by_sample: whether the
-    air before each sample is told."""
+    they are in the picture without air. behind_m: as `plate_depth`. mattes: holdouts with one depth each. clouds: the
+    setting's own, where they are made already. by_sample: whether the air before each sample is told."""
     load_kernels(device, kernel_air, kernel_through)
+    clouds = clouds or setting.clouds(device, threads)
     pool = Pool(device, threads)
     try:
-        toward = np.array(setting.light.sun_direction, np.float64)
-        toward /= max(float(np.linalg.norm(toward)), 1e-9)
-        view, volumes = setting.view, setting.volumes
-        clouds = clouds_of(
-            volumes, setting.raised, view, view.frame, setting.height_at, tuple(toward.tolist()), pool, device
-        )
+        view = setting.view
         eye = eye_of(view, lens_tables(view), view.position_m, device)
-        work = _Work.of(setting, clouds, eye, toward, guides, crowd_rgb, place_rgb, behind_m, mattes, by_sample, device)
+        work = _Work.of(setting, clouds, eye, guides, crowd_rgb, place_rgb, behind_m, mattes, by_sample, device)
         pool.run(work.band, work.bands())
         return work.passes()
     finally:
@@ -122,14 +135,14 @@ class _Work:
 
     @staticmethod
     def of(
-        setting: AirSetting, clouds: Clouds, eye: Eye, toward: F64, guides: GuidePasses, crowd_rgb: F32, place_rgb: F32 | None,
+        setting: AirSetting, clouds: Clouds, eye: Eye, guides: GuidePasses, crowd_rgb: F32, place_rgb: F32 | None,
         behind_m: F32, mattes: Sequence[Holdout], by_sample: bool, device: str,
     ) -> _Work:  # fmt: skip
         h, w = behind_m.shape
         every = int(np.clip(round(w / RAYS_WIDE), 1, MOST_PX))
         far = _far(behind_m, every)
         light, given = Sunlight(), setting.light
-        light.toward = wp.vec3(*toward.tolist())
+        light.toward = wp.vec3(*setting.toward.tolist())
         light.sun, light.sky, light.bounce = (wp.vec3(*map(float, v)) for v in (given.sun, given.sky, given.bounce))
         mist = mist_of(setting.volumes, setting.view, device)
         march = [eye, light, mist, clouds.clouds, clouds.many, clouds.pools, upload(far, wp.float32, device)]

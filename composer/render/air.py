@@ -22,7 +22,9 @@ from composer.environment.feet import REACH_M, Raised, cell_for, puffs_of, raise
 from composer.environment.land import land_of
 from composer.environment.volumes import Feet, Volumes
 from composer.guides.air import AirPasses, AirSetting, air_passes, plate_depth
+from composer.guides.clouds import Clouds
 from composer.guides.passes import GuidePasses, Holdout, Light
+from composer.guides.under import sun_taken
 from composer.render.match import Matching
 from composer.render.place import PlaceLook
 from composer.shot.stage import Stage
@@ -41,7 +43,29 @@ class AirLook:
     """What one frame's air is made of, ready to be seen through."""
 
     setting: AirSetting
+    clouds: Clouds
     device: str
+
+    def shaded(
+        self, guides: GuidePasses, ground_m: F32, holdouts: Sequence[Holdout], keep_lights: bool
+    ) -> GuidePasses:  # fmt: skip
+        """The guides in the shadow of the air: on the plate's ground, and on the crowd, whose `lights` they have brought.
+        keep_lights: whether those are wanted for themselves."""
+        view, toward = self.setting.view, self.setting.toward
+        ground = sun_taken(self.clouds, view, toward, ground_m, device=self.device) * _open(ground_m, holdouts)
+        shadow = (guides.shadow + (1 - guides.shadow) * ground).astype(np.float32)
+        crowd = sun_taken(self.clouds, view, toward, guides.depth_m, device=self.device)[..., None]
+        lights = guides.lights
+        if lights is None or not crowd.any():
+            return replace(guides, shadow=shadow, lights=lights if keep_lights else None)
+        beauty = np.maximum(guides.beauty - lights.sun * crowd, 0)
+        left = np.divide(beauty, guides.beauty, out=np.ones_like(beauty), where=guides.beauty > 0)
+        samples = guides.samples
+        each = np.repeat(left.reshape(-1, 3), np.diff(samples.start), axis=0)
+        return replace(
+            guides, shadow=shadow, beauty=beauty, samples=replace(samples, rgb=samples.rgb * each),
+            lights=replace(lights, sun=lights.sun * (1 - crowd)) if keep_lights else None,
+        )  # fmt: skip
 
     def matched(
         self, guides: GuidePasses, place: PlaceLook, pictures: tuple[Shade, F32, F32 | None], ground_m: F32,
@@ -52,8 +76,8 @@ class AirLook:
         shadow, matte, clean = pictures
         around = None if guides.place is None else place.rgb
         air = air_passes(
-            self.setting, guides, guides.beauty, around, plate_depth(ground_m, holdouts), holdouts, by_sample=True,
-            device=self.device,
+            self.setting, guides, guides.beauty, around, plate_depth(ground_m, holdouts), holdouts,
+            clouds=self.clouds, by_sample=True, device=self.device,
         )  # fmt: skip
         assert air.by_sample is not None
         air = _before_depth(air, matte, holdouts)
@@ -73,8 +97,9 @@ class AirLook:
         shadow, matte, clean = pictures
         around = None if guides.place is None else place.rgb
         air = air_passes(
-            self.setting, guides, guides.beauty, around, plate_depth(ground_m, holdouts), holdouts, device=self.device
-        )
+            self.setting, guides, guides.beauty, around, plate_depth(ground_m, holdouts), holdouts,
+            clouds=self.clouds, device=self.device,
+        )  # fmt: skip
         air = _before_depth(air, matte, holdouts)
         scene = Scenery(place.plate, clean, place.sky_new, place.sky_alpha, guides.coverage, place.alpha, shadow, matte)
         return composite_through_air(air, scene, delivery_from_working)
@@ -94,7 +119,16 @@ def air_look(
     if not volumes:
         return None
     hangs = None if volumes.feet is None else _raised(volumes, volumes.feet, people, view.frame)
-    return AirLook(AirSetting(volumes, hangs, view, light, land_of(stage).height_m), device)
+    setting = AirSetting(volumes, hangs, view, light, land_of(stage).height_m)
+    return AirLook(setting, setting.clouds(device), device)
+
+
+def _open(ground_m: F32, holdouts: Sequence[Holdout]) -> F32:
+    """float32 [H, W] in 0..1: how much of each pixel the plate's ground is, after the holdouts before it."""
+    seen = np.isfinite(ground_m).astype(np.float32)
+    for one in holdouts:
+        seen *= np.where(one.depth_m < ground_m, 1 - one.alpha, 1)
+    return seen
 
 
 def _raised(volumes: Volumes, feet: Feet, people: People, frame: int) -> Raised | None:

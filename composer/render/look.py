@@ -253,12 +253,17 @@ def look_at(
     if mended is not None:
         inputs = replace(inputs, plate=mended.plate)
         watch.lap("repairs")
+    volumes = None if scene.environment is None else scene.environment.volumes
+    wants_lights = not set(LIGHT_SET).isdisjoint(stage.shot.delivery.wanted)
     guides = render_guides(
         agents, scene.people.cast, (before, now, after), ground_m, holdouts, scene.light, samples=scene.samples,
-        device=scene.device, light_set=not set(LIGHT_SET).isdisjoint(stage.shot.delivery.wanted),
-        environment=scene.environment,
+        device=scene.device, light_set=wants_lights or volumes is not None, environment=scene.environment,
     )  # fmt: skip
     watch.lap("guides")
+    air = air_look(stage, volumes, scene.people, now, scene.light, scene.device)
+    if air is not None:
+        guides = air.shaded(guides, ground_m, holdouts, wants_lights)
+        watch.lap("air")
     painted = with_paintings(scene, guides, number, keys)
     guides = painted.guides
     watch.lap("paintings")
@@ -281,10 +286,6 @@ def look_at(
             delivered, matching, scene.device,
         )  # fmt: skip
         watch.lap("place")
-    air = None
-    if scene.environment is not None:
-        air = air_look(stage, scene.environment.volumes, scene.people, now, scene.light, scene.device)
-        watch.lap("air")
     pose = pose_picture(guides, now.size_px)
     watch.lap("pose")
     return Look(

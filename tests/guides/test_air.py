@@ -18,6 +18,7 @@ from composer.guides.clouds import Clouds, clouds_of
 from composer.guides.device import Pool
 from composer.guides.kernel_cloud import REACH
 from composer.guides.passes import Holdout, Samples
+from composer.guides.under import sun_taken
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 WHITE = (0.9, 0.9, 0.9)
@@ -96,7 +97,20 @@ def _along(view: View, px: tuple[int, int], density, far: float) -> float:  # ty
 @pytest.mark.parametrize("lens", [False, True])
 def test_a_column_is_the_integral_over_its_own_grid(kit, lens: bool) -> None:  # type: ignore[no-untyped-def]
     view = kit.view(size=(96, 54), tilt_deg=4.0, lens=kit.Radial() if lens else None)
-    clouds = grids(kit, view, PLUME)
+    density = _column(grids(kit, view, PLUME))
+    for far in (np.inf, 14.2):
+        air = seen(kit, view, PLUME, depth=far)
+        left = 1 - air.back[..., 3]
+        assert left.max() > 0.6 and (left == 0).mean() > 0.3
+        rows, columns = np.nonzero(left > 0.05)
+        for k in np.linspace(0, len(rows) - 1, 25).astype(int):
+            y, x = int(rows[k]), int(columns[k])
+            want = 1 - np.exp(-_along(view, (x, y), density, min(far, 40.0)))
+            assert left[y, x] == pytest.approx(want, abs=0.02)
+
+
+def _column(clouds: Clouds):  # type: ignore[no-untyped-def]
+    """PLUME's density at places [N, 3], by SciPy over its grid."""
     c = clouds.clouds.numpy()[0]
     field = _field(clouds, (int(c["ny"]), int(c["nz"]), int(c["nx"])))
 
@@ -114,15 +128,35 @@ def test_a_column_is_the_integral_over_its_own_grid(kit, lens: bool) -> None:  #
         )
         return np.where((q[:, 1] >= 0) & (q[:, 1] <= PLUME.height_m), field(at), 0)
 
-    for far in (np.inf, 14.2):
-        air = seen(kit, view, PLUME, depth=far)
-        left = 1 - air.back[..., 3]
-        assert left.max() > 0.6 and (left == 0).mean() > 0.3
-        rows, columns = np.nonzero(left > 0.05)
-        for k in np.linspace(0, len(rows) - 1, 25).astype(int):
-            y, x = int(rows[k]), int(columns[k])
-            want = 1 - np.exp(-_along(view, (x, y), density, min(far, 40.0)))
-            assert left[y, x] == pytest.approx(want, abs=0.02)
+    return density
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_shadow_of_a_column_is_the_integral_towards_the_sun(kit, device: str) -> None:  # type: ignore[no-untyped-def]
+    """On level ground; what is scattered forwards is not missing there."""
+    view = kit.view(size=(96, 54), height=2.5, tilt_deg=-8)
+    px = np.stack(np.meshgrid(np.arange(96) + 0.5, np.arange(54) + 0.5), -1)
+    rays = view.rays(px)
+    with np.errstate(divide="ignore"):
+        ground = np.where(rays[..., 1] < -1e-3, -2.5 / rays[..., 1], np.inf).astype(np.float32)
+    setting = AirSetting(volumes(PLUME), None, view, kit.LIGHT, flat)
+    taken = sun_taken(setting.clouds(device), view, setting.toward, ground, device=device)
+    density, along = _column(grids(kit, view, PLUME)), np.linspace(0, 60, 9001)
+    assert taken.max() > 0.3 and (taken == 0).mean() > 0.3 and (taken[~np.isfinite(ground)] == 0).all()
+    rows, columns = np.nonzero(np.isfinite(ground) & (ground < 60))
+    for k in np.linspace(0, len(rows) - 1, 60).astype(int):
+        y, x = int(rows[k]), int(columns[k])
+        foot = view.position_m + rays[y, x] * ground[y, x]
+        depth = np.trapezoid(density(foot + along[:, None] * setting.toward), along)
+        want = 1 - np.exp(-depth * (1 - 0.9 * PLUME.forward))
+        assert taken[y, x] == pytest.approx(want, abs=0.025)
+
+
+def test_without_volumes_the_sun_is_whole(kit) -> None:  # type: ignore[no-untyped-def]
+    view = kit.view(size=(32, 18))
+    fog = Fog(0.03, 0.0, 1e7, 0.0, 50.0, (0, 0), WHITE, 0.0, 1)
+    setting = AirSetting(volumes(fog), None, view, kit.LIGHT, flat)
+    assert not sun_taken(setting.clouds(), view, setting.toward, np.full((18, 32), 9.0, np.float32)).any()
 
 
 def test_a_bank_over_hills_is_the_integral_over_its_own_grid(kit) -> None:  # type: ignore[no-untyped-def]

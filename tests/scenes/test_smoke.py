@@ -10,7 +10,8 @@ from support.empty import nobody
 from composer.environment.build import build_environment
 from composer.guides.air import air_passes, plate_depth
 from composer.guides.ground import ground_depth
-from composer.guides.passes import Light
+from composer.guides.passes import Holdout, Light
+from composer.guides.render import render_guides
 from composer.render.air import air_look
 from composer.render.people import people_on
 from composer.shot.load import load_shot
@@ -41,6 +42,34 @@ def test_smoke_dust_and_feet_are_in_the_picture() -> None:
         y = int(-cam[1] / -cam[2] * view.focal_px[1] + view.centre_px[1])
         if 4 <= x < 316 and 4 <= y < 176:
             assert taken[y - 3 : y + 4, x - 4 : x + 5].max() > 0.2, plume.name
+
+
+def test_the_smoke_shades_ground_and_crowd() -> None:
+    """What the sun gives is less under it, what the sky gives is not; samples and lights say the same."""
+    stage = reduced(prepare(load_shot(SCENES / "smoke.yaml")), 480)
+    place = build_environment(stage)
+    assert place is not None
+    view, people = stage.camera.view(1012), people_on(stage)
+    light = Light(stage.light.sun_direction, stage.light.sun, stage.light.sky, stage.light.bounce)
+    views = tuple(stage.camera.view(n) for n in (1011, 1012, 1013))
+    ground = ground_depth(stage.ground, view)
+    agents = people.at((1011, 1012, 1013))
+    clear = render_guides(agents, people.cast, views, ground, [], light, samples=4, light_set=True)
+    look = air_look(stage, place.volumes, people, view, light, "cpu")
+    assert look is not None and clear.lights is not None
+    under = look.shaded(clear, ground, [], True)
+    darker = under.shadow - clear.shadow
+    assert darker.min() > -1e-6 and darker.max() > 0.4 and 0.01 < (darker > 0.05).mean() < 0.5
+    assert (darker[~np.isfinite(ground)] == 0).all()
+    assert under.lights is not None and (under.beauty <= clear.beauty + 1e-6).all()
+    gone = clear.beauty - under.beauty
+    assert gone.max() > 0.05
+    np.testing.assert_allclose(under.lights.sun + clear.lights.sky + clear.lights.bounce, under.beauty, atol=2e-4)
+    pixel = np.repeat(np.arange(ground.size), np.diff(under.samples.start))
+    total = np.stack([np.bincount(pixel, under.samples.rgb[:, k], ground.size) for k in range(3)], -1)
+    np.testing.assert_allclose(total.reshape(under.beauty.shape), under.beauty, atol=1e-4)
+    matte = Holdout(np.ones(ground.shape, np.float32), 0.5)  # all of the ground hidden: nothing to shade
+    np.testing.assert_array_equal(look.shaded(clear, ground, [matte], False).shadow, clear.shadow)
 
 
 def test_the_hosts_are_those_of_the_fortress() -> None:
