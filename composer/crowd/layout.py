@@ -8,10 +8,11 @@ one, and one region's edit touches no other (unless they overlap: the larger lea
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path as FilePath
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from composer.crowd.casting import Casting, Sides, cast_people
 from composer.crowd.formations import axes_of, least_spacing_m
 from composer.crowd.obstacles import Obstacles, open_obstacles
 from composer.crowd.paths import Path
-from composer.crowd.regions import GroundLike
+from composer.crowd.regions import GroundLike, PlatformLike
 from composer.crowd.shares import check_ids, first_id, share_out, weights_of
 from composer.crowd.sites import Site, site_of
 from composer.errors import InputError, InputErrors, MusterError, Where
@@ -188,6 +189,7 @@ def layout(
     folder: FilePath = FilePath(),
     last_frame: int | None = None,
     cache: FilePath | None = None,
+    platforms: Mapping[str, PlatformLike] = MappingProxyType({}),
 ) -> Layout:
     """Fill the crowd's regions.
 
@@ -196,11 +198,12 @@ def layout(
     larger one are the same people. fit: a region that is too small for its people takes those who fit, with a note;
     otherwise that is an InputError that says how many fit and which spacing would do. folder: what the crowd's files
     (density maps, obstacles) are relative to. last_frame: of the shot, how far cues are simulated in one go. cache: the
-    folder that keeps simulations.
+    folder that keeps simulations. platforms: what regions with `on` stand on, by name; obstacles on the ground are not in
+    their way.
     Raises InputError (InputErrors for several): polygons, kits, sides, clips, counts, spacing.
     """
     obstacles = open_obstacles(crowd.obstacles, folder)
-    sites = _all_sites(crowd, ground, view_at, folder, obstacles)
+    sites = _all_sites(crowd, ground, view_at, folder, obstacles, platforms)
     weights, own_total = weights_of(crowd, [s.room for s in sites])
     total = own_total if count is None else count
     wanted = share_out([r.name for r in crowd.regions], weights, total)
@@ -237,14 +240,18 @@ def layout(
 
 
 def _all_sites(
-    crowd: CrowdSpec, ground: GroundLike, view_at: Callable[[int], View], folder: FilePath, obstacles: Obstacles
-) -> list[Site]:
+    crowd: CrowdSpec, ground: GroundLike, view_at: Callable[[int], View], folder: FilePath, obstacles: Obstacles,
+    platforms: Mapping[str, PlatformLike],
+) -> list[Site]:  # fmt: skip
     """One for each region; every wrong region is told in one go."""
     sites: list[Site] = []
     errors: list[MusterError] = []
-    for number in range(len(crowd.regions)):
+    for number, spec in enumerate(crowd.regions):
         try:
-            sites.append(site_of(crowd, number, ground, view_at, folder, obstacles))
+            if spec.on is None:
+                sites.append(site_of(crowd, number, ground, view_at, folder, obstacles))
+            else:
+                sites.append(site_of(crowd, number, platforms[spec.on], view_at, folder, Obstacles()))
         except InputError as error:
             errors.append(error)
     if errors:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 from composer.camera.camera import View
 from composer.crowd.agents import Agents, Cast
@@ -17,7 +18,7 @@ from composer.crowd.layout import Short, layout
 from composer.crowd.names import Names, names_of, with_arrows
 from composer.crowd.orders import Crowd
 from composer.crowd.overrides import Picker, direct
-from composer.crowd.regions import GroundLike
+from composer.crowd.regions import GroundLike, PlatformLike
 from composer.crowd.retarget import retarget
 from composer.crowd.wardrobe import Wardrobe, wardrobe, with_cast
 from composer.errors import InputError, InputErrors, Where
@@ -57,10 +58,12 @@ def people_of(
     last_frame: int | None = None,
     cache: Path | None = None,
     fit: bool = False,
+    platforms: Mapping[str, PlatformLike] = MappingProxyType({}),
 ) -> People:
     """Lay the shot's crowd out, and put its overrides on it. count: in place of the shot's own. pick: makes what asks the
     id pass, for overrides by pixel. last_frame, cache: for regions with cues, how far they are simulated in one go, and the
-    folder that keeps that. fit: of too many, those are there who fit. Raises InputError at the line of `shot.yaml`."""
+    folder that keeps that. fit: of too many, those are there who fit. platforms: as `layout`. Raises InputError at the line of
+    `shot.yaml`."""
     file = cast_file_of(shot)
     with located(shot, "cast"):
         crowd = shot.crowd if file is None else with_cast(shot.crowd, file)
@@ -81,6 +84,7 @@ def people_of(
             last_frame=last_frame,
             cache=cache,
             fit=fit,
+            platforms=platforms,
         )
     except InputErrors as errors:
         raise InputErrors([_at_its_line(e, shot) for e in errors.errors if isinstance(e, InputError)]) from errors

@@ -49,6 +49,13 @@ class GroundLike(Protocol):
     def intersect(self, origin: F64, directions: F64) -> NDArray[np.floating]: ...
 
 
+class PlatformLike(GroundLike, Protocol):
+    """Ground that ends: what people may stand on up there."""
+
+    @property
+    def outline_m(self) -> F64: ...
+
+
 def area_m2(polygon: F64) -> float:
     """Area of a polygon [V, 2], always positive."""
     x, z = polygon[:, 0], polygon[:, 1]

@@ -240,6 +240,8 @@ def area_of(
             value, notes = read_density(folder / spec.density.map, spec.density.channel)
         paint, more = _paint_of(spec.density, value, f"{field}.density", ground, view_at)
         return Area(paint.outline(), paint), (*(f"{spec.name}: {n}" for n in notes), *more)
+    if spec.on is not None and spec.polygon_m is None:
+        return Area(ground.outline_m), ()  # type: ignore[attr-defined]
     drawn = None if spec.polygon_px is None else (spec.polygon_px.frame, spec.polygon_px.points)
     where = Where(field=f"{field}.polygon_m" if drawn is None else f"{field}.polygon_px")
     polygon, notes = region_polygon(spec.polygon_m, drawn, ground, view_at, where)

@@ -14,7 +14,7 @@ from composer.crowd.orders import Crowd
 from composer.crowd.overrides import Picker
 from composer.crowd.people import People, people_of
 from composer.environment.build import build_environment
-from composer.environment.land import land_of
+from composer.environment.land import Land, land_of
 from composer.errors import InputError
 from composer.guides.ground import ground_depth
 from composer.guides.passes import Light
@@ -34,9 +34,10 @@ def people_on(stage: Stage, count: int | None = None, cache: Path | None = None,
     """The shot's crowd on its stage, overrides and all. count: in place of the shot's own. cache: the folder that keeps
     simulations of those with cues. fit: of too many, those are there who fit. Raises InputError."""
     plate = stage.plate
+    land = land_of(stage)
     return people_of(
         _around_pieces(stage),
-        land_of(stage),
+        land,
         stage.camera.view,
         plate.frame_rate,
         plate.frames[0],
@@ -45,6 +46,7 @@ def people_on(stage: Stage, count: int | None = None, cache: Path | None = None,
         last_frame=plate.frames[-1],
         cache=cache,
         fit=fit,
+        platforms=land.platforms if isinstance(land, Land) else {},
     )
 
 

@@ -156,6 +156,8 @@ def _outline(stage: Stage, spec: RegionSpec, count: int) -> Outline:
     for key, drawn_m in (("polygon_m", spec.polygon_m), ("path_m", spec.path_m)):
         if drawn_m is not None:
             return Outline(spec.name, key, None, np.asarray(drawn_m, np.float64), count, spec)
+    if spec.on is not None:  # all of a set piece
+        return Outline(spec.name, "", None, np.zeros((0, 2)), count, spec)
     drawn = spec.polygon_px
     if drawn is None:  # a region that was painted: nothing to drag
         area, _ = area_of(spec, f"crowd.regions.{spec.name}", land_of(stage), stage.camera.view, stage.shot.folder)

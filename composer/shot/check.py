@@ -182,6 +182,8 @@ def _check_pictures(found: _Found, source: Pictures, plate: Plate, loc: tuple[st
 def _check_region(found: _Found, index: int, region: RegionSpec, plate: Plate, camera: Camera, ground: Ground) -> None:
     """On the ground, seen by the camera, with some area."""
     here = ("crowd", "regions", index)
+    if region.on is not None:  # on a set piece, which is not built yet
+        return
     if region.density is not None:
         painted = _check_density(found, (*here, "density"), region.density, plate)
         if painted is None:

@@ -66,6 +66,11 @@ _Coordinate = Annotated[float, Field(ge=-1e5, le=1e5)]
 _Usual = Mapping[str, str]
 
 
+def _usual_formation(given: Mapping[str, object]) -> Formation:
+    """Those on a set piece stand where there is room."""
+    return "rank_and_file" if given.get("on") is None else "loose"
+
+
 def _usual_spacing(given: _Usual) -> Pair:
     return USUAL[given["formation"]][0]
 
@@ -108,14 +113,16 @@ class BehaviourSpec(Part):
 class RegionSpec(Part):
     """People of one side on one piece of ground: a polygon, a painted map or a spline. `heading_deg`: where they look,
     as an azimuth. `files`: how wide a column or the side of a square. `ranks`: how deep at most. `head`: where on its
-    path a column's head is at the first frame, 0 the start, 1 the end. `width_m`: of the band along a path."""
+    path a column's head is at the first frame, 0 the start, 1 the end. `width_m`: of the band along a path. `on`: a set piece
+    of `environment:` whose level tops they stand on, all of them or those in a `polygon_m`; it takes a `count`."""
 
     name: Name
+    on: Name | None = None
     polygon_m: Annotated[tuple[Pair, ...], Field(min_length=3, max_length=1000)] | None = None
     polygon_px: PolygonPx | None = None
     path_m: Annotated[tuple[tuple[_Coordinate, _Coordinate], ...], Field(min_length=2, max_length=1000)] | None = None
     density: DensitySpec | None = None
-    formation: Formation = "rank_and_file"
+    formation: Formation = Field(default_factory=_usual_formation)
     spacing_m: tuple[_FAR_APART, _FAR_APART] = Field(default_factory=_usual_spacing)
     jitter: Share = Field(default_factory=_usual_jitter)
     files: Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -134,14 +141,33 @@ class RegionSpec(Part):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        self.exactly_one("polygon_m", "polygon_px", "path_m", "density")
+        if self.on is None:
+            self.exactly_one("polygon_m", "polygon_px", "path_m", "density")
         self.at_most_one("heading_deg", "face_m")
         self.at_most_one("share", "count")
         return self
 
     @model_validator(mode="after")
+    def _stands_on(self) -> Self:
+        if self.on is None:
+            return self
+        for key, wrong in (("moving", self.moving), ("cues", self.cues)):
+            if wrong:
+                raise mistake("those who stand on a piece stay there", expected=f"`on` without {key}", got=key, key=key)
+        for key in ("polygon_px", "path_m", "density"):
+            if getattr(self, key) is not None:
+                raise mistake("on a piece, a region is drawn from above", expected="polygon_m, or nothing for all of it",
+                              got=key, key=key)  # fmt: skip
+        if self.count is None:
+            raise mistake("how many stand on a piece is not known", expected="count", key="on")
+        return self
+
+    @model_validator(mode="after")
     def _drill(self) -> Self:
-        kind, drawn = self.formation, self.exactly_one("polygon_m", "polygon_px", "path_m", "density")
+        if self.on is not None and self.polygon_m is None:
+            kind, drawn = self.formation, "polygon_m"
+        else:
+            kind, drawn = self.formation, self.exactly_one("polygon_m", "polygon_px", "path_m", "density")
         for key, takes in (("ranks", _WITH_RANKS), ("files", _WITH_FILES), ("head", ("column",))):
             if getattr(self, key) is not None and kind not in takes:
                 raise mistake(f"a {kind} does not take this", expected=" or ".join(takes), got=key, key=key)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from composer.environment.build import build_environment
-from composer.environment.land import Land, land_of
+from composer.environment.land import Land, Platform, land_of
+from composer.errors import InputError, InputErrors
 from composer.guides.passes import Light
 from composer.guides.render import render_guides
 from composer.render.people import people_on
@@ -104,6 +105,65 @@ def test_their_feet_are_seen_where_the_hill_is(stage: Stage) -> None:
         return float(seen.pose_visible[:, [10, 13]].mean())
 
     assert ankles_seen(0.0) > 0.35 and ankles_seen(0.8) < 0.4 * ankles_seen(0.0)
+
+
+def test_on_a_piece_people_stand_where_there_is_room() -> None:
+    """A block 4 m wide with a parapet along one side, a ledge beside it, and a steep roof."""
+
+    def box(low: tuple[float, ...], high: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+        corner = np.array([[low[0], high[1], low[2]], [high[0], high[1], low[2]], [high[0], high[1], high[2]],
+                           [low[0], high[1], high[2]]])  # fmt: skip
+        return corner, np.array([[0, 2, 1], [0, 3, 2]])
+
+    parts = [box((0, 0, 0), (4, 8, 3)), box((0, 0, 0), (4, 9.5, 0.5)), box((4, 0, 0), (4.4, 6, 3))]
+    roof = np.array([[-3, 8, 0], [-3, 8, 3], [0, 11, 3], [0, 11, 0]], float), np.array([[0, 1, 2], [0, 2, 3]])
+    corners = np.concatenate([c for c, _ in (*parts, roof)])
+    faces = np.concatenate([f + 4 * k for k, (_, f) in enumerate((*parts, roof))])
+    platform = Platform(mesh_ground(corners, faces))
+    x = np.array([2.0, 2.0, 2.0, 4.2, 3.9, -1.5, 9.0])
+    z = np.array([1.5, 0.25, 0.7, 1.5, 1.5, 1.5, 1.5])
+    height = platform.height_m(x, z)
+    assert height[0] == pytest.approx(8) and np.isnan(height[1:]).all()
+    np.testing.assert_allclose(platform.outline_m, [[-3, 0], [4.4, 0], [4.4, 3], [-3, 3]], atol=1e-5)
+
+
+ON_TOWER = """\
+environment:
+  pieces:
+    - {name: watch, kind: tower, at_m: [2, -24], size_m: 9}
+    - {name: camp, kind: tent, polygon_m: [[-9, -14], [-5, -14], [-5, -20], [-9, -20]], count: 2, spacing_m: 4}
+crowd:
+  regions:
+    - {name: guard, on: watch, count: 5, spacing_m: [0.9, 0.9]}
+    - {name: around, polygon_m: [[-6, -18], [10, -18], [10, -30], [-6, -30]], count: 30}
+"""
+
+
+def test_some_stand_on_a_tower_and_the_others_around_it(make_shot: MakeShot) -> None:
+    stage = prepare(load_shot(on_hill(make_shot, ON_TOWER)))
+    people = people_on(stage)
+    at = people.at((1001,)).position_m[0].astype(np.float64)
+    guard = people.layout.region == people.layout.region_names.index("guard")
+    away = np.hypot(at[:, 0] - 2, at[:, 2] + 24)
+    assert guard.sum() == 5 and len(guard) == 35
+    assert (at[guard, 1] > 8.5).all() and np.ptp(at[guard, 1]) < 0.1 and (away[guard] < 2.4).all()
+    assert np.abs(at[~guard, 1]).max() < 1e-5 and (away[~guard] > 2.6).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("on: watch", "on: wach"), "no set piece to stand on"),
+        (("on: watch, count: 5", "on: watch"), "how many stand on a piece is not known"),
+        (("on: watch,", "on: watch, moving: true,"), "those who stand on a piece stay there"),
+        (("on: watch,", "on: watch, path_m: [[0, 0], [1, 1]],"), "drawn from above"),
+        (("count: 5", "count: 500"), "too small for its people"),
+    ],
+)
+def test_what_can_not_stand_on_a_piece_is_said(make_shot: MakeShot, change: tuple[str, str], said: str) -> None:
+    shot = on_hill(make_shot, ON_TOWER.replace(*change))
+    with pytest.raises((InputError, InputErrors), match=said):
+        people_on(prepare(load_shot(shot)))
 
 
 def test_without_terrain_it_is_the_plates_ground(make_shot: MakeShot) -> None:

@@ -18,7 +18,7 @@ def test_the_hill_is_held_and_climbed() -> None:
     stage = prepare(load_shot(SHOT))
     people, land = people_on(stage), land_of(stage)
     layout = people.layout
-    assert len(layout) == 598
+    assert len(layout) == 606
     agents = people.at((1001, 1012, 1024))
     men = np.searchsorted(agents.agent_id, layout.agent_id)  # the rest is arrows
     at = agents.position_m[:, men].astype(np.float64)
@@ -27,6 +27,7 @@ def test_the_hill_is_held_and_climbed() -> None:
     rise = at[..., 1] - stage.ground.height_m(at[..., 0], at[..., 2])
     own = {name: layout.region == k for k, name in enumerate(layout.region_names)}
     assert np.median(rise[1, own["red_wall"]]) > 4
+    assert rise[:, own["red_watch"]].min() > 10  # the tower's platform, on the hill
     climbers = own["blue_first"] | own["blue_second"]
     assert (rise[2, climbers] - rise[0, climbers]).mean() > 0.5
     # all of the wall is in the picture, above those who climb to it
