@@ -11,11 +11,15 @@ from composer.camera.camera import View
 from composer.comp.composite import Composite, untouched_digest
 from composer.comp.layer import F16, F32, F64, Layer
 from composer.crowd.people import People
+from composer.environment.land import land_of
 from composer.environment.trampled import trodden, trodden_frames
 from composer.guides.passes import Holdout
 from composer.guides.worn import worn_picture
 from composer.render.air import places_at
 from composer.shot.stage import Stage
+
+#: Who is higher than this above the plate's ground does not tread on it.
+ABOVE_M = 0.3
 
 
 def worn_layer(
@@ -32,7 +36,7 @@ def worn_layer(
     start = first - round(spec.before_s * rate) if begin is None else min(begin, first)
     frames = trodden_frames(start, view.frame, rate)
     eye = np.asarray(stage.camera.view(first).position_m, np.float64)
-    worn = trodden(places_at(people, frames), frames, rate, eye) if frames else None
+    worn = trodden(_on_the_plate(stage, places_at(people, frames)), frames, rate, eye) if frames else None
     if worn is None:
         return None
     share = worn_picture(worn, view, ground_m, device=device)
@@ -44,6 +48,16 @@ def worn_layer(
     ground = plate @ (to @ np.diag(tint) @ np.linalg.inv(to)).T
     layer = np.concatenate([ground * alpha[..., None], alpha[..., None]], axis=2)
     return np.clip(np.where(alpha[..., None] > 0, layer, 0), -65504, 65504).astype(np.float16)
+
+
+def _on_the_plate(stage: Stage, place_m: F64) -> F64:
+    """Places [..., 2] (x, z), NaN where people are on land or on a piece above the plate's ground."""
+    land = land_of(stage)
+    if land is stage.ground:
+        return place_m
+    x, z = place_m[..., 0], place_m[..., 1]
+    above = land.height_m(x, z) - stage.ground.height_m(x, z) > ABOVE_M
+    return np.where(above[..., None], np.nan, place_m)
 
 
 def trodden_plate(plate: F32, layer: F16) -> F32:

@@ -12,9 +12,11 @@ import pytest
 from composer.environment.build import build_environment
 from composer.environment.land import Land, Platform, land_of
 from composer.errors import InputError, InputErrors
+from composer.guides.ground import ground_depth
 from composer.guides.passes import Light
 from composer.guides.render import render_guides
 from composer.render.people import people_on
+from composer.render.worn import worn_layer
 from composer.shot.ground import mesh_ground, plane_ground
 from composer.shot.load import load_shot
 from composer.shot.stage import Stage, prepare
@@ -192,3 +194,16 @@ def test_those_with_cues_run_over_the_hill(make_shot: MakeShot, tmp_path: Path) 
     at = people.at((1002, 1003)).position_m.astype(np.float64)
     np.testing.assert_allclose(at[..., 1], land.height_m(at[..., 0], at[..., 2]), atol=1e-3)
     assert np.ptp(at[1, :, 1]) > 2 and np.abs(at[1] - at[0]).max() > 0.01
+
+
+def test_the_plate_is_not_trodden_by_those_above_it(make_shot: MakeShot) -> None:
+    def worn(region: str) -> np.ndarray | None:
+        text = HILL.split("    - {name: slope", 1)[0].replace("crowd:", "  trampled: {before_s: 4}\ncrowd:") + region
+        stage = prepare(load_shot(on_hill(make_shot, text)))
+        view, plate = stage.camera.view(1002), stage.plate.read(1002)
+        ground_m = ground_depth(stage.ground, view)
+        return worn_layer(stage, people_on(stage), view, plate, ground_m, (), np.eye(3), "cpu")
+
+    foot = worn("    - {name: foot, polygon_m: [[-3, -6], [3, -6], [3, -12], [-3, -12]], count: 20}\n")
+    top = worn("    - {name: top, polygon_m: [[-6, -34], [6, -34], [6, -44], [-6, -44]], count: 20}\n")
+    assert foot is not None and (foot[..., 3] > 0).any() and top is None
