@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from threading import Lock
 
 import numpy as np
@@ -43,8 +44,12 @@ class AirLook:
     """What one frame's air is made of, ready to be seen through."""
 
     setting: AirSetting
-    clouds: Clouds
     device: str
+
+    @cached_property
+    def clouds(self) -> Clouds:
+        """The frame's smoke and dust, made once."""
+        return self.setting.clouds(self.device)
 
     def shaded(
         self, guides: GuidePasses, ground_m: F32, holdouts: Sequence[Holdout], keep_lights: bool
@@ -120,7 +125,7 @@ def air_look(
         return None
     hangs = None if volumes.feet is None else _raised(volumes, volumes.feet, people, view.frame)
     setting = AirSetting(volumes, hangs, view, light, land_of(stage).height_m)
-    return AirLook(setting, setting.clouds(device), device)
+    return AirLook(setting, device)
 
 
 def _open(ground_m: F32, holdouts: Sequence[Holdout]) -> F32:
