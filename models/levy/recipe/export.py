@@ -69,8 +69,9 @@ loss. Licence: Apache-2.0, commercial use allowed.
 - Trained on: {pairs} pictures that Muster rendered itself (`models/levy/recipe`): no photograph, no scraped picture.
 - Training: {seconds:.0f} s on {device}, {steps} steps{before}; network `{size}`, {parameters:.1f} M parameters,
   {megabytes:.1f} MB.
-- Good at: soldiers 10 to 150 px tall over their guide: light, shade between men, weathered cloth and metal, mud and dust. Bad at: figures
-  much taller, to which it adds little; anything but Muster's own people; places. From depth and pose alone it gives shapes, no people.
+- Good at: soldiers 10 to 150 px tall over their guide: light, shade between men, weathered cloth and metal, mud and dust. Bad
+  at: figures much taller, to which it adds little; anything but Muster's own people; places. From depth and pose alone it gives
+  shapes, no people.
 - Its words: dust and smoke show; those of wear show, at less than half of what they mean.
 - Words it knows: {words}.
 
