@@ -22,6 +22,7 @@ from composer.guides.kernel_cloud import (
     Pools,
     age_at,
     base_at,
+    box_from,
     density_at,
     depths_at,
     is_empty,
@@ -88,22 +89,6 @@ def source(s: Sunlight, albedo: wp.vec3, turned: wp.vec3, depths: wp.vec2) -> wp
     dome = wp.exp(-0.5 * depths[1])
     glow = s.sun * lit + s.sky * (0.5 * dome) + s.bounce * 0.35
     return wp.cw_mul(albedo, glow)
-
-
-@wp.func
-def box_span(c: Cloud, d: wp.vec3) -> wp.vec2:
-    """Where a ray from the camera (depth along d) is in the box; x >= y where it is not."""
-    a = float(0.0)
-    b = float(1.0e9)
-    for k in range(3):
-        if wp.abs(d[k]) > 1.0e-9:
-            u = c.low[k] / d[k]
-            v = c.high[k] / d[k]
-            a = wp.max(a, wp.min(u, v))
-            b = wp.min(b, wp.max(u, v))
-        elif c.low[k] > 0.0 or c.high[k] < 0.0:
-            b = -1.0
-    return wp.vec2(a, b)
 
 
 @wp.func
@@ -237,7 +222,7 @@ def march_kernel(
     start = limit
     for v in range(many):
         c = clouds[v]
-        span = box_span(c, d)
+        span = box_from(c, wp.vec3(0.0, 0.0, 0.0), d)
         if span[0] < wp.min(span[1], limit):
             if c.kind == PLUME:
                 span = plume_span(c, d, span)

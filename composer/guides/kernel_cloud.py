@@ -172,6 +172,22 @@ def depths_at(c: Cloud, pool: Pools, g: wp.vec3) -> wp.vec2:
 
 
 @wp.func
+def box_from(c: Cloud, p: wp.vec3, d: wp.vec3) -> wp.vec2:
+    """Where a ray from p (rel) along d is in the volume's box; x >= y where it is not."""
+    a = float(0.0)
+    b = float(1.0e9)
+    for k in range(3):
+        if wp.abs(d[k]) > 1.0e-9:
+            u = (c.low[k] - p[k]) / d[k]
+            v = (c.high[k] - p[k]) / d[k]
+            a = wp.max(a, wp.min(u, v))
+            b = wp.min(b, wp.max(u, v))
+        elif c.low[k] > p[k] or c.high[k] < p[k]:
+            b = -1.0
+    return wp.vec2(a, b)
+
+
+@wp.func
 def is_empty(c: Cloud, pool: Pools, p: wp.vec3) -> int:
     """Whether nothing of a bank is over this place or anywhere near."""
     i = wp.clamp(int((p[0] - c.origin[0]) / c.cell), 0, c.nx - 1) / BLOCK

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warp as wp
 
-from composer.guides.kernel_cloud import BANK, Cloud, Pools, density_at, is_empty, place_in
+from composer.guides.kernel_cloud import BANK, Cloud, Pools, box_from, density_at, is_empty, place_in
 from composer.guides.kernel_view import OPTIONS, Eye, pixel_ray, to_world
 
 wp.set_module_options(OPTIONS)
@@ -13,22 +13,6 @@ wp.set_module_options(OPTIONS)
 #: Looks along the way through one volume.
 LEAST = wp.constant(6)
 MOST_LOOKS = wp.constant(56)
-
-
-@wp.func
-def box_from(c: Cloud, p: wp.vec3, d: wp.vec3) -> wp.vec2:
-    """Where a ray from p (rel) along d is in the volume's box; x >= y where it is not."""
-    a = float(0.0)
-    b = float(1.0e9)
-    for k in range(3):
-        if wp.abs(d[k]) > 1.0e-9:
-            u = (c.low[k] - p[k]) / d[k]
-            v = (c.high[k] - p[k]) / d[k]
-            a = wp.max(a, wp.min(u, v))
-            b = wp.min(b, wp.max(u, v))
-        elif c.low[k] > p[k] or c.high[k] < p[k]:
-            b = -1.0
-    return wp.vec2(a, b)
 
 
 @wp.kernel
