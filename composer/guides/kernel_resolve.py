@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warp as wp
 
-from composer.guides.kernel_place import CLOTH, PIECE, detail_of, in_world, shade_piece
+from composer.guides.kernel_place import CLOTH, FIRE, PIECE, detail_of, in_world, shade_piece
 from composer.guides.kernel_shade import Shading, shade
 from composer.guides.kernel_sun import Sun, piece_sun, surface_sun
 from composer.guides.kernel_view import (
@@ -357,8 +357,12 @@ def resolve_kernel(
                         shading, shading.sun, shading.sky, shading.bounce, slot, material, p, n, reach, pixel_m
                     )  # fmt: skip
                     total_albedo += shading.albedo[slot, material] * cover
+                off = wp.vec3(0.0, 0.0, 0.0)
+                if out.light_sun.shape[0] > 0 and material >= PIECE and material != PIECE + FIRE:
+                    by_sun += cover * shade_piece(
+                        shading.sun, off, off, shading.toward, material - PIECE, own, p, n, reach, open
+                    )  # fmt: skip
                 if out.light_sun.shape[0] > 0 and material < PIECE:
-                    off = wp.vec3(0.0, 0.0, 0.0)
                     by_sun += shade(shading, shading.sun, off, off, slot, material, p, n, reach, pixel_m) * cover
                     by_sky += shade(shading, off, shading.sky, off, slot, material, p, n, reach, pixel_m) * cover
                     by_bounce += shade(shading, off, off, shading.bounce, slot, material, p, n, reach, pixel_m) * cover

@@ -68,7 +68,7 @@ class LightSet:
 class PlacePasses:
     """What the camera sees of the place around the crowd, with the crowd's samples taken out. Arrays as in `GuidePasses`;
     piece_id: uint32 [H, W], 0 where there is none; names: by that id; samples by piece, a piece may come more than once in
-    a pixel."""
+    a pixel. sun: float32 [H, W, 3], what the sun adds to the beauty as it was rendered, where it was asked for."""
 
     depth_m: F32
     normal: F32
@@ -80,6 +80,7 @@ class PlacePasses:
     beauty: F32
     samples: Samples
     names: Mapping[int, str] = field(default_factory=dict)
+    sun: F32 | None = None
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,7 @@ def _place_passes(canvas: Canvas | None, samples: Samples, environment: Environm
         depth_m=canvas.fetch("depth"), normal=canvas.fetch("normal"), piece_id=canvas.fetch("agent_id"),
         motion_px=canvas.fetch("motion"), motion_back_px=canvas.fetch("motion_back"),
         coverage=canvas.fetch("coverage"), albedo=canvas.fetch("albedo"), beauty=canvas.fetch("beauty"), samples=samples,
-        names=environment.names,
+        names=environment.names, sun=canvas.fetch("light_sun") if canvas.light_set else None,
     )  # fmt: skip
 
 
@@ -307,7 +307,7 @@ def render_guides(
         shading = _shading(agents, light, assets, slots, crowd, crowding, device)
         visible = wp.zeros(max(len(slots.index), 1), dtype=wp.uint8, device=device)
         full = wp.zeros((h, w), dtype=wp.uint8, device=device)
-        place = Canvas(size, device, False) if stand is not None else None
+        place = Canvas(size, device, light_set) if stand is not None else None
         inputs = Inputs(
             assets, slots, eyes, sun, shading, blockers, offset, visible, full, samples, size, device, place,
             stand.rig if stand is not None else -1,

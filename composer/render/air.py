@@ -24,7 +24,7 @@ from composer.environment.land import land_of
 from composer.environment.volumes import Feet, Volumes
 from composer.guides.air import AirPasses, AirSetting, air_passes, plate_depth
 from composer.guides.clouds import Clouds
-from composer.guides.passes import GuidePasses, Holdout, Light
+from composer.guides.passes import GuidePasses, Holdout, Light, PlacePasses, Samples
 from composer.guides.under import sun_taken
 from composer.render.match import Matching
 from composer.render.place import PlaceLook
@@ -63,14 +63,22 @@ class AirLook:
         lights = guides.lights
         if lights is None or not crowd.any():
             return replace(guides, shadow=shadow, lights=lights if keep_lights else None)
-        beauty = np.maximum(guides.beauty - lights.sun * crowd, 0)
-        left = np.divide(beauty, guides.beauty, out=np.ones_like(beauty), where=guides.beauty > 0)
-        samples = guides.samples
-        each = np.repeat(left.reshape(-1, 3), np.diff(samples.start), axis=0)
+        left = _left(guides.beauty, lights.sun, crowd)
         return replace(
-            guides, shadow=shadow, beauty=beauty, samples=replace(samples, rgb=samples.rgb * each),
+            guides, shadow=shadow, beauty=guides.beauty * left, samples=_dimmed(guides.samples, left),
             lights=replace(lights, sun=lights.sun * (1 - crowd)) if keep_lights else None,
         )  # fmt: skip
+
+    def shaded_place(self, place: PlacePasses | None, drawn: PlacePasses | None) -> PlacePasses | None:
+        """The place in the shadow of the air. drawn: before anything was painted on it, with its `sun`: a painting loses as
+        much light as what is painted over."""
+        if place is None or drawn is None or drawn.sun is None:
+            return place
+        taken = sun_taken(self.clouds, self.setting.view, self.setting.toward, drawn.depth_m, device=self.device)
+        if not taken.any():
+            return place
+        left = _left(drawn.beauty, drawn.sun, taken[..., None])
+        return replace(place, beauty=place.beauty * left, samples=_dimmed(place.samples, left))
 
     def matched(
         self, guides: GuidePasses, place: PlaceLook, pictures: tuple[Shade, F32, F32 | None], ground_m: F32,
@@ -108,6 +116,16 @@ class AirLook:
         air = _before_depth(air, matte, holdouts)
         scene = Scenery(place.plate, clean, place.sky_new, place.sky_alpha, guides.coverage, place.alpha, shadow, matte)
         return composite_through_air(air, scene, delivery_from_working)
+
+
+def _left(beauty: F32, sun: F32, taken: F32) -> F32:
+    """The share of the light that is left, float32 [H, W, 3], where `taken` of what the sun adds is gone."""
+    dark = np.maximum(beauty - sun * taken, 0)
+    return np.divide(dark, beauty, out=np.ones_like(beauty), where=beauty > 0)
+
+
+def _dimmed(samples: Samples, left: F32) -> Samples:
+    return replace(samples, rgb=samples.rgb * np.repeat(left.reshape(-1, 3), np.diff(samples.start), axis=0))
 
 
 def _before_depth(air: AirPasses, matte: F32, holdouts: Sequence[Holdout]) -> AirPasses:

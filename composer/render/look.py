@@ -265,7 +265,9 @@ def look_at(
         guides = air.shaded(guides, ground_m, holdouts, wants_lights)
         watch.lap("air")
     painted = with_paintings(scene, guides, number, keys)
-    guides = painted.guides
+    drawn, guides = guides.place, painted.guides
+    if air is not None:
+        guides = replace(guides, place=air.shaded_place(guides.place, drawn))
     watch.lap("paintings")
     delivered = stage.color.matrix_from_working(stage.plate.delivery_colorspace)
     worn = worn_layer(stage, scene.people, now, inputs.plate, ground_m, holdouts, delivered, scene.device)

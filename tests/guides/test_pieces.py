@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from support.rays import box, hits, piece
 
-from composer.environment.model import PIECE_BITS, Environment
+from composer.environment.model import PIECE_BITS, SURFACE, SURFACES, Environment
 from composer.environment.solid import Builder, moved_by, placed
 from composer.guides import render as render_module
+from composer.guides.passes import Light, PlacePasses
 from composer.guides.render import render_guides
 from composer.guides.sun import SunPlan
 
@@ -44,6 +45,24 @@ def test_depth_and_piece_agree_with_rays(cast, kit, place) -> None:  # type: ign
     assert np.median(off) < 5e-5 and off.max() < 4e-3  # corners lie on 1/256 px: faces seen edge on
     normal = np.linalg.norm(got.normal[both], axis=-1)
     assert np.abs(normal - 1).max() < 1e-3
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_the_sun_of_a_piece_is_what_it_lacks_without(cast, kit, surface: str) -> None:  # type: ignore[no-untyped-def]
+    """What shines by itself lacks nothing."""
+    one = box((-1.5, -0.3, -0.5), (1.5, 1.2, 0.5))
+    one = replace(one, surface=np.full_like(one.surface, SURFACE[surface]))
+    there = Environment((piece(0, placed(one, moved_by(0.3, 0, -6.0, 0.3))),), {PIECE_BITS: "0"})
+    view, nobody = kit.view(size=(160, 90), height=3.0, tilt_deg=-15.0), kit.agents(np.zeros((0, 3)))
+
+    def drawn(light: Light) -> PlacePasses:
+        got = render_guides(nobody, cast, (view,) * 3, None, [], light, light_set=True, environment=there).place
+        assert got is not None and got.sun is not None
+        return got
+
+    lit, dark = drawn(kit.LIGHT), drawn(replace(kit.LIGHT, sun=(0.0, 0.0, 0.0)))
+    np.testing.assert_allclose(lit.sun, lit.beauty - dark.beauty, atol=1e-5)
+    assert not dark.sun.any() and (lit.sun.max() > 0.02) == (surface != "fire")
 
 
 def test_soldiers_and_walls_hide_each_other(cast, kit, place) -> None:  # type: ignore[no-untyped-def]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from composer.environment.build import build_environment
 from composer.guides.air import air_passes, plate_depth
 from composer.guides.ground import ground_depth
 from composer.guides.passes import Holdout, Light
+from composer.guides.pieces import without_people
 from composer.guides.render import render_guides
 from composer.render.air import air_look
 from composer.render.people import people_on
@@ -70,6 +72,35 @@ def test_the_smoke_shades_ground_and_crowd() -> None:
     np.testing.assert_allclose(total.reshape(under.beauty.shape), under.beauty, atol=1e-4)
     matte = Holdout(np.ones(ground.shape, np.float32), 0.5)  # all of the ground hidden: nothing to shade
     np.testing.assert_array_equal(look.shaded(clear, ground, [matte], False).shadow, clear.shadow)
+
+
+def test_the_smoke_shades_what_stands_around() -> None:
+    """Tents and slopes lose what the sun gives them, flames nothing, a painting on them as much as they do."""
+    stage = reduced(prepare(load_shot(SCENES / "smoke.yaml")), 480)
+    environment = build_environment(stage)
+    assert environment is not None
+    view, people = stage.camera.view(1012), people_on(stage)
+    light = Light(stage.light.sun_direction, stage.light.sun, stage.light.sky, stage.light.bounce)
+    ground = ground_depth(stage.ground, view)
+    nobody_there = without_people(people.at((1011, 1012, 1013)))
+    views = tuple(stage.camera.view(n) for n in (1011, 1012, 1013))
+    drawn = render_guides(
+        nobody_there, people.cast, views, ground, [], light, samples=4, light_set=True, environment=environment
+    ).place
+    assert drawn is not None and drawn.sun is not None
+    assert (drawn.sun <= drawn.beauty + 1e-6).all() and (drawn.sun > 0.05).mean() > 0.02
+    look = air_look(stage, environment.volumes, people, view, light, "cpu")
+    assert look is not None
+    under = look.shaded_place(drawn, drawn)
+    assert under is not None
+    gone = drawn.beauty - under.beauty
+    assert (gone >= 0).all() and (gone <= drawn.sun + 1e-6).all() and gone.max() > 0.05
+    pixel = np.repeat(np.arange(ground.size), np.diff(under.samples.start))
+    total = np.stack([np.bincount(pixel, under.samples.rgb[:, k], ground.size) for k in range(3)], -1)
+    np.testing.assert_allclose(total.reshape(under.beauty.shape), under.beauty, atol=1e-4)
+    painting = look.shaded_place(replace(drawn, beauty=drawn.beauty * 2), drawn)
+    assert painting is not None
+    np.testing.assert_allclose(painting.beauty, 2 * under.beauty, rtol=1e-5)
 
 
 def test_the_hosts_are_those_of_the_fortress() -> None:
