@@ -28,6 +28,7 @@ from composer.crowd.paths import Path
 from composer.crowd.regions import GroundLike, PlatformLike
 from composer.crowd.shares import check_ids, first_id, share_out, weights_of
 from composer.crowd.sites import Site, site_of
+from composer.crowd.ways import walked_into
 from composer.errors import InputError, InputErrors, MusterError, Where
 from composer.shot.schema_crowd import CrowdSpec
 
@@ -143,6 +144,15 @@ class Layout:
             agents = self.acts.over(agents, self.ground.height_m)
         return self._leaning(agents)
 
+    def straight_on(self, who: I64, frames: Sequence[int]) -> F64:
+        """float64 [F, K, 2]: (x, z) of some, ascending, as if nobody had cues."""
+        seconds = np.array([(f - self.first_frame) / float(self.frame_rate) for f in frames], dtype=np.float64)
+        place = self.place_m[who] + self.velocity_m_s[who] * seconds[:, None, None]
+        for column in self.marchers:
+            _, mine, theirs = np.intersect1d(who, column.who, return_indices=True)
+            place[:, mine] = column.at(seconds)[0][:, theirs]
+        return place
+
     def _leaning(self, agents: Agents) -> Agents:
         """On a slope, those who stand lean a little with it, and those who lie lie on it."""
         normal = ground_normals(self.ground, agents)
@@ -230,11 +240,13 @@ def layout(
         raise InputErrors(errors) if len(errors) > 1 else errors[0]
     rate = Fraction(frame_rate)
     made = _assemble(crowd, cast, ground, sites, taken, sides, rate, first_frame, total, tuple(notes))
-    made = replace(made, short=tuple(short))
+    last = first_frame if last_frame is None else last_frame
+    met = walked_into(crowd.regions, made.region, obstacles, (first_frame, last), made.straight_on)
+    made = replace(made, short=tuple(short), notes=made.notes + met)
     if not any(r.cues for r in crowd.regions):
         return made
     start = first_frame if crowd.start_frame is None else crowd.start_frame
-    last = max(last_frame or first_frame, start)
+    last = max(last, start)
     plan = plan_of(crowd, cast, sites, made, start, obstacles, float((last - start) / rate))
     return replace(made, acts=Acts(plan, start, last, rate, cache))
 

@@ -96,3 +96,43 @@ def test_what_is_wrong_with_an_obstacle(tmp_path: Path) -> None:
         laid([spec], 5, folder=tmp_path, obstacles=({"mesh": "none.obj"},))
     with pytest.raises(InputError, match=r"crowd.obstacles.0.polygon_m: the polygon crosses itself"):
         laid([spec], 5, obstacles=({"polygon_m": ((0, 0), (9, 9), (9, 0), (0, 9))},))
+
+
+WALL = {"polygon_m": ((-12.0, -12.0), (12.0, -12.0), (12.0, -11.0), (-12.0, -11.0))}
+HOST = {
+    "name": "host", "polygon_m": ((-5.0, -30.0), (5.0, -30.0), (5.0, -20.0), (-5.0, -20.0)), "formation": "phalanx",
+    "side": "red", "clip": "march", "heading_deg": 180.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "last", "told"),
+    [
+        ({"moving": True}, 1240, True),
+        ({"moving": True}, 1020, False),  # the shot ends before they are there
+        ({"moving": True, "heading_deg": 0.0}, 1240, False),
+        ({}, 1240, False),
+        ({"moving": True, "cues": ({"at": 1001, "do": "advance"},)}, 1240, False),
+    ],
+)
+def test_who_walks_through_an_obstacle_is_told(change, last: int, told: bool) -> None:  # type: ignore[no-untyped-def]
+    made = laid([HOST | change], 40, obstacles=(WALL,), last_frame=last)
+    notes = [n for n in made.notes if "walks through an obstacle" in n]
+    assert len(notes) == told
+    if told:
+        frame = int(notes[0].split("frame ")[1].split(")")[0])
+        z = made.at([frame]).position_m[0][:, 2]
+        assert notes[0].startswith("host:") and ((z > -12) & (z < -11)).any() and frame > 1001
+
+
+def test_a_column_is_followed_along_its_path() -> None:
+    column = {
+        "name": "train", "path_m": ((-30.0, -40.0), (-30.0, -11.5), (30.0, -11.5)), "formation": "column", "files": 2,
+        "side": "red", "clip": "march", "moving": True, "head": 0.3,
+    }  # fmt: skip
+    block = {"polygon_m": ((-12.0, -12.0), (12.0, -12.0), (12.0, -7.0), (-12.0, -7.0))}
+    made = laid([column], 12, obstacles=(block,), last_frame=1800)
+    assert any(n.startswith("train: walks through an obstacle") for n in made.notes)
+    who = np.arange(len(made))[::3]
+    got = made.straight_on(who, [1001, 1200, 1500])
+    np.testing.assert_allclose(got, made.at([1001, 1200, 1500]).position_m[:, who][..., [0, 2]], atol=1e-4)
