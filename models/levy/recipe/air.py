@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,11 +15,13 @@ F32 = NDArray[np.float32]
 MOST = 0.45
 
 
-def through_air(scene: LevyScene, plate: F32, better: F32, crowd_m: F32, ground_m: F32) -> tuple[F32, F32]:
-    """Plate [H, W, 3] and crowd [H, W, 4], premultiplied, seen through the scene's air. crowd_m, ground_m: float32 [H, W],
-    inf where nothing is."""
+def through_air(
+    scene: LevyScene, plate: F32, crowds: Sequence[F32], crowd_m: F32, ground_m: F32
+) -> tuple[F32, Sequence[F32]]:
+    """Plate [H, W, 3] and pictures of the crowd [H, W, 4], premultiplied, seen through the scene's air. crowd_m, ground_m:
+    float32 [H, W], inf where nothing is."""
     if scene.haze == 0:
-        return plate, better
+        return plate, crowds
     light = np.array(scene.light.sky) + 0.25 * np.array(scene.light.sun)
     tone = np.array([1.0, 0.94, 0.85]) if scene.number % 2 else np.array([0.92, 0.94, 1.0])
     colour = (0.42 * light * tone).astype(np.float32)
@@ -31,9 +35,11 @@ def through_air(scene: LevyScene, plate: F32, better: F32, crowd_m: F32, ground_
 
     far = hidden(np.where(np.isfinite(ground_m), ground_m, 3 * middle_m))
     near = hidden(np.where(there, crowd_m, ground_m))
-    cover = better[..., 3:]
-    rgb = better[..., :3] * (1 - near) + colour * near * cover
-    return plate * (1 - far) + colour * far, np.concatenate([rgb, cover], -1).astype(np.float32)
+    veiled = [
+        np.concatenate([c[..., :3] * (1 - near) + colour * near * c[..., 3:], c[..., 3:]], -1).astype(np.float32)
+        for c in crowds
+    ]
+    return plate * (1 - far) + colour * far, veiled
 
 
 def _cloud(scene: LevyScene) -> F32:

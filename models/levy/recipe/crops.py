@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,12 @@ from models.levy.recipe.words import LENGTH, tokenizer
 
 #: How often the guide is left out, and each of text, depth with normals, and pose.
 WITHOUT_GUIDE, WITHOUT = 0.25, 0.10
+#: Share of the crops that come two by two, in two states of wear: their difference is what the text tells.
+COUPLES = 0.5
 #: Share of the crops that are centred on somebody.
 ON_SOMEBODY = 0.9
+#: Weights in the loss: of the rim that may be painted but shows nobody, where the answer is the plate, and of the crowd.
+RIM, CROWD = 4.0, 4.0
 #: Covered places that are remembered of each picture.
 _PLACES = 400
 
@@ -27,7 +31,8 @@ _PLACES = 400
 class Batch:
     """B crops, float32 but for ids. clean: [B, 12, h, w], what is to be said. mask: [B, 1, h, w]. masked: [B, 12, h, w].
     hints: depth with normals [B, 4, H, W], pose [B, 3, H, W]. ids: int64 [B, L]. weight: [B, 12, h, w], of the loss.
-    guided: [B], 1 where `masked` is the guide, 0 where it is the plate with a hole."""
+    guided: [B], 1 where `masked` is the guide, 0 where it is the plate with a hole. couples: so many first are two by two
+    the same crop, in two states of wear."""
 
     clean: Tensor
     mask: Tensor
@@ -36,6 +41,7 @@ class Batch:
     ids: Tensor
     weight: Tensor
     guided: Tensor
+    couples: int = 0
 
 
 class Crops:
@@ -45,7 +51,7 @@ class Crops:
         self.device = torch.device(device)
         self._bytes: list[Tensor] = []
         self._depth: list[Tensor] = []
-        self._ids: list[list[int]] = []
+        self._ids: list[tuple[list[int], list[int]]] = []
         self._places: list[np.ndarray] = []
         self._tokenizer = tokenizer()
         self._empty = self._tokens("")
@@ -70,25 +76,30 @@ class Crops:
         self._places.append(covered[rng.integers(len(covered), size=_PLACES)])
         self._bytes.append(torch.from_numpy(pair.bytes).permute(2, 0, 1).contiguous().to(self.device))
         self._depth.append(torch.from_numpy(pair.depth).to(self.device))
-        self._ids.append(self._tokens(pair.text))
+        self._ids.append((self._tokens(pair.text), self._tokens(pair.other_text)))
 
     def _tokens(self, text: str) -> list[int]:
         return self._tokenizer(text, padding="max_length", max_length=LENGTH, truncation=True)["input_ids"]
 
     def batch(self, rng: np.random.Generator, count: int, side_px: int) -> Batch:
-        """`count` crops of side_px pixels."""
-        which = rng.integers(len(self), size=count)
-        cuts = [self._cut(rng, int(i), side_px) for i in which]
+        """`count` crops of side_px pixels, COUPLES of them two by two the same; a single one is of either state."""
+        couples = int(COUPLES * count / 2)
+        cuts = [self._cut(rng, int(i), side_px) for i in rng.integers(len(self), size=count - couples)]
+        cuts = [cut for cut in cuts[:couples] for _ in (0, 1)] + cuts[couples:]
+        other = np.concatenate([np.tile([0, 1], couples), rng.integers(2, size=count - 2 * couples)])
         raw = torch.stack([self._bytes[i][:, y : y + side_px, x : x + side_px] for i, y, x in cuts]).float() / 255
         depth = torch.stack([self._depth[i][None, y : y + side_px, x : x + side_px] for i, y, x in cuts]).float()
-        keep = torch.from_numpy(rng.random((4, count)).astype(np.float32)).to(self.device)
+        raw[other == 1, slices()["target"]] = raw[other == 1, slices()["other"]]
+        keep = rng.random((4, count)).astype(np.float32)
+        keep[:, 1 : 2 * couples : 2] = keep[:, : 2 * couples : 2]
         ids = torch.tensor(
             [
-                self._empty if drop < WITHOUT else self._ids[i]
-                for (i, _, _), drop in zip(cuts, keep[0].tolist(), strict=True)
+                self._empty if drop < WITHOUT else self._ids[i][state]
+                for (i, _, _), state, drop in zip(cuts, other, keep[0], strict=True)
             ]
         )
-        return prepare(raw, depth, ids.to(self.device), keep)
+        batch = prepare(raw, depth, ids.to(self.device), torch.from_numpy(keep).to(self.device))
+        return replace(batch, couples=couples)
 
     def _cut(self, rng: np.random.Generator, i: int, side: int) -> tuple[int, int, int]:
         h, w = self._depth[i].shape
@@ -120,6 +131,6 @@ def prepare(raw: Tensor, depth: Tensor, ids: Tensor, keep: Tensor) -> Batch:
         masked=pixel_unshuffle(seen * 2 - 1, FACTOR),
         hints=(hint, part["pose"] * kept(3, WITHOUT)),
         ids=ids,
-        weight=0.15 + 0.85 * inside + 3.0 * cover,
+        weight=0.15 + RIM * inside * (1 - cover) + CROWD * cover,
         guided=guided[:, 0, 0, 0],
     )

@@ -21,7 +21,9 @@ U8 = NDArray[np.uint8]
 #: picture, and a network soon knows a few thousand of them by heart.
 HELD_PX, SIZE_PX = (320, 256), (192, 160)
 #: Eight-bit pictures of a pair and their channels, as they lie one after the other in `Stored.bytes`.
-PARTS = (("plate", 3), ("guide", 3), ("target", 3), ("normal", 3), ("pose", 3), ("mask", 1), ("coverage", 1))
+PARTS = (
+    ("plate", 3), ("guide", 3), ("target", 3), ("other", 3), ("normal", 3), ("pose", 3), ("mask", 1), ("coverage", 1)
+)  # fmt: skip
 CHANNELS = sum(n for _, n in PARTS)
 
 
@@ -36,10 +38,12 @@ def slices() -> dict[str, slice]:
 
 @dataclass(frozen=True)
 class Stored:
-    """bytes: uint8 [H, W, CHANNELS], 255 is 1. depth: float16 [H, W]. agent: uint16 [H, W], 0 nobody, numbered anew."""
+    """bytes: uint8 [H, W, CHANNELS], 255 is 1. depth: float16 [H, W]. agent: uint16 [H, W], 0 nobody, numbered anew.
+    other_text: of the part `other`, the same people in another state of wear."""
 
     number: int
     text: str
+    other_text: str
     bytes: U8
     depth: NDArray[np.float16]
     agent: NDArray[np.uint16]
@@ -57,14 +61,14 @@ def stored(number: int, size_px: tuple[int, int] | None = None, height_px: float
     pair = pair_of(number, size_px or (HELD_PX if number >= HELD_OUT else SIZE_PX), height_px)
     request = pair.request
     pictures = {
-        "plate": request.plate[0], "guide": request.guide[0], "target": pair.target, "normal": request.normal[0],
-        "pose": request.pose[0], "mask": request.mask[0][..., None], "coverage": pair.coverage[..., None],
+        "plate": request.plate[0], "guide": request.guide[0], "target": pair.target, "other": pair.other,
+        "normal": request.normal[0], "pose": request.pose[0], "mask": request.mask[0][..., None], "coverage": pair.coverage[..., None],
     }  # fmt: skip
     stack = np.concatenate([pictures[name] for name, _ in PARTS], -1)
     _, agent = np.unique(np.append(request.agent_id[0].ravel(), 0), return_inverse=True)
     return Stored(
-        number, pair.text, np.round(stack.clip(0, 1) * 255).astype(np.uint8), request.depth[0].astype(np.float16),
-        agent[:-1].reshape(request.agent_id[0].shape).astype(np.uint16),
+        number, pair.text, pair.other_text, np.round(stack.clip(0, 1) * 255).astype(np.uint8),
+        request.depth[0].astype(np.float16), agent[:-1].reshape(request.agent_id[0].shape).astype(np.uint16),
     )  # fmt: skip
 
 
@@ -77,13 +81,14 @@ def save(folder: Path, pair: Stored) -> None:
     path = path_of(folder, pair.number)
     part = path.with_suffix(f".{os.getpid()}.part")
     with part.open("wb") as file:
-        np.savez(file, text=np.array(pair.text), bytes=pair.bytes, depth=pair.depth, agent=pair.agent)
+        texts = np.array([pair.text, pair.other_text])
+        np.savez(file, texts=texts, bytes=pair.bytes, depth=pair.depth, agent=pair.agent)
     os.replace(part, path)
 
 
 def read(path: Path) -> Stored:
     with np.load(path, allow_pickle=False) as file:
-        return Stored(int(path.stem), str(file["text"]), file["bytes"], file["depth"], file["agent"])
+        return Stored(int(path.stem), *map(str, file["texts"]), file["bytes"], file["depth"], file["agent"])
 
 
 def there(folder: Path, held_out: bool = False) -> list[Path]:

@@ -83,15 +83,21 @@ def face(colour: wp.vec3, p: wp.vec3, pixel_m: float, state: State) -> wp.vec3:
 
 @wp.func
 def cloth(m: Matter, material: int, colour: wp.vec3, p: wp.vec3, pixel_m: float, state: State) -> Matter:
-    """Warp and weft; deep folds dark; hems worn, trimmed or frayed; faded, torn."""
+    """Warp and weft; deep folds dark; hems worn, trimmed or frayed; faded, patched, torn."""
     s = state.seed
     weave = wp.sin(p[0] * 1500.0 + p[2] * 1500.0) * wp.sin(p[1] * 1500.0) * shown(450.0, pixel_m)
     fine = grain(p, 70.0, pixel_m, s + wp.uint32(21))
     fold = wp.clamp(fold_height(material, p, pixel_m, state), -0.02, 0.012)
-    out = colour * (1.0 + 0.10 * weave + 0.12 * fine + 22.0 * fold)
+    out = colour * (1.0 + 0.10 * weave + 0.16 * fine + 26.0 * fold)
     faded = 0.5 + 0.5 * grain(p, 3.0, pixel_m, s + wp.uint32(22))
     grey = (out[0] + out[1] + out[2]) / 3.0
     out = wp.lerp(out, wp.vec3(grey, grey, grey) * 1.15, 0.45 * state.wear * faded)
+    # squares sewn over what was torn
+    cell = p * 7.0 + wp.vec3(0.3, 0.3, 0.3) * grain(p, 9.0, pixel_m, s + wp.uint32(44))
+    sewn = hash3(int(wp.floor(cell[0])), int(wp.floor(cell[1])), int(wp.floor(cell[2])), s + wp.uint32(45))
+    if sewn < 0.22 * state.wear:
+        piece = 0.55 + 0.9 * hash3(int(wp.floor(cell[0])), int(wp.floor(cell[1])), 3, s)
+        out = wp.lerp(out, out * piece, shown(7.0, pixel_m))
     trim = hash3(7, 1, int(material), s)
     band = float(0.0)
     if material == TUNIC and trim > 0.4:
@@ -134,7 +140,7 @@ def iron(m: Matter, colour: wp.vec3, p: wp.vec3, pixel_m: float, state: State) -
         scratch = streaks(p, wp.vec3(0.30, 1.0, 0.5), 120.0, pixel_m, s + wp.uint32(24))
         scratch += streaks(p, wp.vec3(1.0, 0.25, 0.8), 80.0, pixel_m, s + wp.uint32(25))
         line = wp.smoothstep(0.45, 0.7, wp.abs(scratch))
-        colour = colour * (1.0 + 0.07 * scratch + 0.30 * line * (0.3 + state.wear) - 0.35 * stain * (0.2 + state.wear))
+        colour = colour * (1.0 + 0.07 * scratch + 0.30 * line * (0.3 + state.wear) - 0.45 * stain * (0.4 + state.wear))
         m.rough = m.rough + 0.10 * wp.abs(scratch)
     m.albedo = wp.lerp(colour, wp.vec3(0.17, 0.075, 0.035), 0.7 * rust)
     m.metal = 1.0 - 0.9 * rust
@@ -211,8 +217,8 @@ def soiled(m: Matter, p: wp.vec3, n: wp.vec3, pixel_m: float, state: State) -> M
     s = state.seed
     broad = grain(p, 5.0, pixel_m, s + wp.uint32(36))
     splash = grain(p, 19.0, pixel_m, s + wp.uint32(37))
-    grime = state.wear * wp.clamp(0.48 + 0.65 * broad + 0.50 * splash, 0.0, 1.0)
-    colour = wp.cw_mul(m.albedo, wp.lerp(wp.vec3(1.0, 1.0, 1.0), wp.vec3(0.46, 0.40, 0.33), 0.85 * grime))
+    grime = state.wear * wp.clamp(0.50 + 0.80 * broad + 0.65 * splash, 0.0, 1.0)
+    colour = wp.cw_mul(m.albedo, wp.lerp(wp.vec3(1.0, 1.0, 1.0), wp.vec3(0.46, 0.40, 0.33), 0.92 * grime))
     reach = 0.02 + 1.10 * state.mud
     above = (reach - p[1]) / (0.10 + 0.35 * state.mud)
     mud = wp.smoothstep(-0.2, 0.9, above + 0.9 * broad + 0.4 * splash) * wp.min(1.0, 0.2 + 1.1 * state.mud)
@@ -255,8 +261,9 @@ def matter(
     uneven += 0.28 * grain(rest, 13.0, pixel_m, s + wp.uint32(41)) + 0.24 * grain(
         rest, 32.0, pixel_m, s + wp.uint32(42)
     )
+    uneven = uneven * (1.1 + 0.8 * state.wear)
     if material == SKIN or material == SHIELD or material == COAT:
-        uneven = 0.35 * uneven
+        uneven = 0.5 * uneven
     colour = base * (1.0 + uneven)
     m.albedo = colour
     if material == TUNIC or material == CLOAK or material == TROUSERS:

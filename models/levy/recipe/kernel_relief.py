@@ -158,11 +158,12 @@ def drapery(material: int, p: wp.vec3, pixel_m: float, seed: wp.uint32) -> float
     count = 8.0 + 6.0 * hash3(3, int(material), 1, seed)
     around = wp.atan2(p[0], p[2] + 0.001)
     fold = wp.sin(around * count + 2.2 * sway + p[1] * 1.5)
-    h = wp.where(material == CLOAK, 0.024, 0.018) * fold * hang * keep
+    h = wp.where(material == CLOAK, 0.030, 0.024) * fold * hang * keep
     loose = 1.0 - hang
     waist = wp.exp(-wp.pow((p[1] - 1.08) / 0.07, 2.0))
-    h += 0.015 * (0.5 + waist) * loose * streaks(p, wp.vec3(0.8, 1.8, 0.8), 8.0, pixel_m, seed + wp.uint32(1))
-    h += 0.007 * streaks(p, wp.vec3(1.0, 0.4, 1.0), 24.0, pixel_m, seed + wp.uint32(2))
+    h += 0.020 * (0.5 + waist) * loose * streaks(p, wp.vec3(0.8, 1.8, 0.8), 8.0, pixel_m, seed + wp.uint32(1))
+    h += 0.009 * streaks(p, wp.vec3(1.0, 0.4, 1.0), 24.0, pixel_m, seed + wp.uint32(2))
+    h += 0.004 * grain(p, 42.0, pixel_m, seed + wp.uint32(10))  # crumpled
     return h
 
 

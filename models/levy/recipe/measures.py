@@ -85,8 +85,8 @@ def silhouette_iou(picture: F32, target: F32, plate: F32, mask: F32) -> tuple[in
 
 
 def spread(pictures: Sequence[F32], crowd: Bools) -> float:
-    """Mean over pixels of the deviation from seed to seed."""
-    return float(np.stack([p[crowd] for p in pictures]).std(0).mean())
+    """Standard deviation from seed to seed, RMS over pixels, as `rms` is."""
+    return float(np.sqrt(np.stack([p[crowd] for p in pictures]).var(0, ddof=1).mean()))
 
 
 def rms(a: F32, b: F32, where: Bools) -> float:

@@ -26,7 +26,7 @@ from models.levy.recipe.air import through_air
 from models.levy.recipe.pieces import with_pieces
 from models.levy.recipe.plates import plate_of
 from models.levy.recipe.reference import render_reference
-from models.levy.recipe.scenes import LevyScene, scene_of
+from models.levy.recipe.scenes import LevyScene, other_wear, reworn, scene_of
 
 F32 = NDArray[np.float32]
 #: Steps of the control range in an octave, as `render.control` rounds it.
@@ -35,11 +35,14 @@ STEPS = 4
 
 @dataclass(frozen=True)
 class Pair:
-    """request: of one frame, the noise left out. target: float32 [H, W, 3], in model range. coverage: float32 [H, W]."""
+    """request: of one frame, the noise left out. target: float32 [H, W, 3], in model range. coverage: float32 [H, W].
+    other, other_text: the target and the text of the same people in another state of wear."""
 
     request: PaintRequest
     target: F32
     coverage: F32
+    other: F32
+    other_text: str
 
     @property
     def text(self) -> str:
@@ -55,20 +58,25 @@ class NoNoise:
 
 def pair_of(number: int, size_px: tuple[int, int], height_px: float | None = None, device: str = "cpu") -> Pair:
     """The pair with this number, of a picture of this size (width, height); height_px as in `scene_of`."""
-    return pair_from(scene_of(number, size_px, height_px), device)
+    return pair_from(scene_of(number, size_px, height_px), device=device)
 
 
-def pair_from(scene: LevyScene, device: str = "cpu") -> Pair:
+def pair_from(scene: LevyScene, other: LevyScene | None = None, device: str = "cpu") -> Pair:
+    """other: the same people in another state, by `other_wear` if not told."""
+    other = other or reworn(scene, other_wear(scene))
     views, light = (scene.view,) * 3, scene.light
     ground_m = ground_depth(scene.ground, scene.view)
     plate, holdouts = with_pieces(scene, plate_of(scene, ground_m), ground_m, device)
     guides = render_guides(
         scene.agents, scene.cast, views, ground_m, holdouts, light, samples=draft_samples(), device=device, threads=1
     )
-    better = render_reference(
-        scene.agents, scene.cast, scene.view, ground_m, holdouts, light, scene.wear, sun_spread=scene.sun_spread,
-        seed=scene.number, device=device,
-    )  # fmt: skip
+    better = [
+        render_reference(
+            scene.agents, scene.cast, scene.view, ground_m, holdouts, light, wear, sun_spread=scene.sun_spread,
+            seed=scene.number, device=device,
+        )
+        for wear in (scene.wear, other.wear)
+    ]  # fmt: skip
     plate, better = through_air(scene, plate, better, guides.depth_m, ground_m)
     dark = plate * (1 - Shade.of(guides.shadow, guides.contact, light, np.eye(3)).taken())
     behind = dark * (1 - guides.coverage[..., None])
@@ -91,9 +99,9 @@ def pair_from(scene: LevyScene, device: str = "cpu") -> Pair:
         guidance=1.0,
         grow_px=grow_px,
     )
-    target = dark * (1 - better[..., 3:]) + better[..., :3]
     request = replace(request_of([sight], brief, NoNoise()), frames=(scene.number,))
-    return Pair(request, brief.range.encode(target.astype(np.float32)), guides.coverage)
+    target, twin = (brief.range.encode((dark * (1 - b[..., 3:]) + b[..., :3]).astype(np.float32)) for b in better)
+    return Pair(request, target, guides.coverage, twin, other.text)
 
 
 @lru_cache(maxsize=1)

@@ -90,7 +90,7 @@ def _scene(number: int, rng: np.random.Generator, size_px: tuple[int, int], heig
     placed = layout(crowd, cast, ground, lambda frame: view, {}, frame_rate=Fraction(24), first_frame=2, fit=True)
     agents = _mixed(rng, placed.at((1, 2, 3)), cast, told)
     light, spread, weather = _light(rng, held)
-    wear = _wear(rng, len(agents), told.wear)
+    wear = _wear(number, len(agents), told.wear)
     haze = float(rng.uniform(0.04, 0.22)) if rng.random() < 0.18 else 0.0
     if haze:
         weather += ", dust" if number % 2 else ", smoke"
@@ -152,6 +152,8 @@ PLURAL = {
     "horseman": "horsemen",
 }  # fmt: skip
 WEARS = ("clean", "worn", "muddy", "bloody", "dusty and torn")
+#: Of each, the farthest from it.
+OPPOSITE = {"clean": "muddy", "worn": "clean", "muddy": "clean", "bloody": "clean", "dusty and torn": "clean"}
 
 
 def may_meet(kit: str, other: str, held: bool) -> bool:
@@ -222,18 +224,29 @@ def _mixed(rng: np.random.Generator, agents: Agents, cast: Cast, told: _Told) ->
 
 def reworn(scene: LevyScene, wear: str, other: int = 0) -> LevyScene:
     """The same people in another state, one of WEARS; the text says so. other: as in `Wear`."""
-    rng = np.random.default_rng((2718, scene.number))
-    said = next(word for word in WEARS if word in scene.text)
-    state = replace(_wear(rng, len(scene.agents), wear), other=other)
-    return replace(scene, wear=state, text=scene.text.replace(said, wear, 1))
+    state = replace(_wear(scene.number, len(scene.agents), wear), other=other)
+    return replace(scene, wear=state, text=scene.text.replace(wear_of(scene), wear, 1))
 
 
-def _wear(rng: np.random.Generator, n: int, wear: str) -> Wear:
+def wear_of(scene: LevyScene) -> str:
+    return next(word for word in WEARS if word in scene.text)
+
+
+def other_wear(scene: LevyScene) -> str:
+    """The state that the same people are shown in beside their own: any other, in held-out scenes the farthest."""
+    own = wear_of(scene)
+    if scene.number >= HELD_OUT:
+        return OPPOSITE[own]
+    others = [word for word in WEARS if word != own]
+    return others[int(np.random.default_rng((1618, scene.number)).integers(len(others)))]
+
+
+def _wear(number: int, n: int, wear: str) -> Wear:
     most = {
         "clean": (0.12, 0.06, 0.0, 0.04), "worn": (1.0, 0.35, 0.0, 0.25), "muddy": (0.5, 1.0, 0.05, 0.0),
         "bloody": (0.8, 0.5, 1.0, 0.1), "dusty and torn": (0.9, 0.15, 0.05, 0.85),
     }[wear]  # fmt: skip
-    least = 0.7
+    rng, least = np.random.default_rng((2718, number)), 0.85
     return Wear(*((m * (least + (1 - least) * rng.random(n))).astype(np.float32) for m in most))
 
 

@@ -37,6 +37,8 @@ PURE, LAST_STEP = 0.5, 60
 BLIND_WEIGHT = 0.25
 #: Weight of the error of averages of so many latents a side: the light and the colour that pixels' own error hides.
 LOW_WEIGHT, LOW_LATENTS = 8.0, 4
+#: Weight of the error of the difference between two states of wear, above its share of the plain error.
+TOLD_WEIGHT = 3.0
 WARM_UP_STEPS = 150
 #: Of the rate, where a training begins with another's weights.
 AGAIN = 0.5
@@ -141,18 +143,22 @@ class Trainer:
 
     def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         count = len(batch.clean)
-        t = torch.from_numpy(np.where(rng.random(count) < PURE, 999, rng.integers(LAST_STEP, 1000, size=count))).to(
-            self.device
-        )
+        t = torch.from_numpy(np.where(rng.random(count) < PURE, 999, rng.integers(LAST_STEP, 1000, size=count)))
         dice = torch.Generator(self.device).manual_seed(int(rng.integers(1 << 62)))
         noise = torch.randn(batch.clean.shape, generator=dice, device=self.device)
+        first, second = slice(0, 2 * batch.couples, 2), slice(1, 2 * batch.couples, 2)
+        t[second], noise[second] = t[first], noise[first]
+        t = t.to(self.device)
         at = (slice(None), None, None, None)
         x = self.signal[t][at] * batch.clean + self.sigma[t][at] * noise
         with torch.autocast(self.device.type, torch.bfloat16), self._attention():
             said = self._call(*(_last(v) for v in (x, batch.mask, batch.masked)), batch.hints, batch.ids, t)
         error = said.float() - batch.clean
-        each = (batch.weight * error**2).mean((1, 2, 3)) + LOW_WEIGHT * _low(error, batch.weight)
-        return (torch.lerp(torch.full_like(each, BLIND_WEIGHT), torch.ones_like(each), batch.guided) * each).mean()
+        counts = torch.lerp(torch.full_like(batch.guided, BLIND_WEIGHT), torch.ones_like(batch.guided), batch.guided)
+        loss = (counts * _squares(error, batch.weight)).sum()
+        told = (error[first] - error[second]) / 2
+        loss = loss + 2 * TOLD_WEIGHT * (counts[first] * _squares(told, batch.weight[first])).sum()
+        return loss / count
 
     def _attention(self) -> AbstractContextManager[None]:
         """A CPU multiplies sixteen tokens faster plainly than in blocks."""
@@ -249,6 +255,11 @@ def levels() -> tuple[Tensor, Tensor]:
     """float32 [1000] each: signal and sigma at each timestep."""
     kept = scheduler().alphas_cumprod.double()
     return kept.sqrt().float(), (1 - kept).sqrt().float()
+
+
+def _squares(error: Tensor, weight: Tensor) -> Tensor:
+    """[B]: of pixels and of averages."""
+    return (weight * error**2).mean((1, 2, 3)) + LOW_WEIGHT * _low(error, weight)
 
 
 def _low(error: Tensor, weight: Tensor) -> Tensor:
