@@ -92,6 +92,19 @@ def test_a_word_of_wear_shows_in_the_target_and_nowhere_else(word: str) -> None:
         assert darker[below].mean() > 1.3 * darker[~below].mean()
 
 
+@pytest.mark.parametrize("number", [5, HELD_OUT + 5])
+def test_the_same_people_are_shown_in_another_state(number: int) -> None:
+    scene = scene_of(number, (96, 80), 40.0)
+    pair = pair_from(scene)
+    word = scenes.other_wear(scene)
+    alone = pair_from(scenes.reworn(scene, word))
+    np.testing.assert_array_equal(pair.other, alone.target)
+    assert pair.other_text == alone.text != pair.text and word != scenes.wear_of(scene)
+    if number >= HELD_OUT:
+        assert word == scenes.OPPOSITE[scenes.wear_of(scene)]
+    np.testing.assert_array_equal(pair_from(scenes.reworn(scene, scenes.wear_of(scene))).target, pair.target)
+
+
 @pytest.mark.parametrize("number", range(4))
 def test_held_out_suns_and_mixtures_are_never_trained_on(number: int) -> None:
     def height(n: int) -> float:

@@ -56,10 +56,10 @@ class Plan:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
         if device.startswith("cuda"):
             return Plan(
-                work, device, seconds or 960.0, "full", pictures or 24_000, 48, max(1, cores - 2), 1000, 24 << 30, 24
+                work, device, seconds or 960.0, "full", pictures or 24_000, 96, max(1, cores - 2), 1000, 24 << 30, 24
             )
         memory = free_bytes(torch.device("cpu"), None) // 2
-        return Plan(work, device, seconds or 7200.0, "full", pictures or 9000, 24, cores, 0, memory, 4)
+        return Plan(work, device, seconds or 7200.0, "full", pictures or 6000, 96, cores, 0, memory, 4)
 
     @property
     def data(self) -> Path:

@@ -62,7 +62,8 @@ def stored(number: int, size_px: tuple[int, int] | None = None, height_px: float
     request = pair.request
     pictures = {
         "plate": request.plate[0], "guide": request.guide[0], "target": pair.target, "other": pair.other,
-        "normal": request.normal[0], "pose": request.pose[0], "mask": request.mask[0][..., None], "coverage": pair.coverage[..., None],
+        "normal": request.normal[0], "pose": request.pose[0],
+        "mask": request.mask[0][..., None], "coverage": pair.coverage[..., None],
     }  # fmt: skip
     stack = np.concatenate([pictures[name] for name, _ in PARTS], -1)
     _, agent = np.unique(np.append(request.agent_id[0].ravel(), 0), return_inverse=True)

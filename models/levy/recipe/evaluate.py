@@ -15,12 +15,12 @@ from models.levy.recipe import measures as m
 from models.levy.recipe.data import Stored, stored
 from models.levy.recipe.painted import Brushes, request_from
 from models.levy.recipe.pairs import pair_from
-from models.levy.recipe.scenes import reworn, scene_of
+from models.levy.recipe.scenes import reworn, scene_of, wear_of
 
 SEEDS = (1, 2, 3, 4)
 FRAME_PX = (1280, 720)
-#: What the people of a scene are said to be, and the farthest from it.
-OPPOSITE = {"clean": "muddy", "worn": "clean", "muddy": "clean", "bloody": "clean", "dusty and torn": "clean"}
+#: Of the pictures, every so many is painted again with other seeds and words.
+SEVERAL = 6
 AIR = (", dust", ", smoke")
 
 
@@ -150,7 +150,7 @@ def evaluate(bundle: Bundle, pairs: Sequence[Stored], device: str, told: Callabl
             both, either = m.silhouette_iou(picture, target, pair.part("plate"), pair.part("mask"))
             cut[name][0] += both
             cut[name][1] += either
-        if k % 3 == 0:
+        if k % SEVERAL == 0:
             seeds = [painted[4], *(brushes.over_guide(pair, 4, seed) for seed in SEEDS[1:])]
             several.add(m.spread(seeds, crowd), float(crowd.sum()))
             _words(brushes, pair, painted[4], blind[()], told_words)
@@ -169,24 +169,20 @@ def evaluate(bundle: Bundle, pairs: Sequence[Stored], device: str, told: Callabl
 
 
 def _words(brushes: Brushes, pair: Stored, plain: np.ndarray, blind: np.ndarray, into: dict[str, m.Mean]) -> None:
-    """The scene's word of wear in place of its opposite, painted and rendered; and its air."""
+    """The people in their other state of wear, painted and rendered; the scene's air; and other folds and stains."""
     crowd, outside = pair.part("coverage") > 0.5, pair.part("mask") < 0.01
-    word = next(w for w in OPPOSITE if w in pair.text)
-    text = pair.text.replace(word, OPPOSITE[word], 1)
-    changed = brushes.over_guide(pair, 4, prompts=(Prompt(text),))
+    changed = brushes.over_guide(pair, 4, prompts=(Prompt(pair.other_text),))
     into["crowd"].add(m.rms(plain, changed, crowd))
     into["elsewhere"].add(m.rms(plain, changed, outside))
-    into["blind"].add(m.rms(blind, brushes.from_depth_and_pose(replace(pair, text=text), 4), crowd))
+    into["blind"].add(m.rms(blind, brushes.from_depth_and_pose(replace(pair, text=pair.other_text), 4), crowd))
     hazy = next((air for air in AIR if pair.text.endswith(air)), None)
     other = pair.text.removesuffix(hazy) if hazy else pair.text + AIR[0]
     into["air"].add(m.rms(plain, brushes.over_guide(pair, 4, prompts=(Prompt(other),)), crowd))
+    into["rendered"].add(m.rms(pair.part("target"), pair.part("other"), crowd))
     h, w = crowd.shape
     scene = scene_of(pair.number, (w, h))
-    own, worn = (pair_from(reworn(scene, w)) for w in (word, OPPOSITE[word]))
-    others = [pair_from(reworn(scene, word, other)).target for other in SEEDS[1:]]
-    shown = own.coverage > 0.5
-    into["rendered"].add(m.rms(own.target, worn.target, shown))
-    into["folds"].add(m.spread([own.target, *others], shown))
+    others = [pair_from(reworn(scene, wear_of(scene), other)).target for other in SEEDS[1:]]
+    into["folds"].add(m.spread([pair.part("target"), *others], crowd))
 
 
 def _mean(values: Sequence[float]) -> float:
