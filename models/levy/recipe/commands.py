@@ -56,7 +56,7 @@ class Plan:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
         if device.startswith("cuda"):
             return Plan(
-                work, device, seconds or 960.0, "full", pictures or 24_000, 96, max(1, cores - 2), 1000, 24 << 30, 24
+                work, device, seconds or 960.0, "full", pictures or 16_000, 96, max(1, cores - 2), 1000, 24 << 30, 24
             )
         memory = free_bytes(torch.device("cpu"), None) // 2
         return Plan(work, device, seconds or 7200.0, "full", pictures or 6000, 96, cores, 0, memory, 4)
