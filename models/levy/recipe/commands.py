@@ -116,22 +116,28 @@ def train(plan: Plan) -> None:
 def evaluate(plan: Plan) -> None:
     """On the held-out pairs, with the bundle that export wrote: table, figures.json and the grid."""
     from composer.inference.bundle import load_bundle
+    from models.levy.recipe.evaluate import Figures, whole_frame
     from models.levy.recipe.evaluate import evaluate as figures_of
-    from models.levy.recipe.evaluate import whole_frame
     from models.levy.recipe.steady import steadiness
 
     bundle = load_bundle(plan.work / "bundle") if (plan.work / "bundle/bundle.yaml").is_file() else _draft(plan)
     pairs = [data.read(p) for p in data.there(plan.data, held_out=True)[: plan.held]]
     if not pairs:
         raise InputError("no held-out pairs", where=Where(plan.data), hint="python -m models.levy.recipe render")
+
+    def keep(figures: Figures) -> None:
+        (plan.work / "figures.json").write_text(json.dumps({**figures.json(), "pictures": len(pairs)}, indent=1))
+
     figures = figures_of(bundle, pairs, plan.device, _every(5, lambda s: print(f"evaluate: {s}", flush=True)))
+    keep(figures)
     figures = whole_frame(bundle, plan.device, figures, data.HELD_OUT + 999_999)
+    keep(figures)
+    _grid(plan, bundle)
     if plan.demo_frames > 1:
         figures = steadiness(
             bundle, plan.device, figures, plan.demo_frames, lambda s: print(f"evaluate: {s}", flush=True)
         )
-    (plan.work / "figures.json").write_text(json.dumps({**figures.json(), "pictures": len(pairs)}, indent=1))
-    _grid(plan, bundle)
+        keep(figures)
     print(figures.table())
 
 
