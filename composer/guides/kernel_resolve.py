@@ -357,15 +357,19 @@ def resolve_kernel(
                         shading, shading.sun, shading.sky, shading.bounce, slot, material, p, n, reach, pixel_m
                     )  # fmt: skip
                     total_albedo += shading.albedo[slot, material] * cover
-                off = wp.vec3(0.0, 0.0, 0.0)
-                if out.light_sun.shape[0] > 0 and material >= PIECE and material != PIECE + FIRE:
-                    by_sun += cover * shade_piece(
-                        shading.sun, off, off, shading.toward, material - PIECE, own, p, n, reach, open
-                    )  # fmt: skip
-                if out.light_sun.shape[0] > 0 and material < PIECE:
-                    by_sun += shade(shading, shading.sun, off, off, slot, material, p, n, reach, pixel_m) * cover
-                    by_sky += shade(shading, off, shading.sky, off, slot, material, p, n, reach, pixel_m) * cover
-                    by_bounce += shade(shading, off, off, shading.bounce, slot, material, p, n, reach, pixel_m) * cover
+                if out.light_sun.shape[0] > 0:
+                    off = wp.vec3(0.0, 0.0, 0.0)
+                    if material < PIECE:
+                        by_sun += shade(shading, shading.sun, off, off, slot, material, p, n, reach, pixel_m) * cover
+                        by_sky += shade(shading, off, shading.sky, off, slot, material, p, n, reach, pixel_m) * cover
+                        by_bounce += (
+                            shade(shading, off, off, shading.bounce, slot, material, p, n, reach, pixel_m) * cover
+                        )
+                    elif material != PIECE + FIRE:
+                        kind = material - PIECE
+                        by_sun += (
+                            shade_piece(shading.sun, off, off, shading.toward, kind, own, p, n, reach, open) * cover
+                        )
                 agent_cover += cover
                 agent_rgb += rgb * cover
                 total_normal += n * cover

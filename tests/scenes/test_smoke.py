@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pytest
+from numpy.typing import NDArray
 from support.empty import nobody
 
+from composer.camera.camera import View
+from composer.crowd.people import People
 from composer.environment.build import build_environment
+from composer.environment.model import Environment
 from composer.guides.air import air_passes, plate_depth
 from composer.guides.ground import ground_depth
-from composer.guides.passes import Holdout, Light
+from composer.guides.passes import Holdout, Light, Samples
 from composer.guides.pieces import without_people
 from composer.guides.render import render_guides
-from composer.render.air import air_look
+from composer.render.air import AirLook, air_look
 from composer.render.people import people_on
 from composer.shot.load import load_shot
 from composer.shot.reduced import reduced
@@ -46,20 +51,43 @@ def test_smoke_dust_and_feet_are_in_the_picture() -> None:
             assert taken[y - 3 : y + 4, x - 4 : x + 5].max() > 0.2, plume.name
 
 
-def test_the_smoke_shades_ground_and_crowd() -> None:
-    """What the sun gives is less under it, what the sky gives is not; samples and lights say the same."""
+@dataclass(frozen=True)
+class Seen:
+    """Frame 1012 at 480 px."""
+
+    place: Environment
+    people: People
+    views: tuple[View, View, View]
+    light: Light
+    ground: NDArray[np.float32]
+    air: AirLook
+
+
+@pytest.fixture(scope="module")
+def seen() -> Seen:
     stage = reduced(prepare(load_shot(SCENES / "smoke.yaml")), 480)
-    place = build_environment(stage)
+    place, people = build_environment(stage), people_on(stage)
     assert place is not None
-    view, people = stage.camera.view(1012), people_on(stage)
+    views = (stage.camera.view(1011), stage.camera.view(1012), stage.camera.view(1013))
     light = Light(stage.light.sun_direction, stage.light.sun, stage.light.sky, stage.light.bounce)
-    views = tuple(stage.camera.view(n) for n in (1011, 1012, 1013))
-    ground = ground_depth(stage.ground, view)
-    agents = people.at((1011, 1012, 1013))
-    clear = render_guides(agents, people.cast, views, ground, [], light, samples=4, light_set=True)
-    look = air_look(stage, place.volumes, people, view, light, "cpu")
-    assert look is not None and clear.lights is not None
-    under = look.shaded(clear, ground, [], True)
+    air = air_look(stage, place.volumes, people, views[1], light, "cpu")
+    assert air is not None
+    return Seen(place, people, views, light, ground_depth(stage.ground, views[1]), air)
+
+
+def in_samples(samples: Samples, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """What a picture's samples add up to."""
+    pixel = np.repeat(np.arange(shape[0] * shape[1]), np.diff(samples.start))
+    total = [np.bincount(pixel, samples.rgb[:, k], shape[0] * shape[1]) for k in range(3)]
+    return np.stack(total, -1).reshape(shape)
+
+
+def test_the_smoke_shades_ground_and_crowd(seen: Seen) -> None:
+    """What the sun gives is less under it, what the sky gives is not; samples and lights say the same."""
+    agents, ground = seen.people.at((1011, 1012, 1013)), seen.ground
+    clear = render_guides(agents, seen.people.cast, seen.views, ground, [], seen.light, samples=4, light_set=True)
+    assert clear.lights is not None
+    under = seen.air.shaded(clear, ground, [], True)
     darker = under.shadow - clear.shadow
     assert darker.min() > -1e-6 and darker.max() > 0.4 and 0.01 < (darker > 0.05).mean() < 0.5
     assert (darker[~np.isfinite(ground)] == 0).all()
@@ -67,38 +95,33 @@ def test_the_smoke_shades_ground_and_crowd() -> None:
     gone = clear.beauty - under.beauty
     assert gone.max() > 0.05
     np.testing.assert_allclose(under.lights.sun + clear.lights.sky + clear.lights.bounce, under.beauty, atol=2e-4)
-    pixel = np.repeat(np.arange(ground.size), np.diff(under.samples.start))
-    total = np.stack([np.bincount(pixel, under.samples.rgb[:, k], ground.size) for k in range(3)], -1)
-    np.testing.assert_allclose(total.reshape(under.beauty.shape), under.beauty, atol=1e-4)
+    np.testing.assert_allclose(in_samples(under.samples, under.beauty.shape), under.beauty, atol=1e-4)
     matte = Holdout(np.ones(ground.shape, np.float32), 0.5)  # all of the ground hidden: nothing to shade
-    np.testing.assert_array_equal(look.shaded(clear, ground, [matte], False).shadow, clear.shadow)
+    np.testing.assert_array_equal(seen.air.shaded(clear, ground, [matte], False).shadow, clear.shadow)
 
 
-def test_the_smoke_shades_what_stands_around() -> None:
-    """Tents and slopes lose what the sun gives them, flames nothing, a painting on them as much as they do."""
-    stage = reduced(prepare(load_shot(SCENES / "smoke.yaml")), 480)
-    environment = build_environment(stage)
-    assert environment is not None
-    view, people = stage.camera.view(1012), people_on(stage)
-    light = Light(stage.light.sun_direction, stage.light.sun, stage.light.sky, stage.light.bounce)
-    ground = ground_depth(stage.ground, view)
-    nobody_there = without_people(people.at((1011, 1012, 1013)))
-    views = tuple(stage.camera.view(n) for n in (1011, 1012, 1013))
+def test_the_smoke_shades_what_stands_around(seen: Seen) -> None:
+    """Tents and slopes lose of what the sun gives them, a painting on them as much as they do."""
+    empty = without_people(seen.people.at((1011, 1012, 1013)))
     drawn = render_guides(
-        nobody_there, people.cast, views, ground, [], light, samples=4, light_set=True, environment=environment
+        empty,
+        seen.people.cast,
+        seen.views,
+        seen.ground,
+        [],
+        seen.light,
+        samples=4,
+        light_set=True,
+        environment=seen.place,
     ).place
     assert drawn is not None and drawn.sun is not None
     assert (drawn.sun <= drawn.beauty + 1e-6).all() and (drawn.sun > 0.05).mean() > 0.02
-    look = air_look(stage, environment.volumes, people, view, light, "cpu")
-    assert look is not None
-    under = look.shaded_place(drawn, drawn)
+    under = seen.air.shaded_place(drawn, drawn)
     assert under is not None
     gone = drawn.beauty - under.beauty
     assert (gone >= 0).all() and (gone <= drawn.sun + 1e-6).all() and gone.max() > 0.05
-    pixel = np.repeat(np.arange(ground.size), np.diff(under.samples.start))
-    total = np.stack([np.bincount(pixel, under.samples.rgb[:, k], ground.size) for k in range(3)], -1)
-    np.testing.assert_allclose(total.reshape(under.beauty.shape), under.beauty, atol=1e-4)
-    painting = look.shaded_place(replace(drawn, beauty=drawn.beauty * 2), drawn)
+    np.testing.assert_allclose(in_samples(under.samples, under.beauty.shape), under.beauty, atol=1e-4)
+    painting = seen.air.shaded_place(replace(drawn, beauty=drawn.beauty * 2), drawn)
     assert painting is not None
     np.testing.assert_allclose(painting.beauty, 2 * under.beauty, rtol=1e-5)
 

@@ -157,7 +157,7 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16), self._attention():
             said = self._call(*(_last(v) for v in (x, batch.mask, batch.masked)), batch.hints, batch.ids, t)
         error = said.float() - batch.clean
-        counts = torch.lerp(torch.full_like(batch.guided, BLIND_WEIGHT), torch.ones_like(batch.guided), batch.guided)
+        counts = BLIND_WEIGHT + (1 - BLIND_WEIGHT) * batch.guided
         loss = (counts * _squares(error, batch.weight)).sum()
         told = (error[first] - error[second]) / 2
         loss = loss + 2 * TOLD_WEIGHT * (counts[first] * _squares(told, batch.weight[first])).sum()
