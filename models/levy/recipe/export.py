@@ -66,8 +66,8 @@ A small diffusion model of Muster's own: it paints a crowd over its guide render
 the networks of Stable Diffusion 1.5 with two ControlNets (depth with normals; pose), small, over pixels rearranged without
 loss. Licence: Apache-2.0, commercial use allowed.
 
-- Trained on: {pairs} scenes, each in two states of wear, that Muster rendered itself (`models/levy/recipe`): no
-  photograph, no scraped picture.
+- Trained on: {pairs} scenes, each in two states of wear, that Muster rendered itself (`models/levy/recipe`):
+  no photograph, no scraped picture.
 - Training: {seconds:.0f} s on {device}, {steps} steps{before}; network `{size}`, {parameters:.1f} M parameters,
   {megabytes:.1f} MB.
 - Good at: soldiers 10 to 150 px tall over their guide: light, shade between men, weathered cloth and metal, mud and dust. Bad
