@@ -24,6 +24,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -200,36 +201,23 @@ def review(out: str) -> None:
     Image.open(io.BytesIO(shot)).convert("RGB").save(HERE / "review.jpg", quality=86)
 
 
+MAKE = {
+    "demo": demo, "charge": charge, "options": options, "match": match, "truth": truth,
+    "fortress": partial(still, FORTRESS), "smoke": partial(still, SMOKE), "hill": partial(still, HILL),
+    "painting": painting, "review": review,
+}  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    kinds = ("demo", "charge", "fortress", "smoke", "hill", "painting", "options", "match", "truth", "review")
-    parser.add_argument("what", nargs="?", default="demo", choices=kinds)
+    parser.add_argument("what", nargs="?", default="demo", choices=MAKE)
     parser.add_argument("--out", help="where frames are rendered to (default: a folder that is deleted again)")
     parser.add_argument("--frames", metavar="1001-1048", help="of the charge: only these")
     args = parser.parse_args()
     HERE.mkdir(exist_ok=True)
+    make = partial(charge, frames=args.frames) if args.what == "charge" else MAKE[args.what]
     with tempfile.TemporaryDirectory() as scratch:
-        out = args.out or scratch
-        if args.what == "demo":
-            demo(out)
-        elif args.what == "options":
-            options(out)
-        elif args.what == "match":
-            match(out)
-        elif args.what == "truth":
-            truth(out)
-        elif args.what == "fortress":
-            still(FORTRESS, out)
-        elif args.what == "smoke":
-            still(SMOKE, out)
-        elif args.what == "hill":
-            still(HILL, out)
-        elif args.what == "painting":
-            painting(out)
-        elif args.what == "review":
-            review(out)
-        else:
-            charge(out, args.frames)
+        make(args.out or scratch)
     print(json.dumps({p.name: p.stat().st_size for p in sorted(HERE.iterdir())}))
 
 

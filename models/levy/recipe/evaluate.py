@@ -17,7 +17,7 @@ from models.levy.recipe.painted import Brushes, request_from
 from models.levy.recipe.pairs import pair_from
 from models.levy.recipe.scenes import reworn, scene_of, wear_of
 
-SEEDS = (1, 2, 3, 4)
+SEEDS, FOLDS = (1, 2, 3, 4), (2, 3, 4, 5)
 FRAME_PX = (1280, 720)
 #: Of the pictures, every so many is painted again with other seeds and words.
 SEVERAL = 6
@@ -127,8 +127,8 @@ def evaluate(bundle: Bundle, pairs: Sequence[Stored], device: str, told: Callabl
     colour = {name: list[float]() for name in ("guide", "4", "8")}
     fine = {name: 0.0 for name in ("target", "guide", "4", "8")}
     cut = {name: [0, 0] for name in ("guided", "blind")}
-    several = m.Mean()
-    told_words = {name: m.Mean() for name in ("crowd", "elsewhere", "blind", "rendered", "air", "folds")}
+    several = {name: m.Error() for name in ("painted", "rendered")}
+    told_words = {name: m.Error() for name in ("crowd", "elsewhere", "blind", "rendered", "air")}
     for k, pair in enumerate(pairs):
         coverage, target, guide = pair.part("coverage"), pair.part("target"), pair.part("guide")
         crowd, low_crowd = coverage > 0.5, m.low_crowd(coverage)
@@ -151,8 +151,8 @@ def evaluate(bundle: Bundle, pairs: Sequence[Stored], device: str, told: Callabl
             cut[name][0] += both
             cut[name][1] += either
         if k % SEVERAL == 0:
-            seeds = [painted[4], *(brushes.over_guide(pair, 4, seed) for seed in SEEDS[1:])]
-            several.add(m.spread(seeds, crowd), float(crowd.sum()))
+            several["painted"].add_spread([painted[4], *(brushes.over_guide(pair, 4, s) for s in SEEDS[1:])], crowd)
+            several["rendered"].add_spread([target, *_other_folds(pair)], crowd)
             _words(brushes, pair, painted[4], blind[()], told_words)
         told(f"{k + 1}/{len(pairs)} pictures measured")
     return Figures(
@@ -162,27 +162,33 @@ def evaluate(bundle: Bundle, pairs: Sequence[Stored], device: str, told: Callabl
         guide_detail=fine["guide"] / fine["target"], blind_low=error["blind"].psnr,
         blind_low_no_pose=error["no_pose"].psnr, blind_low_no_depth=error["no_depth"].psnr,
         iou=cut["guided"][0] / max(cut["guided"][1], 1), blind_iou=cut["blind"][0] / max(cut["blind"][1], 1),
-        spread=several.value, text_crowd=told_words["crowd"].value, text_elsewhere=told_words["elsewhere"].value,
-        blind_text_crowd=told_words["blind"].value, text_rendered=told_words["rendered"].value,
-        text_air=told_words["air"].value, spread_rendered=told_words["folds"].value,
+        spread=several["painted"].rms, spread_rendered=several["rendered"].rms,
+        text_crowd=told_words["crowd"].rms, text_elsewhere=told_words["elsewhere"].rms,
+        blind_text_crowd=told_words["blind"].rms, text_rendered=told_words["rendered"].rms,
+        text_air=told_words["air"].rms,
     )  # fmt: skip
 
 
-def _words(brushes: Brushes, pair: Stored, plain: np.ndarray, blind: np.ndarray, into: dict[str, m.Mean]) -> None:
-    """The people in their other state of wear, painted and rendered; the scene's air; and other folds and stains."""
+def _words(brushes: Brushes, pair: Stored, plain: m.F32, blind: m.F32, into: dict[str, m.Error]) -> None:
+    """The people in their other state of wear, painted and rendered; and the scene's air."""
     crowd, outside = pair.part("coverage") > 0.5, pair.part("mask") < 0.01
     changed = brushes.over_guide(pair, 4, prompts=(Prompt(pair.other_text),))
-    into["crowd"].add(m.rms(plain, changed, crowd))
-    into["elsewhere"].add(m.rms(plain, changed, outside))
-    into["blind"].add(m.rms(blind, brushes.from_depth_and_pose(replace(pair, text=pair.other_text), 4), crowd))
+    into["crowd"].add(plain, changed, crowd)
+    into["elsewhere"].add(plain, changed, outside)
+    into["blind"].add(blind, brushes.from_depth_and_pose(replace(pair, text=pair.other_text), 4), crowd)
     hazy = next((air for air in AIR if pair.text.endswith(air)), None)
     other = pair.text.removesuffix(hazy) if hazy else pair.text + AIR[0]
-    into["air"].add(m.rms(plain, brushes.over_guide(pair, 4, prompts=(Prompt(other),)), crowd))
-    into["rendered"].add(m.rms(pair.part("target"), pair.part("other"), crowd))
-    h, w = crowd.shape
+    into["air"].add(plain, brushes.over_guide(pair, 4, prompts=(Prompt(other),)), crowd)
+    into["rendered"].add(pair.part("target"), pair.part("other"), crowd)
+
+
+def _other_folds(pair: Stored) -> list[m.F32]:
+    """The same people in the same state, rendered with other folds, stains and dents."""
+    h, w = pair.depth.shape
     scene = scene_of(pair.number, (w, h))
-    others = [pair_from(reworn(scene, wear_of(scene), other)).target for other in SEEDS[1:]]
-    into["folds"].add(m.spread([pair.part("target"), *others], crowd))
+    several = [reworn(scene, wear_of(scene), other) for other in FOLDS]
+    pairs = [pair_from(*two) for two in zip(several[::2], several[1::2], strict=True)]
+    return [picture for pair in pairs for picture in (pair.target, pair.other)]
 
 
 def _mean(values: Sequence[float]) -> float:

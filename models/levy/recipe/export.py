@@ -73,7 +73,7 @@ loss. Licence: Apache-2.0, commercial use allowed.
 - Good at: soldiers 10 to 150 px tall over their guide: light, shade between men, weathered cloth and metal, mud and dust. Bad
   at: figures much taller, to which it adds little; anything but Muster's own people; places. From depth and pose alone it gives
   shapes, no people.
-- Its words: dust and smoke show; those of wear too, at two thirds of what they mean.
+- Its words: dust and smoke show; those of wear too, nearly as strongly as its renderer means them, not always in the same places.
 - Words it knows: {words}.
 
 ## Measured

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -28,6 +28,16 @@ class Error:
         self.total += float((d * d).sum())
         self.count += d.size
 
+    def add_spread(self, pictures: Sequence[F32], where: Bools) -> None:
+        """The variance from seed to seed, free of the bias of few seeds."""
+        variance = np.stack([p[where] for p in pictures]).var(0, ddof=1, dtype=np.float64)
+        self.total += float(variance.sum())
+        self.count += variance.size
+
+    @property
+    def rms(self) -> float:
+        return float(np.sqrt(self.total / max(self.count, 1)))
+
     @property
     def psnr(self) -> float:
         return float(-10 * np.log10(max(self.total / max(self.count, 1), 1e-12)))
@@ -36,17 +46,15 @@ class Error:
 @dataclass
 class Mean:
     total: float = 0.0
-    count: float = 0.0
-    parts: list[float] = field(default_factory=list)
+    count: int = 0
 
-    def add(self, value: float, weight: float = 1.0) -> None:
-        self.total += value * weight
-        self.count += weight
-        self.parts.append(value)
+    def add(self, value: float) -> None:
+        self.total += value
+        self.count += 1
 
     @property
     def value(self) -> float:
-        return self.total / max(self.count, 1e-12)
+        return self.total / max(self.count, 1)
 
 
 def low(picture: F32, factor: int = 4) -> F32:
@@ -82,11 +90,6 @@ def silhouette_iou(picture: F32, target: F32, plate: F32, mask: F32) -> tuple[in
     a, b = (np.abs(p - plate).max(-1) > STANDS_OUT for p in (picture, target))
     inside = mask > 0.5
     return int((a & b & inside).sum()), int(((a | b) & inside).sum())
-
-
-def spread(pictures: Sequence[F32], crowd: Bools) -> float:
-    """Standard deviation from seed to seed, RMS over pixels, as `rms` is."""
-    return float(np.sqrt(np.stack([p[crowd] for p in pictures]).var(0, ddof=1).mean()))
 
 
 def rms(a: F32, b: F32, where: Bools) -> float:

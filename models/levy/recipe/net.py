@@ -55,9 +55,9 @@ class Levy(nn.Module):
         levels = len(size.channels)
         shared = {
             "block_out_channels": size.channels, "layers_per_block": 1, "cross_attention_dim": TEXT_WIDTH,
-            "attention_head_dim": size.heads, "norm_num_groups": 16,
+            "attention_head_dim": size.heads, "norm_num_groups": 16, "resnet_time_scale_shift": "scale_shift",
             "down_block_types": ("DownBlock2D",) * (levels - 1) + ("CrossAttnDownBlock2D",),
-            # the text reaches every level beside the time, not the lowest alone
+            # the text reaches every level beside the time, not the lowest alone, and scales what it speaks of
             "addition_embed_type": "text", "addition_embed_type_num_heads": 4,
         }  # fmt: skip
         self.unet = UNet2DConditionModel(

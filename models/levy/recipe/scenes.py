@@ -91,7 +91,7 @@ def _scene(number: int, rng: np.random.Generator, size_px: tuple[int, int], heig
     agents = _mixed(rng, placed.at((1, 2, 3)), cast, told)
     light, spread, weather = _light(rng, held)
     wear = _wear(number, len(agents), told.wear)
-    haze = float(rng.uniform(0.04, 0.22)) if rng.random() < 0.18 else 0.0
+    haze = float(rng.uniform(0.10, 0.20)) if rng.random() < 0.18 else 0.0
     if haze:
         weather += ", dust" if number % 2 else ", smoke"
     return LevyScene(number, cast, agents, view, ground, light, spread, wear, haze, told.words(weather))
