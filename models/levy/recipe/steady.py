@@ -49,4 +49,4 @@ def steadiness(
         last, before = look.guides, now
         told(f"frame {n} painted")
     values = {f"carried_{kind}": error.value for kind, error in errors.items()}
-    return replace(figures, **values)
+    return replace(figures, **values, carried_frames=min(frames, len(job.frames)))
