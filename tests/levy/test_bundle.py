@@ -125,7 +125,7 @@ def test_every_figure_is_measured(bundle: Bundle, pairs: list[Stored]) -> None:
     told = figures.json()
     assert {k for k, v in told.items() if v is None} <= {
         "tiled", "same_again", "carried_world", "carried_screen", "carried_guide", "carried_world_over",
-            "carried_screen_over", "frame_s", "frame_gib", "cpu_cuda",
+            "carried_screen_over", "carried_frames", "frame_s", "frame_gib", "cpu_cuda",
     }  # fmt: skip
     assert figures.text_rendered > 0
     assert "one-step crowd PSNR" in figures.table() and from_json(told).json() == told
