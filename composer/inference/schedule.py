@@ -125,6 +125,17 @@ def ddim_schedule(config: Config, steps: int, eta: float = 0.0) -> Schedule:
     return _first_order(t.astype(np.float64), _prediction(config), levels[0], levels[1], noise)
 
 
+def inflated(schedule: Schedule, gain: float) -> Schedule:
+    """The steps of a sampler whose network predicts the clean latent and that adds no noise, with the noise that they carry
+    on growing by `gain` from the first step to the last, over what the network is told of: it takes what is too much for
+    detail (S_noise of Karras et al. 2022, which grows all noise of a stochastic sampler against the loss of detail)."""
+    if schedule.noise.any() or schedule.previous.any():
+        raise InputError("noise cannot be made to grow in this sampler", expected="DDIM without eta")
+    each = gain ** (1 / max(len(schedule) - 1, 1))
+    clean = schedule.signal[1:]
+    return replace(schedule, keep=schedule.keep * each, pred=clean + (schedule.pred - clean) * each)
+
+
 def lcm_schedule(config: Config, steps: int) -> Schedule:
     """Latent consistency sampling (Luo et al. 2023): each step guesses the clean latent, then noises it afresh."""
     alpha = alphas_cumprod(config, tiny=False)

@@ -12,7 +12,7 @@ import torch
 
 from composer.errors import InputError
 from composer.inference.adapter import Schedule
-from composer.inference.schedule import flow_mu, schedule_of, substitution
+from composer.inference.schedule import flow_mu, inflated, schedule_of, substitution
 
 diffusers = pytest.importorskip("diffusers")
 SHAPE = (1, 4, 3, 5)
@@ -258,6 +258,26 @@ def test_pndm_runs_as_ddim_and_says_so() -> None:
 def test_what_is_not_linear_is_refused(config: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         schedule_of(config, 5)
+
+
+def test_inflated_noise_grows_evenly_to_the_gain_and_leaves_the_clean_latent() -> None:
+    config = {
+        "_class_name": "DDIMScheduler", "prediction_type": "sample", "clip_sample": False, "timestep_spacing": "trailing",
+        "beta_schedule": "squaredcos_cap_v2", "rescale_betas_zero_snr": True,
+    }  # fmt: skip
+    plain = schedule_of(config, 5)
+    louder = inflated(plain, 2.0)
+    clean, noise = 0.3, -1.7
+    x = plain.signal[0] * clean + plain.sigma[0] * noise
+    for k in range(5):
+        x = louder.keep[k] * x + louder.pred[k] * clean
+        grown = 2.0 ** ((k + 1) / 4) * noise
+        assert x == pytest.approx(plain.signal[k + 1] * clean + plain.sigma[k + 1] * grown, abs=1e-5)
+    assert x == pytest.approx(clean, abs=1e-6)
+    one = schedule_of(config, 1)
+    np.testing.assert_array_equal(inflated(one, 2.0).pred, one.pred)
+    with pytest.raises(InputError, match="cannot be made to grow"):
+        inflated(schedule_of(config, 5, eta=1.0), 2.0)
 
 
 def test_steps_and_extras_are_checked() -> None:

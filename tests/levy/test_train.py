@@ -106,11 +106,11 @@ def test_levels_end_in_pure_noise() -> None:
 def test_averages_count_what_pixels_hide() -> None:
     """A wrong level costs the same as its square; an error that alternates costs nothing."""
     weight = torch.ones(1, 12, 8, 8)
-    level = train._low(torch.full((1, 12, 8, 8), 0.1), weight)
+    level = train._low(torch.full((1, 12, 8, 8), 0.1), weight, 4)
     torch.testing.assert_close(level, torch.tensor([0.01]))
     signs = torch.ones(8, 8)
     signs[::2] = -1
-    assert float(train._low(0.1 * signs.expand(1, 12, 8, 8), weight)) < 1e-12
+    assert float(train._low(0.1 * signs.expand(1, 12, 8, 8), weight, 4)) < 1e-12
 
 
 class Fixed(Crops):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from composer.crowd.agents import MATERIALS, Mesh
 from composer.crowd.figure.measure import Views, shown_m2
@@ -24,6 +25,8 @@ _GOOD = 0.002
 _MOST_M = 0.12
 #: Nothing is moved by more than this.
 _FARTHEST_M = 0.13
+#: Two sides of a sheet are no farther apart than this.
+_SHEET_M = 0.03
 #: Points this near to the ground are not pushed down into it.
 _SOLE_M = 0.03
 
@@ -79,9 +82,25 @@ def pushed(mesh: Mesh, out: F64, push_m: F64) -> Mesh:
     step = np.einsum("vmk,m->vk", out, push_m)
     long = np.linalg.norm(step, axis=-1, keepdims=True)
     step *= np.minimum(1.0, _FARTHEST_M / np.maximum(long, 1e-9))
+    step += _kept_in_front(mesh, out.sum(1), step)
     low = mesh.position_m[:, 1] < _SOLE_M
     step[low, 1] = np.maximum(step[low, 1], 0.0)
     return replace(mesh, position_m=(mesh.position_m + step).astype(np.float32))
+
+
+def _kept_in_front(mesh: Mesh, normal: F64, step: F64) -> F64:
+    """float64 [V, 3]: what a step [V, 3] lacks where it would carry one side of a thin sheet through the other, which turns
+    the sheet inside out: its two sides come no nearer than a fifth of what lies between them. normal: [V, 3], any length."""
+    normal = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
+    place = mesh.position_m.astype(np.float64)
+    pairs = cKDTree(place).query_pairs(_SHEET_M, output_type="ndarray")
+    a, b = np.concatenate([pairs, pairs[:, ::-1]]).T
+    behind = -np.sum((place[b] - place[a]) * normal[a], -1)
+    faced = (np.sum(normal[a] * normal[b], -1) < -0.8) & (behind > 1e-4)
+    thick = np.full(len(place), np.inf)
+    np.minimum.at(thick, a[faced], behind[faced])
+    inward = -np.sum(step * normal, -1)
+    return np.maximum(inward - 0.4 * thick, 0.0)[:, None] * normal
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,9 @@ _PICTURE = frozenset({"depth", "pose", "normal", "mask", "guide", "text"})
 _SCALES: dict[str, float] = {"depth_scale": 1.0, "pose_scale": 1.0, "normal_scale": 1.0}
 #: default_prompt: the text where a shot says none.
 _EVERY: dict[str, str | int | float | bool] = {"default_prompt": ""}
+#: hold_px: sigma of the averages that a picture keeps of the first prediction. noise_gain: how much the noise grows over the
+#: steps, over what the network is told of
+_DETAIL: dict[str, float] = {"hold_px": 0.0, "noise_gain": 1.0}
 _HERE = "composer.inference.families"
 
 FAMILIES: Mapping[str, Family] = {
@@ -46,14 +49,13 @@ FAMILIES: Mapping[str, Family] = {
         # masked_picture: what an inpainting UNet sees beside the noise: the plate with a hole, or the whole guide.
         # unshuffle: pixels a latent along a side of the lossless codec that stands in for a VAE, where there is none
         # says_change: the UNet says how the picture differs from the one it sees, in place of the whole picture
-        # hold_px: sigma of the averages that a picture keeps of the first prediction
-        options={**_EVERY, **_SCALES, "masked_picture": "plate", "unshuffle": 2, "says_change": False, "hold_px": 0.0},
+        options={**_EVERY, **_SCALES, "masked_picture": "plate", "unshuffle": 2, "says_change": False, **_DETAIL},
     ),
     "levy": Family(
         takes=_PICTURE | {"plate"},
         controls=("depth", "pose", "normal"),
         module=f"{_HERE}.sd15",
-        options={**_EVERY, **_SCALES, "masked_picture": "guide", "unshuffle": 2, "says_change": False, "hold_px": 0.0},
+        options={**_EVERY, **_SCALES, "masked_picture": "guide", "unshuffle": 2, "says_change": False, **_DETAIL},
     ),
     "sdxl": Family(
         takes=_PICTURE | {"plate"},

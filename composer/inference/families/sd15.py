@@ -7,7 +7,7 @@ of pixels; without a text encoder the model is told zeros. The scheduler's confi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from diffusers.models.controlnets.multicontrolnet import MultiControlNetModel
 from torch import Tensor
 from transformers import CLIPTextModel
 
-from composer.inference.adapter import Canvas, Codec, LatentSpace, TileBatch
+from composer.inference.adapter import Canvas, Codec, LatentSpace, Schedule, TileBatch
 from composer.inference.families.clip import ClipText
 from composer.inference.families.codecs import PictureCodec, UnshuffleCodec
 from composer.inference.families.common import (
@@ -38,13 +38,14 @@ from composer.inference.families.pictures import any_in, painted, picture
 from composer.inference.families.texts import Encoded, Encoder, TextBank
 from composer.inference.networks import PictureEmbedding, share_where_plain, sided
 from composer.inference.request import PaintRequest
+from composer.inference.schedule import inflated
 
 if TYPE_CHECKING:
     from composer.inference.bundle import Bundle
 
 
-#: The widest averages that are held, sigma.
-MOST_HOLD_PX = 64.0
+#: The widest averages that are held, sigma, and the most that noise may grow.
+MOST_HOLD_PX, MOST_NOISE_GAIN = 64.0, 4.0
 
 
 @dataclass(frozen=True)
@@ -93,21 +94,32 @@ class SD15(FamilyAdapter):
         if self._says_change and not self.inpaints:
             raise unfit(bundle, "options.says_change", "this UNet sees no picture to change", "false", True)
         self.takes = listens(bundle, *more, *(("text",) if "text_encoder" in bundle.components else ()))
+        self._noise_gain = self._of_clean("noise_gain", 1, MOST_NOISE_GAIN)
         multiple = 2 ** (len(unet.config.block_out_channels) - 1)
         self.space = LatentSpace(
             latent_channels, codec.factor, native(bundle, codec.factor, multiple), multiple,
-            hold=self._hold_px() / codec.factor,
+            hold=self._of_clean("hold_px", 0, MOST_HOLD_PX) / codec.factor,
         )  # fmt: skip
 
-    def _hold_px(self) -> float:
-        """The bundle's `hold_px`, which asks for a network that predicts the clean picture."""
-        hold_px, where = float(option(self.bundle, "hold_px")), "options.hold_px"
-        if not 0 <= hold_px <= MOST_HOLD_PX:
-            raise unfit(self.bundle, where, "averages out of range", f"0 to {MOST_HOLD_PX} pixels", hold_px)
-        if hold_px and self.scheduler_config().get("prediction_type") != "sample":
-            raise unfit(self.bundle, where, "this network does not predict the clean picture", "prediction_type: sample",
-                        self.scheduler_config().get("prediction_type"))  # fmt: skip
-        return hold_px
+    def _of_clean(self, name: str, least: float, most: float) -> float:
+        """One of the bundle's options that, unless it is at its least, asks for a network that predicts the clean picture."""
+        value, where = float(option(self.bundle, name)), f"options.{name}"
+        if not least <= value <= most:
+            raise unfit(self.bundle, where, "out of range", f"{least:g} to {most:g}", value)
+        predicts = self.scheduler_config().get("prediction_type")
+        if value != least and predicts != "sample":
+            raise unfit(
+                self.bundle,
+                where,
+                "this network does not predict the clean picture",
+                "prediction_type: sample",
+                predicts,
+            )
+        return value
+
+    def _schedule(self, config: Mapping[str, object], steps: int) -> Schedule:
+        schedule = super()._schedule(config, steps)
+        return schedule if self._noise_gain == 1 else inflated(schedule, self._noise_gain)
 
     def canvases(self, request: PaintRequest) -> dict[str, Canvas]:
         factor = self.space.factor

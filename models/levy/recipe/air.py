@@ -43,10 +43,11 @@ def through_air(
 
 
 def _cloud(scene: LevyScene) -> F32:
-    """float32 [H, W], about 0.2 to 1.6: drifts, larger below."""
+    """float32 [H, W], about 0.7 to 1.3: drifts, larger below. An even veil: clouds that no condition tells of cannot be learned,
+    and would not move with the air."""
     w, h = scene.view.size_px
     y, x = np.mgrid[:h, :w] / max(w, h)
     drift = sum(
         0.6**k * value_noise(np.stack([x, 2.2 * y], -1) * 3.0 * 2.1**k, scene.number * 11 + k) for k in range(4)
     ) / sum(0.6**k for k in range(4))
-    return (0.2 + 1.6 * drift * (0.6 + 0.4 * y * max(w, h) / h)).astype(np.float32)
+    return (0.7 + 0.6 * drift * (0.6 + 0.4 * y * max(w, h) / h)).astype(np.float32)

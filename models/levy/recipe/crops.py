@@ -16,13 +16,14 @@ from models.levy.recipe.net import FACTOR
 from models.levy.recipe.words import LENGTH, tokenizer
 
 #: How often the guide is left out, and each of text, depth with normals, and pose.
-WITHOUT_GUIDE, WITHOUT = 0.25, 0.10
+WITHOUT_GUIDE, WITHOUT = 0.15, 0.10
 #: Share of the crops that come two by two, in two states of wear: their difference is what the text tells.
 COUPLES = 0.5
 #: Share of the crops that are centred on somebody.
 ON_SOMEBODY = 0.9
-#: Weights in the loss: of the rim that may be painted but shows nobody, where the answer is the plate, and of the crowd.
-RIM, CROWD = 4.0, 4.0
+#: Weights in the loss: of the rim that may be painted but shows nobody, where the answer is the plate, of the crowd, and of
+#: pixels that it covers by half, above that.
+RIM, CROWD, EDGE = 4.0, 4.0, 4.0
 #: Covered places that are remembered of each picture.
 _PLACES = 400
 
@@ -131,6 +132,6 @@ def prepare(raw: Tensor, depth: Tensor, ids: Tensor, keep: Tensor) -> Batch:
         masked=pixel_unshuffle(seen * 2 - 1, FACTOR),
         hints=(hint, part["pose"] * kept(3, WITHOUT)),
         ids=ids,
-        weight=0.15 + RIM * inside * (1 - cover) + CROWD * cover,
+        weight=0.15 + RIM * inside * (1 - cover) + CROWD * cover + 4 * EDGE * cover * (1 - cover),
         guided=guided[:, 0, 0, 0],
     )

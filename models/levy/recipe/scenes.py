@@ -36,6 +36,9 @@ FALLS = ("fall_back", "fall_forward", "fall_side")
 DYED = ("tunic", "trousers", "cloak", "shield", "crest")
 #: Figures' heights in the picture, pixels.
 HEIGHTS_PX = (6.0, 420.0)
+#: How thick the air is where the text says `dust` or `smoke`: a word means one amount, since what it leaves open can only be
+#: painted as its mean.
+HAZE = 0.15
 #: Numbers from here on are held out: other mixtures of kits and other heights of the sun than any below.
 HELD_OUT = 10_000_000
 SUN_HELD_DEG = ((12.0, 15.0), (24.0, 29.0), (44.0, 50.0))
@@ -91,7 +94,7 @@ def _scene(number: int, rng: np.random.Generator, size_px: tuple[int, int], heig
     agents = _mixed(rng, placed.at((1, 2, 3)), cast, told)
     light, spread, weather = _light(rng, held)
     wear = _wear(number, len(agents), told.wear)
-    haze = float(rng.uniform(0.10, 0.20)) if rng.random() < 0.18 else 0.0
+    haze = HAZE if rng.random() < 0.18 else 0.0
     if haze:
         weather += ", dust" if number % 2 else ", smoke"
     return LevyScene(number, cast, agents, view, ground, light, spread, wear, haze, told.words(weather))

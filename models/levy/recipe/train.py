@@ -32,11 +32,12 @@ from models.levy.recipe.net import FACTOR, SIZES, Levy, scheduler
 SMALL_SHARE, SIDES_PX = 0.8, (64, 128)
 #: Share of the samples that start from pure noise, whose answer decides light and colour (the bundle holds them through
 #: the steps after); the rest is spread over the timesteps from the last that few steps visit.
-PURE, LAST_STEP = 0.5, 60
+PURE, LAST_STEP = 0.65, 60
 #: Errors from depth and pose alone are ten times those over the guide, and would drown them.
 BLIND_WEIGHT = 0.25
-#: Weight of the error of averages of so many latents a side: the light and the colour that pixels' own error hides.
-LOW_WEIGHT, LOW_LATENTS = 8.0, 4
+#: Weights of the errors of averages of so many latents a side: the light and the colour that pixels' own error hides, of men
+#: of five pixels' width and of larger ones.
+LOW = ((2, 6.0), (4, 6.0))
 #: Weight of the error of the difference between two states of wear, above its share of the plain error.
 TOLD_WEIGHT = 6.0
 #: How much faster what reads the text learns: little of any step's error is the text's, and words that mean nearly the same
@@ -270,15 +271,16 @@ def _groups(net: Levy) -> list[dict[str, Any]]:
 
 def _squares(error: Tensor, weight: Tensor) -> Tensor:
     """[B]: of pixels and of averages."""
-    return (weight * error**2).mean((1, 2, 3)) + LOW_WEIGHT * _low(error, weight)
+    plain = (weight * error**2).mean((1, 2, 3))
+    return plain + sum(counts * _low(error, weight, latents) for latents, counts in LOW)
 
 
-def _low(error: Tensor, weight: Tensor) -> Tensor:
-    """[B]: squared error of weighted averages over LOW_LATENTS x LOW_LATENTS latents and the pixels in them."""
+def _low(error: Tensor, weight: Tensor, latents: int) -> Tensor:
+    """[B]: squared error of weighted averages over latents x latents and the pixels in them."""
     side = error.shape[-2:]
     phases = (len(error), 3, FACTOR * FACTOR, *side)
-    counts = avg_pool2d(weight.reshape(phases).mean(2), LOW_LATENTS)
-    sums = avg_pool2d((error * weight).reshape(phases).mean(2), LOW_LATENTS)
+    counts = avg_pool2d(weight.reshape(phases).mean(2), latents)
+    sums = avg_pool2d((error * weight).reshape(phases).mean(2), latents)
     return (sums**2 / counts).mean((1, 2, 3))
 
 
