@@ -16,6 +16,7 @@ from torch import Tensor
 from composer.errors import InputError, MachineError
 from composer.inference.adapter import Adapter, Prepared
 from composer.inference.graphs import ATTENTION, Denoiser
+from composer.inference.hold import silhouettes
 from composer.inference.memory import LiveBytes, TileCost, cost_of, download, free_bytes, peak_of
 from composer.inference.padding import begin_steps, pad_request
 from composer.inference.plan import TilePlan, Tiling, plan_tiles
@@ -162,9 +163,11 @@ class Engine:
         """The painted latents, the plan and the batch. Where memory runs out, again with a smaller batch, then with smaller
         tiles; both then stay for the whole shot."""
         schedule = self.adapter.schedule(request.steps)
-        begin = begin_steps(request, self.adapter.space, len(schedule))
+        space = self.adapter.space
+        begin = begin_steps(request, space, len(schedule))
         weights = prepared.weights.float().expand(-1, begin.shape[0], -1, -1).cpu().numpy()
         start_noise = noise.take("initial")
+        edges = silhouettes(request, space).to(self.adapter.device) if space.hold > 0 else None
         first: str | None = None
         while True:
             tiling = self._tiling((begin.shape[0], begin.shape[1], begin.shape[2]))
@@ -174,7 +177,7 @@ class Engine:
             try:
                 tiles = Tiles(plan, prepared.known, prepared.weights, begin, start_noise)
                 room = free_bytes(self.adapter.device, self.options.memory_bytes)
-                sampling = Sampling(self.adapter, prepared, schedule, tiles, self._denoiser, int(_KEEP * room))
+                sampling = Sampling(self.adapter, prepared, schedule, tiles, self._denoiser, int(_KEEP * room), edges)
                 batch = self._batch_of(plan, sampling, live)
                 if batch or not plan.jobs:
                     sampling.run(noise, max(1, batch), self.options.progress, self.options.fault)

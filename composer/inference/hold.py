@@ -3,13 +3,19 @@
 A network that predicts the clean picture answers pure noise with the mean of all pictures that fit the conditions: the best
 estimate of light and colour there is. The steps after it draw one of those pictures, with its detail, and with light and
 colour that stray by as much again: twice the error, seen as clouds. So averages are held at the first prediction, and the
-detail below them is the sampler's."""
+detail below them is the sampler's. Where the crowd's silhouette runs there is no detail to be drawn, only an edge to be
+missed or to boil from frame to frame: such latents are held whole."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, max_pool2d
+
+from composer.inference.adapter import LatentSpace
+from composer.inference.padding import latent_frames, pictures_of
+from composer.inference.request import PaintRequest
 
 #: A Gaussian's tail is cut here, in sigmas.
 _REACH = 3.0
@@ -17,12 +23,21 @@ _REACH = 3.0
 _LEAST = 1e-4
 
 
+def silhouettes(request: PaintRequest, space: LatentSpace) -> Tensor:
+    """bool [T', h, w]: the latents within a pixel of which somebody ends and nobody begins, in a latent's first picture."""
+    count = latent_frames(len(request.frames), space.time_factor)
+    first = [pictures_of(k, space.time_factor)[0] for k in range(count)]
+    crowd = torch.from_numpy((request.agent_id[first] > 0).astype(np.float32))
+    ends = max_pool2d(crowd, 3, 1, 1) + max_pool2d(1 - crowd, 3, 1, 1) > 1
+    return max_pool2d(ends.float(), space.factor) > 0
+
+
 class Hold:
     """Gathers first predictions over the steps. begin: int16 [T', h, w], the first step that paints a latent. sigma: of the
-    averages, in latents."""
+    averages, in latents. edges: bool [T', h, w], what is held whole."""
 
-    def __init__(self, begin: Tensor, sigma: float) -> None:
-        self._begin, self._sigma = begin, sigma
+    def __init__(self, begin: Tensor, sigma: float, edges: Tensor) -> None:
+        self._begin, self._sigma, self._edges = begin, sigma, edges
         self._first: Tensor | None = None
         self._due = set(torch.unique(begin).tolist())
 
@@ -45,6 +60,7 @@ class Hold:
         for channel, first in zip(latents, self._first, strict=True):
             low = _blurred((first - channel) * painted, self._sigma)
             channel.add_(low / share.clamp(min=_LEAST) * painted)
+            torch.where(self._edges & (painted > 0), first, channel, out=channel)
 
 
 def _blurred(picture: Tensor, sigma: float) -> Tensor:

@@ -69,7 +69,8 @@ def cut_bytes(prepared: Prepared, plan: TilePlan) -> int:
 
 class Sampling:
     """Runs the steps over `tiles`. keep_bytes: the conditions' tiles stay on the device from step to step if they are no more
-    than this. kept_bytes: what they then are, 0 where they are cut anew at each step."""
+    than this. kept_bytes: what they then are, 0 where they are cut anew at each step. edges: of `Hold`, None where
+    nothing is held."""
 
     def __init__(
         self,
@@ -79,9 +80,10 @@ class Sampling:
         tiles: Tiles,
         denoiser: Denoiser,
         keep_bytes: int,
+        edges: Tensor | None,
     ) -> None:
         self._adapter, self._prepared, self._schedule = adapter, prepared, schedule
-        self.tiles, self._denoiser = tiles, denoiser
+        self.tiles, self._denoiser, self._edges = tiles, denoiser, edges
         whole = cut_bytes(prepared, tiles.plan)
         self.kept_bytes = whole if whole <= keep_bytes else 0
         self._cut: dict[range, dict[str, Tensor]] = {}
@@ -92,8 +94,9 @@ class Sampling:
         tiles, plan, schedule = self.tiles, self.tiles.plan, self._schedule
         total = len(schedule)
         tiles.start(schedule, plan.start_step)
-        sigma = self._adapter.space.hold
-        hold = Hold(tiles.begin, sigma) if sigma > 0 and total - plan.start_step > 1 else None
+        hold = None
+        if self._edges is not None and total - plan.start_step > 1:
+            hold = Hold(tiles.begin, self._adapter.space.hold, self._edges)
         for number in range(plan.start_step, total):
             if schedule.noise[number] != 0:
                 noise.order(f"step {number}")
