@@ -28,7 +28,7 @@ conditions: [depth, normal, pose, mask, plate, guide, text]
 native_px: [{native[0]}, {native[1]}]
 steps: {{preview: 4, draft: 8, final: 8}}
 guidance: 1
-options: {{masked_picture: {masked}, unshuffle: {factor}, says_change: true, hold_px: 2, default_prompt: "soldiers, worn"}}
+options: {{masked_picture: {masked}, unshuffle: {factor}, says_change: true, hold_px: 1.5, default_prompt: "soldiers, worn"}}
 sources:
   base:
     files:
