@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from composer.crowd.agents import MATERIALS, Mesh
 from composer.crowd.figure.measure import Views, shown_m2
@@ -91,6 +90,8 @@ def pushed(mesh: Mesh, out: F64, push_m: F64) -> Mesh:
 def _kept_in_front(mesh: Mesh, normal: F64, step: F64) -> F64:
     """float64 [V, 3]: what a step [V, 3] lacks where it would carry one side of a thin sheet through the other, which turns
     the sheet inside out: its two sides come no nearer than a fifth of what lies between them. normal: [V, 3], any length."""
+    from scipy.spatial import cKDTree
+
     normal = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
     place = mesh.position_m.astype(np.float64)
     pairs = cKDTree(place).query_pairs(_SHEET_M, output_type="ndarray")
