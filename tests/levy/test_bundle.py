@@ -81,7 +81,8 @@ def test_the_adapter_sees_what_training_showed(bundle: Bundle, net: Levy, pairs:
         depth = torch.from_numpy(pair.depth)[None, None].float()
         crops = Crops()
         ids = torch.tensor([crops._tokens(pair.text)])
-        batch = prepare(raw, depth, ids, torch.tensor([[1.0], [chance], [1.0], [1.0]]))
+        nobody = torch.zeros(1, *depth.shape[-2:], dtype=torch.int64)
+        batch = prepare(raw, depth, nobody, ids, torch.tensor([[1.0], [chance], [1.0], [1.0]]))
         cut = {name: c.data[None] for name, c in prepared.canvases.items()}
         _same(cut["mask"][:, :, 0], batch.mask)
         _same(cut["masked"][:, :, 0], batch.masked)

@@ -12,9 +12,12 @@ import torch
 
 from composer.errors import InputError
 from models.levy.recipe import data, train
+from models.levy.recipe.commands import HOME
 from models.levy.recipe.crops import Batch, Crops
 from models.levy.recipe.data import Stored
-from models.levy.recipe.train import Trainer, TrainSpec, levels, trained
+from models.levy.recipe.export import write_bundle
+from models.levy.recipe.net import SIZES
+from models.levy.recipe.train import Trainer, TrainSpec, levels, trained, write_history
 
 
 def test_pairs_come_back_from_disk_and_are_rendered_once(tmp_path: Path, pairs: list[Stored]) -> None:
@@ -85,7 +88,7 @@ def test_what_the_text_tells_weighs_more(tmp_path: Path, pairs: list[Stored], ti
     trainer = Trainer(TrainSpec(tiny, steps=1, batch=8), crops, tmp_path)
     batch = crops.batch(np.random.default_rng(2), 8, 64)
     assert batch.couples == 2
-    batch = replace(batch, guided=torch.ones(8))
+    batch = replace(batch, guided=torch.ones(8), agent=torch.zeros_like(batch.agent))
 
     def loss(signs: list[float]) -> float:
         off = torch.tensor(signs)[:, None, None, None]
@@ -111,6 +114,33 @@ def test_averages_count_what_pixels_hide() -> None:
     signs = torch.ones(8, 8)
     signs[::2] = -1
     assert float(train._low(0.1 * signs.expand(1, 12, 8, 8), weight, 4)) < 1e-12
+
+
+def test_an_agent_counts_once_however_small(pairs: list[Stored]) -> None:
+    """Who has fewer than 24 pixels, who is not guided, and nobody: not at all."""
+    agent = torch.zeros(2, 16, 16, dtype=torch.int64)
+    agent[0, :5, :5], agent[0, 6:, :], agent[0, 5, :5], agent[1] = 1, 2, 3, 4
+    error = torch.zeros(2, 3, 16, 16)
+    error[0, :, agent[0] == 0], error[0, :, agent[0] == 3], error[1] = 9.0, 9.0, 9.0
+    guided = torch.tensor([1.0, 0.0])
+
+    def loss() -> float:
+        return float(train.agents_error(torch.nn.functional.pixel_unshuffle(error, 2), agent, guided))
+
+    assert loss() == 0
+    error[0, :, agent[0] == 1] = 0.2
+    assert loss() == pytest.approx((0.2 - train.SMALL_ERROR / 2) / 2)
+    error[0, :, agent[0] == 2] = -0.01
+    half = 0.5 * 0.01**2 / train.SMALL_ERROR
+    assert loss() == pytest.approx((0.2 - train.SMALL_ERROR / 2 + half) / 2)
+    assert float(train.agents_error(torch.ones(2, 12, 8, 8), agent, torch.zeros(2))) == 0
+
+
+def test_crops_of_one_batch_share_no_agent(pairs: list[Stored]) -> None:
+    batch = crops_of(pairs).batch(np.random.default_rng(4), 8, 160)
+    assert batch.agent.shape == (8, 128, 128), "the small pictures give no larger ones"
+    seen = [set(torch.unique(a).tolist()) - {0} for a in batch.agent]
+    assert all(seen) and sum(map(len, seen)) == len(set().union(*seen))
 
 
 class Fixed(Crops):
@@ -179,6 +209,28 @@ def test_a_training_begins_where_another_ended(tmp_path: Path, pairs: list[Store
     assert trained(tmp_path / "second")[1]["before"] == [{"steps": 3, "seconds": pytest.approx(first.spent)}]
     with pytest.raises(InputError, match="another network"):
         Trainer(TrainSpec("thin", steps=2, start=tmp_path / "first"), crops, tmp_path / "third")
+
+
+def test_a_training_begins_with_a_bundle(tmp_path: Path, pairs: list[Stored], tiny: str) -> None:
+    """As it is shipped: half precision, with the history that `export` leaves beside the card."""
+    first = Trainer(TrainSpec(tiny, steps=3, batch=2), crops_of(pairs), tmp_path / "first")
+    first.run()
+    net = first.averaged().half().float()
+    write_bundle(net, tmp_path / "levy")
+    with pytest.raises(InputError, match="nothing is trained"):
+        trained(tmp_path / "levy")
+    write_history(first.state(), tmp_path / "levy")
+    second = Trainer(TrainSpec(tiny, steps=2, start=tmp_path / "levy"), crops_of(pairs), tmp_path / "second")
+    assert second.before == [{"steps": 3, "seconds": pytest.approx(first.spent, abs=0.1)}]
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, second.net.state_dict()[name]), name
+    with pytest.raises(InputError, match="another network"):
+        Trainer(TrainSpec("thin", steps=2, start=tmp_path / "levy"), crops_of(pairs), tmp_path / "third")
+
+
+def test_the_shipped_weights_can_be_trained_on() -> None:
+    net, state = trained(HOME)
+    assert sum(p.numel() for p in net.parameters()) > 1e7 and state["spec"]["size"] in SIZES and state["step"] > 1000
 
 
 def test_pairs_in_memory_are_spread_over_all_of_them(tmp_path: Path) -> None:

@@ -28,7 +28,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--batch", type=int, help="crops of 64 px a step")
     p.add_argument("--threads", type=int, help="of training on a CPU; 1 where other work shares the cores")
     p.add_argument("--compile", action="store_true", help="torch.compile while training")
-    p.add_argument("--start", type=Path, help="folder `run` of another training of the same network, to begin with")
+    p.add_argument(
+        "--start", type=Path, help="folder `run` of another training of the same network, or a bundle, to begin with"
+    )
     p.add_argument("--demo-frames", type=int, help="of the embedded scene, for the error along true motion; 0: none")
     p.add_argument("--to", type=Path, help="where export writes; default: models/levy of this checkout")
     return p

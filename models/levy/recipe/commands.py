@@ -19,7 +19,7 @@ from models.levy.recipe import data
 from models.levy.recipe.crops import Crops
 from models.levy.recipe.data import Stored
 from models.levy.recipe.export import card_text, write_bundle
-from models.levy.recipe.train import Trainer, TrainSpec, trained
+from models.levy.recipe.train import Trainer, TrainSpec, trained, write_history
 from models.levy.recipe.words import WORDS
 
 #: Where the bundle is written.
@@ -164,6 +164,7 @@ def export(plan: Plan, home: Path = HOME) -> Bundle:
         "megabytes": parameters * 2 / 1e6, "words": ", ".join(WORDS), "count": count,
     }  # fmt: skip
     bundle = write_bundle(net, home, card=card_text(facts, table, picture))
+    write_history(state, home)
     print(f"export: {home}, sha256 {bundle.sha256}")
     return bundle
 

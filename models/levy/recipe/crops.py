@@ -24,6 +24,8 @@ ON_SOMEBODY = 0.9
 #: Weights in the loss: of the rim that may be painted but shows nobody, where the answer is the plate, of the crowd, and of
 #: pixels that it covers by half, above that.
 RIM, CROWD, EDGE = 4.0, 4.0, 4.0
+#: The networks halve their pictures four times.
+WHOLE_PX = 16
 #: Covered places that are remembered of each picture.
 _PLACES = 400
 
@@ -32,8 +34,9 @@ _PLACES = 400
 class Batch:
     """B crops, float32 but for ids. clean: [B, 12, h, w], what is to be said. mask: [B, 1, h, w]. masked: [B, 12, h, w].
     hints: depth with normals [B, 4, H, W], pose [B, 3, H, W]. ids: int64 [B, L]. weight: [B, 12, h, w], of the loss.
-    guided: [B], 1 where `masked` is the guide, 0 where it is the plate with a hole. couples: so many first are two by two
-    the same crop, in two states of wear."""
+    guided: [B], 1 where `masked` is the guide, 0 where it is the plate with a hole. agent: int64 [B, H, W], who is measured
+    in a pixel; 0 nobody, no number is in two crops. couples: so many first are two by two the same crop, in two states of
+    wear."""
 
     clean: Tensor
     mask: Tensor
@@ -42,6 +45,7 @@ class Batch:
     ids: Tensor
     weight: Tensor
     guided: Tensor
+    agent: Tensor
     couples: int = 0
 
 
@@ -52,6 +56,7 @@ class Crops:
         self.device = torch.device(device)
         self._bytes: list[Tensor] = []
         self._depth: list[Tensor] = []
+        self._agent: list[Tensor] = []
         self._ids: list[tuple[list[int], list[int]]] = []
         self._places: list[np.ndarray] = []
         self._tokenizer = tokenizer()
@@ -62,7 +67,7 @@ class Crops:
 
     @property
     def held_bytes(self) -> int:
-        return sum(t.nbytes for t in (*self._bytes, *self._depth))
+        return sum(t.nbytes for t in (*self._bytes, *self._depth, *self._agent))
 
     def read(self, paths: Sequence[Path], most_bytes: int = 1 << 40) -> None:
         for path in in_memory(paths, most_bytes):
@@ -77,19 +82,25 @@ class Crops:
         self._places.append(covered[rng.integers(len(covered), size=_PLACES)])
         self._bytes.append(torch.from_numpy(pair.bytes).permute(2, 0, 1).contiguous().to(self.device))
         self._depth.append(torch.from_numpy(pair.depth).to(self.device))
+        self._agent.append(torch.from_numpy(pair.agent.astype(np.int16)).to(self.device))
         self._ids.append((self._tokens(pair.text), self._tokens(pair.other_text)))
 
     def _tokens(self, text: str) -> list[int]:
         return self._tokenizer(text, padding="max_length", max_length=LENGTH, truncation=True)["input_ids"]
 
     def batch(self, rng: np.random.Generator, count: int, side_px: int) -> Batch:
-        """`count` crops of side_px pixels, COUPLES of them two by two the same; a single one is of either state."""
+        """`count` crops of side_px pixels, of pictures that have as many or of the largest, COUPLES of them two by two the
+        same; a single one is of either state."""
+        sides = np.array([min(depth.shape) for depth in self._depth])
+        side_px = min(side_px, int(sides.max()) // WHOLE_PX * WHOLE_PX)
+        fit = np.flatnonzero(sides >= side_px)
         couples = int(COUPLES * count / 2)
-        cuts = [self._cut(rng, int(i), side_px) for i in rng.integers(len(self), size=count - couples)]
+        cuts = [self._cut(rng, int(i), side_px) for i in rng.choice(fit, size=count - couples)]
         cuts = [cut for cut in cuts[:couples] for _ in (0, 1)] + cuts[couples:]
         other = np.concatenate([np.tile([0, 1], couples), rng.integers(2, size=count - 2 * couples)])
         raw = torch.stack([self._bytes[i][:, y : y + side_px, x : x + side_px] for i, y, x in cuts]).float() / 255
         depth = torch.stack([self._depth[i][None, y : y + side_px, x : x + side_px] for i, y, x in cuts]).float()
+        agent = torch.stack([self._agent[i][y : y + side_px, x : x + side_px] for i, y, x in cuts]).long()
         raw[other == 1, slices()["target"]] = raw[other == 1, slices()["other"]]
         keep = rng.random((4, count)).astype(np.float32)
         keep[:, 1 : 2 * couples : 2] = keep[:, : 2 * couples : 2]
@@ -99,7 +110,7 @@ class Crops:
                 for (i, _, _), state, drop in zip(cuts, other, keep[0], strict=True)
             ]
         )
-        batch = prepare(raw, depth, ids.to(self.device), torch.from_numpy(keep).to(self.device))
+        batch = prepare(raw, depth, agent, ids.to(self.device), torch.from_numpy(keep).to(self.device))
         return replace(batch, couples=couples)
 
     def _cut(self, rng: np.random.Generator, i: int, side: int) -> tuple[int, int, int]:
@@ -111,8 +122,9 @@ class Crops:
         return i, int(np.clip(y, 0, h - side)), int(np.clip(x, 0, w - side))
 
 
-def prepare(raw: Tensor, depth: Tensor, ids: Tensor, keep: Tensor) -> Batch:
-    """raw: [B, CHANNELS, H, W] in 0..1. depth: [B, 1, H, W]. keep: [4, B], chances of text, guide, depth, pose."""
+def prepare(raw: Tensor, depth: Tensor, agent: Tensor, ids: Tensor, keep: Tensor) -> Batch:
+    """raw: [B, CHANNELS, H, W] in 0..1. depth: [B, 1, H, W]. agent: int64 [B, H, W], numbered anew in each picture. keep:
+    [4, B], chances of text, guide, depth, pose."""
     at = slices()
     part = {name: raw[:, s] for name, s in at.items()}
 
@@ -134,4 +146,12 @@ def prepare(raw: Tensor, depth: Tensor, ids: Tensor, keep: Tensor) -> Batch:
         ids=ids,
         weight=0.15 + RIM * inside * (1 - cover) + CROWD * cover + 4 * EDGE * cover * (1 - cover),
         guided=guided[:, 0, 0, 0],
+        agent=_told_apart(agent * (part["coverage"][:, 0] > 0.5)),
     )
+
+
+def _told_apart(agent: Tensor) -> Tensor:
+    """Numbers that no two pictures [B, H, W] share; 0 stays."""
+    count = int(agent.max()) + 1
+    crop = torch.arange(len(agent), device=agent.device)[:, None, None]
+    return torch.where(agent > 0, agent + crop * count, 0)

@@ -20,6 +20,8 @@ U8 = NDArray[np.uint8]
 #: (width, height) of a held-out picture, and of one to train on: small ones, because light, kit and wear are one for each
 #: picture, and a network soon knows a few thousand of them by heart.
 HELD_PX, SIZE_PX = (320, 256), (192, 160)
+#: Every so many of those to train on is a large one: shots are painted in tiles that are larger still.
+LARGE_PX, LARGE_EVERY = (384, 320), 16
 #: Eight-bit pictures of a pair and their channels, as they lie one after the other in `Stored.bytes`.
 PARTS = (
     ("plate", 3), ("guide", 3), ("target", 3), ("other", 3), ("normal", 3), ("pose", 3), ("mask", 1), ("coverage", 1)
@@ -54,11 +56,17 @@ class Stored:
         return picture[..., 0] if picture.shape[-1] == 1 else picture
 
 
+def size_of(number: int) -> tuple[int, int]:
+    if number >= HELD_OUT:
+        return HELD_PX
+    return LARGE_PX if number % LARGE_EVERY == LARGE_EVERY - 1 else SIZE_PX
+
+
 def stored(number: int, size_px: tuple[int, int] | None = None, height_px: float | None = None) -> Stored:
-    """Render one pair, as it is kept. size_px: HELD_PX or SIZE_PX if not told."""
+    """Render one pair, as it is kept. size_px: `size_of(number)` if not told."""
     from models.levy.recipe.pairs import pair_of
 
-    pair = pair_of(number, size_px or (HELD_PX if number >= HELD_OUT else SIZE_PX), height_px)
+    pair = pair_of(number, size_px or size_of(number), height_px)
     request = pair.request
     pictures = {
         "plate": request.plate[0], "guide": request.guide[0], "target": pair.target, "other": pair.other,

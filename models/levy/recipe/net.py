@@ -7,6 +7,7 @@ small heads over many places are slow on a CPU.
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,15 +103,37 @@ class Levy(nn.Module):
         )[0]  # fmt: skip
         return masked + change
 
-    def save(self, base: Path) -> None:
-        """As a bundle's folder of weights, half precision."""
-        parts = {
+    def parts(self) -> dict[str, nn.Module]:
+        """By their folders in a bundle."""
+        return {
             "unet": self.unet, "controlnet_depth": self.depth, "controlnet_pose": self.pose, "text_encoder": self.text
         }  # fmt: skip
-        for name, part in parts.items():
+
+    def save(self, base: Path) -> None:
+        """As a bundle's folder of weights, half precision."""
+        for name, part in self.parts().items():
             deepcopy(part).half().save_pretrained(base / name, safe_serialization=True)
         save_tokenizer(base / "tokenizer")
         scheduler().save_pretrained(base / "scheduler")
+
+
+def size_of(base: Path) -> str:
+    """Which of SIZES a bundle's weights are of; empty where it is none of them."""
+    channels = tuple(json.loads((base / "unet/config.json").read_text(encoding="utf-8"))["block_out_channels"])
+    return next((name for name, size in SIZES.items() if size.channels == channels), "")
+
+
+def loaded(base: Path) -> Levy:
+    """The network of a bundle's folder of weights, whose size must be one of SIZES."""
+    from diffusers import ControlNetModel, UNet2DConditionModel
+    from transformers import CLIPTextModel
+
+    net = Levy(SIZES[size_of(base)])
+    kinds = {"unet": UNet2DConditionModel, "text_encoder": CLIPTextModel}
+    for name, part in net.parts().items():
+        kept = kinds.get(name, ControlNetModel).from_pretrained(base / name, torch_dtype=torch.float32)
+        part.load_state_dict(kept.state_dict())
+    return net
 
 
 def scheduler() -> DDIMScheduler:

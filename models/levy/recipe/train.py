@@ -11,7 +11,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,14 +22,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, pixel_shuffle, smooth_l1_loss
 
 from composer.errors import InputError, Where
 from models.levy.recipe.crops import Batch, Crops
-from models.levy.recipe.net import FACTOR, SIZES, Levy, scheduler
+from models.levy.recipe.measures import LEAST_PX
+from models.levy.recipe.net import FACTOR, SIZES, Levy, loaded, scheduler
 
-#: Share of the training with small crops first, and both sides in pixels.
-SMALL_SHARE, SIDES_PX = 0.8, (64, 128)
+#: Sides of the crops in pixels, how many a step where 16 are of the smallest, and how often each side comes, in the first half
+#: of the training and in the second. Small ones show many scenes. But a network normalises over all it sees, and of a small
+#: crop the crowd is most: one that saw little else lost half of what it adds to its guide on pictures of 768 x 512.
+SIDES_PX, COUNTS = (64, 128, 160, 320), (16, 4, 4, 2)
+EARLY, LATE = (0.55, 0.25, 0.12, 0.08), (0.2, 0.3, 0.3, 0.2)
 #: Share of the samples that start from pure noise, whose answer decides light and colour (the bundle holds them through
 #: the steps after); the rest is spread over the timesteps from the last that few steps visit.
 PURE, LAST_STEP = 0.65, 60
@@ -38,6 +42,9 @@ BLIND_WEIGHT = 0.25
 #: Weights of the errors of averages of so many latents a side: the light and the colour that pixels' own error hides, of men
 #: of five pixels' width and of larger ones.
 LOW = ((2, 6.0), (4, 6.0))
+#: Weight of the mean error of agents' mean colours, each agent counted once however few his pixels; errors above SMALL_ERROR
+#: count as they are, and below it by their square.
+AGENTS, SMALL_ERROR = 1.0, 0.03
 #: Weight of the error of the difference between two states of wear, above its share of the plain error.
 TOLD_WEIGHT = 6.0
 #: How much faster what reads the text learns: little of any step's error is the text's, and words that mean nearly the same
@@ -46,6 +53,8 @@ WORDS_RATE, READS_TEXT = 4.0, ("text.", "add_embedding.", ".attn2.")
 WARM_UP_STEPS = 150
 #: Of the rate, where a training begins with another's weights.
 AGAIN = 0.5
+#: In a bundle, beside its card: the state of the training that made it, to go on from.
+HISTORY = "training.json"
 #: A slow machine writes a line at least so often.
 LOG_S = 30.0
 
@@ -53,8 +62,8 @@ LOG_S = 30.0
 @dataclass(frozen=True)
 class TrainSpec:
     """size: of `net.SIZES`. steps: in place of seconds, for runs that must be the same again. start: folder
-    of another training, whose averaged weights this one begins with. batch: crops of 64 px a
-    step; a quarter of it of 128 px. ema: of the weights that are kept."""
+    of another training, or a bundle, whose averaged weights this one begins with. batch: crops of 64 px a
+    step, fewer of larger ones. ema: of the weights that are kept."""
 
     size: str = "small"
     seconds: float = 3600.0
@@ -130,10 +139,10 @@ class Trainer:
 
     def one_step(self) -> float:
         """One batch. What is drawn depends on seed and step alone."""
-        large = self.share >= SMALL_SHARE
-        count = max(2, self.spec.batch // 4) if large else self.spec.batch
         rng = np.random.default_rng((self.spec.seed, 97, self.step))
-        batch = self.crops.batch(rng, count, SIDES_PX[large])
+        kind = int(rng.choice(len(SIDES_PX), p=LATE if self.share >= 0.5 else EARLY))
+        count = max(min(2, self.spec.batch), self.spec.batch * COUNTS[kind] // COUNTS[0])
+        batch = self.crops.batch(rng, count, SIDES_PX[kind])
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate() * group["times"]
         loss = self.loss(batch, rng)
@@ -162,7 +171,7 @@ class Trainer:
         loss = (counts * _squares(error, batch.weight)).sum()
         told = (error[first] - error[second]) / 2
         loss = loss + 2 * TOLD_WEIGHT * (counts[first] * _squares(told, batch.weight[first])).sum()
-        return loss / count
+        return loss / count + AGENTS * agents_error(error, batch.agent, batch.guided)
 
     def _attention(self) -> AbstractContextManager[None]:
         """A CPU multiplies sixteen tokens faster plainly than in blocks."""
@@ -198,15 +207,17 @@ class Trainer:
         save_file(_plain(self.net.state_dict()), new / "model.safetensors")
         save_file(_plain(self.kept), new / "ema.safetensors")
         torch.save(self.optimizer.state_dict(), new / "optimizer.pt")
-        spec = {**asdict(self.spec), "start": str(self.spec.start) if self.spec.start else None}
-        state = {"step": self.step, "spent": self.spent, "before": self.before, "spec": spec}
-        (new / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+        (new / "state.json").write_text(json.dumps(self.state(), indent=1), encoding="utf-8")
         old = self.folder / "checkpoint.old"
         shutil.rmtree(old, ignore_errors=True)
         if now.is_dir():
             os.replace(now, old)
         os.replace(new, now)
         shutil.rmtree(old, ignore_errors=True)
+
+    def state(self) -> dict[str, Any]:
+        spec = {**asdict(self.spec), "start": str(self.spec.start) if self.spec.start else None}
+        return {"step": self.step, "spent": self.spent, "before": self.before, "spec": spec}
 
     def _resume(self) -> None:
         folder = self.folder / "checkpoint"
@@ -245,14 +256,26 @@ def _other_network(where: Path, wanted: str, got: str) -> InputError:
 
 
 def trained(folder: Path) -> tuple[Levy, dict[str, Any]]:
-    """The averaged network of a checkpoint, and its state."""
+    """The averaged network of a training's folder, or of a bundle, and its state: `step`, `spent`, `before`, `spec`."""
+    if (folder / HISTORY).is_file():
+        return loaded(folder / "weights/base").eval(), json.loads((folder / HISTORY).read_text(encoding="utf-8"))
     path = folder / "checkpoint" / "state.json"
     if not path.is_file():
-        raise InputError("nothing is trained there", where=Where(path), hint="python -m models.levy.recipe train")
+        raise InputError(
+            "nothing is trained there", where=Where(folder), expected=f"checkpoint/state.json, or {HISTORY} of a bundle",
+            hint="python -m models.levy.recipe train",
+        )  # fmt: skip
     state = json.loads(path.read_text(encoding="utf-8"))
     net = Levy(SIZES[state["spec"]["size"]])
     net.load_state_dict(load_file(path.parent / "ema.safetensors"))
     return net.eval(), state
+
+
+def write_history(state: Mapping[str, Any], folder: Path) -> None:
+    """Into a bundle's folder: what a later training that begins with it needs to know."""
+    spec = {key: state["spec"][key] for key in ("size", "device", "threads")}
+    kept = {"step": state["step"], "spent": round(state["spent"], 1), "before": state.get("before", []), "spec": spec}
+    (folder / HISTORY).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 def levels() -> tuple[Tensor, Tensor]:
@@ -273,6 +296,17 @@ def _squares(error: Tensor, weight: Tensor) -> Tensor:
     """[B]: of pixels and of averages."""
     plain = (weight * error**2).mean((1, 2, 3))
     return plain + sum(counts * _low(error, weight, latents) for latents, counts in LOW)
+
+
+def agents_error(error: Tensor, agent: Tensor, guided: Tensor) -> Tensor:
+    """How far agents' mean colours are off, by the mean over all who are large enough to be measured, in guided crops.
+    error: latents [B, 12, h, w]. agent: int64 [B, H, W], 0 nobody. guided: [B]."""
+    who = (agent * guided.long()[:, None, None]).flatten()
+    colours = pixel_shuffle(error, FACTOR).permute(0, 2, 3, 1).reshape(-1, 3)
+    numbers, index, pixels = torch.unique(who, return_inverse=True, return_counts=True)
+    sums = colours.new_zeros(len(pixels), 3).index_add(0, index, colours)
+    means = (sums / pixels[:, None])[(numbers > 0) & (pixels >= LEAST_PX)]
+    return smooth_l1_loss(means, torch.zeros_like(means), beta=SMALL_ERROR) if len(means) else error.sum() * 0
 
 
 def _low(error: Tensor, weight: Tensor, latents: int) -> Tensor:
