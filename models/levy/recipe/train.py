@@ -32,8 +32,8 @@ from models.levy.recipe.net import FACTOR, SIZES, Levy, loaded, scheduler
 #: Sides of the crops in pixels, how many a step where 16 are of the smallest, and how often each side comes, in the first half
 #: of the training and in the second. Small ones show many scenes. But a network normalises over all it sees, and of a small
 #: crop the crowd is most: one that saw little else lost half of what it adds to its guide on pictures of 768 x 512.
-SIDES_PX, COUNTS = (64, 128, 160, 320), (16, 4, 4, 2)
-EARLY, LATE = (0.55, 0.25, 0.12, 0.08), (0.2, 0.3, 0.3, 0.2)
+SIDES_PX, COUNTS = (64, 160, 320), (16, 4, 2)
+EARLY, LATE = (0.6, 0.25, 0.15), (0.3, 0.4, 0.3)
 #: Share of the samples that start from pure noise, whose answer decides light and colour (the bundle holds them through
 #: the steps after); the rest is spread over the timesteps from the last that few steps visit.
 PURE, LAST_STEP = 0.65, 60
