@@ -72,7 +72,7 @@ def request_of(
     return PaintRequest(
         frames=tuple(s.number for s in sights),
         plate=_stack(brief.range.encode(tame(s.plate)) for s in sights),
-        guide=_stack(brief.range.encode(tame(s.guide)) for s in sights),
+        guide=_stack(guide_in_range(s, brief) for s in sights),
         mask=_stack(masks),
         strength=_stack(c.strength for c in changes),
         depth=_stack(control_depth(s.guides.depth_m, *brief.near_far_m) for s in sights),
@@ -85,6 +85,11 @@ def request_of(
         references=brief.references,
         guidance=brief.guidance,
     )
+
+
+def guide_in_range(sight: Sight, brief: Brief) -> F32:
+    """float32 [H, W, 3] in model range."""
+    return np.asarray(brief.range.encode(tame(sight.guide)), np.float32)
 
 
 def tame(rgb: F32) -> F32:

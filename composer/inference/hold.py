@@ -3,8 +3,8 @@
 A network that predicts the clean picture answers pure noise with the mean of all pictures that fit the conditions: the best
 estimate of light and colour there is. The steps after it draw one of those pictures, with its detail, and with light and
 colour that stray by as much again: twice the error, seen as clouds. So averages are held at the first prediction, and the
-detail below them is the sampler's. Where the crowd's silhouette runs there is no detail to be drawn, only an edge to be
-missed or to boil from frame to frame: such latents are held whole."""
+detail below them is the sampler's. Where the crowd's silhouette runs, and beside it, there is no detail to be drawn, only an
+edge to be missed or to boil from frame to frame: such latents are held whole."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ from composer.inference.request import PaintRequest
 
 #: A Gaussian's tail is cut here, in sigmas.
 _REACH = 3.0
+#: How far from somebody what shows nobody is held.
+_BESIDE_PX = 8
 #: Where less than this of the averages' weight is painted, they say nothing.
 _LEAST = 1e-4
 
 
 def silhouettes(request: PaintRequest, space: LatentSpace) -> Tensor:
-    """bool [T', h, w]: the latents within a pixel of which somebody ends and nobody begins, in a latent's first picture."""
+    """bool [T', h, w]: the latents within a pixel of which nobody stands, but somebody not far away, in a latent's first
+    picture."""
     count = latent_frames(len(request.frames), space.time_factor)
     first = [pictures_of(k, space.time_factor)[0] for k in range(count)]
     crowd = torch.from_numpy((request.agent_id[first] > 0).astype(np.float32))
-    ends = max_pool2d(crowd, 3, 1, 1) + max_pool2d(1 - crowd, 3, 1, 1) > 1
-    return max_pool2d(ends.float(), space.factor) > 0
+    beside = max_pool2d(1 - crowd, 3, 1, 1) * max_pool2d(crowd, 2 * _BESIDE_PX + 1, 1, _BESIDE_PX)
+    return max_pool2d(beside, space.factor) > 0
 
 
 class Hold:

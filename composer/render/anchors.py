@@ -77,18 +77,21 @@ class Picture:
 
 def carried(
     scene: Scene, look: Look, parts: tuple[tuple[int, float], ...], look_of: Callable[[int], Look],
-    picture_of: Callable[[int], Picture],
+    picture_of: Callable[[int], Picture], guide_of: Callable[[Look], F32],
 ) -> tuple[F32, F32]:  # fmt: skip
     """What the anchors `parts` show of this frame: float32 [H, W, 3] in model range, and float32 [H, W], how much of each
-    pixel they show."""
+    pixel they show.
+
+    What was painted over an anchor's guide is carried, not the picture itself: the frame keeps the edges, the light and the
+    poses of its own guide, which two resampled pictures blur. guide_of: float32 [H, W, 3] in model range."""
     shown = []
     for number, share in parts:
         picture, there = picture_of(number), look_of(number)
-        four = np.concatenate([picture.rgb, picture.mask[..., None]], axis=-1)
+        four = np.concatenate([picture.rgb - guide_of(there), picture.mask[..., None]], axis=-1)
         moved = carry(four, _surface(scene, there), _traced(scene, look, number), device=scene.device)
         shown.append((share, Carried(moved.picture[..., :3], moved.seen * moved.picture[..., 3])))
     whole = together(shown)
-    return whole.picture, whole.seen
+    return guide_of(look) + whole.picture, whole.seen
 
 
 def _surface(scene: Scene, look: Look) -> Surface:

@@ -15,7 +15,7 @@ from composer.comp.layer import F32
 from composer.guides.passes import GuidePasses
 from composer.inference.bind import bind
 from composer.inference.bundle import Bundle
-from composer.inference.conditions import Brief, change_of, request_of
+from composer.inference.conditions import Brief, change_of, guide_in_range, request_of
 from composer.inference.record import PaintRecord
 from composer.inference.request import NoiseSource, Painting, PaintRequest
 from composer.io.files import sha256_bytes
@@ -261,7 +261,11 @@ class Painter:
             return self._anchor(scene, looks[number], record)[0]
 
         brief = self.plan.brief
-        shown, seen = carried(scene, look, parts, lambda n: looks[n], picture_of)
+
+        def guide_of(of: Look) -> F32:
+            return guide_in_range(of.sight(brief.grow_px), brief)
+
+        shown, seen = carried(scene, look, parts, lambda n: looks[n], picture_of, guide_of)
         sight = look.sight(brief.grow_px)
         noise = self.noise_of(scene, [look], self.plan.seed, self.brush.factor)
         request = request_of([sight], brief, noise)

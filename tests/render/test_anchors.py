@@ -11,20 +11,21 @@ import numpy as np
 import pytest
 
 from composer.errors import InputError
+from composer.inference.conditions import guide_in_range
 from composer.render.anchors import Anchors, Picture, Store
 from composer.render.job import prepare_job, run_job
 from composer.render.look import look_at, read_inputs
 from composer.render.quality import load_quality
 from composer.render.ready import Job
 from composer.shot.load import load_shot
-from tests.support.brushes import NoiseBrush
+from tests.support.brushes import GuideBrush, NoiseBrush
 from tests.support.digests import digests
 
 Make = Callable[..., Path]
 PAINT = "paint: {bundle: tiny-sd15, strength: 0.7, edge_px: 0, anchors: {every: 4}}"
 
 
-def job_of(shot: Path, out: Path, brush: NoiseBrush, **options: object) -> Job:
+def job_of(shot: Path, out: Path, brush: GuideBrush, **options: object) -> Job:
     job = prepare_job(load_shot(shot), out, load_quality("draft"), **options)
     painter = job.scene.painter
     assert painter is not None
@@ -70,7 +71,9 @@ def test_a_frame_alone_is_the_frame_of_the_sequence(paint_shot: Make, with_model
     assert digests(alone.delivery).items() <= digests(straight.delivery).items() and len(digests(alone.delivery)) == 2
 
 
-def test_a_carried_picture_moves_with_the_crowd(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:
+def test_what_was_painted_over_the_guide_moves_with_the_crowd(
+    paint_shot: Make, with_models: Path, tmp_path: Path
+) -> None:
     """Held against the motion vectors, which come another way: from the frame back to where each point was."""
     import cv2
 
@@ -79,13 +82,26 @@ def test_a_carried_picture_moves_with_the_crowd(paint_shot: Make, with_models: P
     run_job(job)
     anchor, later = brush.asked[0], brush.asked[1]
     assert (anchor.frames, later.frames) == ((1001,), (1002,))
-    was = NoiseBrush().picture(anchor)[0]
-    back = look_at(job.scene, read_inputs(job.scene.stage, 1002)).guides.motion_back_px
+    was = NoiseBrush().picture(anchor)[0] - anchor.guide[0]
+    look = look_at(job.scene, read_inputs(job.scene.stage, 1002))
+    back, brief = look.guides.motion_back_px, job.scene.painter.plan.brief
+    change = later.guide[0] - guide_in_range(look.sight(brief.grow_px), brief)
     y, x = np.mgrid[: was.shape[0], : was.shape[1]].astype(np.float32)
     moved = cv2.remap(was, x + back[..., 0], y + back[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     seen = (later.strength[0] < 0.02) & (later.mask[0] > 0.9) & (later.agent_id[0] > 0)
-    carried, stays = (np.abs(later.guide[0] - p).mean(-1)[seen] for p in (moved, was))
+    carried, stays = (np.abs(change - p).mean(-1)[seen] for p in (moved, was))
     assert seen.sum() > 300 and np.median(carried) < 0.7 * np.median(stays)
+
+
+def test_what_changes_nothing_leaves_the_guide_as_it_is(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:
+    """Sharp, however far it is from the anchor: nothing of the picture itself is resampled."""
+    job = job_of(paint_shot(PAINT, frames=3), tmp_path, GuideBrush())
+    run_job(job)
+    painter = job.scene.painter
+    look = look_at(job.scene, read_inputs(job.scene.stage, 1002))
+    picture, _ = painter._picture(job.scene, look, painter.plan.record())
+    own = guide_in_range(look.sight(painter.plan.brief.grow_px), painter.plan.brief)
+    assert np.abs(picture - own).max() < 2e-3  # anchors are stored in half precision
 
 
 def test_the_store_gives_back_what_was_put_and_forgets_what_changed(tmp_path: Path) -> None:
