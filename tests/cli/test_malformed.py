@@ -1,4 +1,4 @@
-"""Damaged and hostile files given as a plate: one line, quickly, in little memory, and nothing written."""
+"""Damaged and hostile files given as a plate: one line, at the cost of a sound one, in little memory, nothing written."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from composer.cli.main import main
@@ -49,16 +51,33 @@ def test_every_malformed_plate_is_refused_in_one_line(
         assert not out.exists() and len(list(shot.parent.iterdir())) == 2, source.name
 
 
+@pytest.fixture(scope="module")
+def sound_s(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Processor time of `muster check` on a shot whose plate is sound, s."""
+    folder = tmp_path_factory.mktemp("sound")
+    cv2.imwrite(str(folder / "sound.png"), np.full((36, 64, 3), 128, np.uint8))
+    done, seconds, _ = _checked(_shot_of(folder / "sound.png", folder / "shot"))
+    assert done.returncode == 0, done.stderr
+    return seconds
+
+
 @pytest.mark.parametrize("name", ["openexr-bomb__bomb.exr", "dpx__bomb-46341.dpx", "tiff-misc__crash-1709.tif"])
-def test_a_process_of_its_own_stays_quick_and_small(shared_data: Path, tmp_path: Path, name: str) -> None:
-    """Two seconds of processor time and a gibibyte, start-up and imports included, held by the operating system."""
-    shot = _shot_of(shared_data / "malformed" / "oiio" / name, tmp_path / "shot")
+def test_a_process_of_its_own_stays_quick_and_small(
+    shared_data: Path, tmp_path: Path, sound_s: float, name: str
+) -> None:
+    """Less than a sound plate costs, start-up and imports included, and less than a gibibyte."""
+    done, seconds, peak_mib = _checked(_shot_of(shared_data / "malformed" / "oiio" / name, tmp_path / "shot"))
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
+    assert seconds < sound_s and peak_mib < 1024  # a third of it on an idle machine: it is refused before the crowd
+
+
+def _checked(shot: Path) -> tuple[subprocess.CompletedProcess[str], float, float]:
+    """`muster check` in a process of its own: how it ended, its processor time in s and its peak memory in MiB."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-c", CHILD, str(shot)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
-    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
-    seconds, peak_mib = map(float, done.stdout.split())
-    assert seconds < 2.0 and peak_mib < 1024
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600, check=False)
+    seconds, peak_mib = map(float, done.stdout.splitlines()[-1].split())
+    return done, seconds, peak_mib
 
 
 #: Peak memory from /proc: what getrusage says begins with the size of the process that started this one.

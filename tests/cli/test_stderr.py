@@ -26,7 +26,7 @@ def test_no_library_speaks(make_shot, tmp_path: Path, verb: str) -> None:
     shot.write_text(text.replace(plane, "ground: {mesh: ground.obj}") + "      cues: [{at: 1001, do: cheer}]\n")
     where = {"check": [], "layout": ["--out", str(tmp_path / "o")], "render": ["--out", str(tmp_path / "o")]}[verb]
     command = [sys.executable, "-m", "composer", verb, str(shot), "--json", *where]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=600, check=False)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
 
 

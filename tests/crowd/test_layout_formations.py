@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
+from support.cost import timed
 from support.fields import (
     CAST,
     CLOSE,
@@ -218,7 +218,7 @@ def test_overlapping_formations_keep_apart(formation: str) -> None:
         assert_part_of(alone, crowd)
 
 
-def test_walkers_on_a_mesh_are_quick() -> None:
+def test_walkers_on_a_mesh_cost_little_more_than_on_a_plane() -> None:
     line = np.linspace(-350, 350, 141)
     x, z = np.meshgrid(line, line)
     position = np.stack([x, 3 * np.sin(x / 20) * np.cos(z / 17), z], axis=-1).reshape(-1, 3)
@@ -237,8 +237,9 @@ def test_walkers_on_a_mesh_are_quick() -> None:
     }
     crowd = laid([spec], 100_000, ground)
     crowd.at([1001])
-    start = time.process_time()
-    agents = crowd.at([1000, 1001, 1002])
-    assert time.process_time() - start < 0.3  # 0.03 where nothing else runs, 0.1 is the target
+    agents, mesh_s = timed(lambda: crowd.at([1000, 1001, 1002]))
+    plane = laid([spec], 100_000)
+    _, plane_s = timed(lambda: plane.at([1000, 1001, 1002]))
+    assert mesh_s < 20 * plane_s  # 7 times on an idle machine; a search of all 39,200 triangles would cost thousands
     some = agents.position_m[:, ::997].astype(np.float64)
     assert np.abs(ground.height_m(some[..., 0], some[..., 2]) - some[..., 1]).max() < 1e-4
