@@ -46,8 +46,8 @@ def request_of(height: int, width: int, steps: int) -> PaintRequest:
     one = np.ones((1, height, width), np.float32)
     none = np.zeros_like(waves)
     return PaintRequest(
-        frames=(1001,), plate=none, guide=none, mask=one, strength=one, depth=one, normal=none, pose=waves,
-        agent_id=np.zeros(one.shape, np.uint32), noise=Seeded(), steps=steps,
+        frames=(1001,), plate=none, guide=none, mask=one, strength=one, depth=one, normal=none, albedo=none,
+        pose=waves, agent_id=np.zeros(one.shape, np.uint32), noise=Seeded(), steps=steps,
     )  # fmt: skip
 
 

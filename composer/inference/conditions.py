@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from composer.color.model_range import ModelRange
 from composer.guides.control import control_depth
-from composer.guides.passes import GuidePasses
+from composer.guides.passes import GuidePasses, PlacePasses
 from composer.inference.direction import Direction
 from composer.inference.reach import Reach, paint_mask
 from composer.inference.request import NoiseSource, PaintRequest, Prompt
@@ -77,6 +77,7 @@ def request_of(
         strength=_stack(c.strength for c in changes),
         depth=_stack(control_depth(s.guides.depth_m, *brief.near_far_m) for s in sights),
         normal=_stack(normals),
+        albedo=_stack(albedo_in_range(s.guides) for s in sights),
         pose=_stack(s.pose for s in sights),
         agent_id=np.stack([s.guides.agent_id for s in sights]),
         noise=noise,
@@ -90,6 +91,13 @@ def request_of(
 def guide_in_range(sight: Sight, brief: Brief) -> F32:
     """float32 [H, W, 3] in model range."""
     return np.asarray(brief.range.encode(tame(sight.guide)), np.float32)
+
+
+def albedo_in_range(passes: GuidePasses | PlacePasses) -> F32:
+    """float32 [H, W, 3]: what a pass says of colour without light, in model range at an exposure of 1; 0 where nothing is."""
+    cover = passes.coverage[..., None]
+    plain = np.divide(passes.albedo, cover, where=cover > 0, out=np.zeros_like(passes.albedo))
+    return np.where(cover > 0, ModelRange(1.0).encode(plain), 0).astype(np.float32)
 
 
 def tame(rgb: F32) -> F32:

@@ -44,7 +44,7 @@ def pad_request(request: PaintRequest, space: LatentSpace) -> PaintRequest:
     return replace(
         request,
         frames=request.frames + tuple(last + 1 + k for k in range(whole - t)),
-        **{name: edge(getattr(request, name)) for name in ("plate", "guide", "depth", "normal", "pose")},
+        **{name: edge(getattr(request, name)) for name in ("plate", "guide", "depth", "normal", "albedo", "pose")},
         **{name: nothing(getattr(request, name)) for name in ("mask", "strength", "agent_id")},
         prompts=tuple(
             p if p.weight is None else Prompt(p.text, p.negative, edge(np.asarray(p.weight))) for p in request.prompts

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 F32 = NDArray[np.float32]
 
 #: Everything that a model may be told. A family takes some of it and records what it drops.
-CONDITIONS = ("depth", "pose", "normal", "id", "mask", "plate", "guide", "references", "text")
+CONDITIONS = ("depth", "pose", "normal", "albedo", "id", "mask", "plate", "guide", "references", "text")
 
 
 class NoiseSource(Protocol):
@@ -42,8 +42,9 @@ class PaintRequest:
     plate: float32 [T, H, W, 3], the picture without the crowd. guide: float32 [T, H, W, 3], the flat guide render over it.
     mask: float32 [T, H, W] in 0..1, where to paint. strength: float32 [T, H, W] in 0..1: 0 keeps the guide, 1 starts from
     noise. depth: float32 [T, H, W], 1 near, 0 far or empty (inverse depth between the shot's near and far). normal: float32
-    [T, H, W, 3] in 0..1, camera space (x right, y up, z towards the camera) as (n + 1) / 2; 0 where nobody is. pose: float32
-    [T, H, W, 3] in 0..1, the OpenPose picture. agent_id: uint32 [T, H, W]. references: each float32 [h, w, 3] in 0..1.
+    [T, H, W, 3] in 0..1, camera space (x right, y up, z towards the camera) as (n + 1) / 2; 0 where nobody is. albedo: float32
+    [T, H, W, 3], reflectance in model range at an exposure of 1, without light; 0 where nobody is. pose: float32 [T, H, W, 3] in
+    0..1, the OpenPose picture. agent_id: uint32 [T, H, W]. references: each float32 [h, w, 3] in 0..1.
     prompts: none at all is allowed. steps: of the sampler. guidance: classifier-free; 1 is none.
     """
 
@@ -54,6 +55,7 @@ class PaintRequest:
     strength: F32
     depth: F32
     normal: F32
+    albedo: F32
     pose: F32
     agent_id: NDArray[np.uint32]
     noise: NoiseSource

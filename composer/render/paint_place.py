@@ -16,7 +16,7 @@ from composer.errors import InputError, InputErrors, MusterError
 from composer.guides.control import control_depth
 from composer.inference.bundle import Bundle
 from composer.inference.bundle_verify import verify_bundle
-from composer.inference.conditions import tame
+from composer.inference.conditions import albedo_in_range, tame
 from composer.inference.noise import ScreenNoise
 from composer.inference.policy import Policy
 from composer.inference.request import PaintRequest, Prompt
@@ -95,7 +95,8 @@ class BundlePainter:
             frames=(spec.frame,), plate=self.range.encode(tame(plate))[None], guide=self.range.encode(guide)[None],
             mask=passes.coverage[None].astype(np.float32), strength=np.full((1, *there.shape), strength, np.float32),
             depth=control_depth(passes.depth_m, near, max(far, 1.01 * near))[None],
-            normal=normal[None].astype(np.float32), pose=np.zeros((1, *there.shape, 3), np.float32),
+            normal=normal[None].astype(np.float32), albedo=albedo_in_range(passes)[None],
+            pose=np.zeros((1, *there.shape, 3), np.float32),
             agent_id=passes.piece_id[None], noise=ScreenNoise(spec.seed or 0, scene.device),
             steps=self._steps(spec, bundle), prompts=(Prompt(spec.prompt or "", spec.negative or ""),) if own else (),
             guidance=float(spec.guidance or bundle.guidance),

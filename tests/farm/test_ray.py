@@ -140,7 +140,7 @@ def test_no_node_is_large_enough(make_shot: Make, tmp_path: Path, cluster: objec
         MachineError, match=r"no node is large enough: expected 2 cores, 16,777,216 MiB, got vm|no node"
     ):
         run_on_ray(graph, replace(SETTINGS, patience_s=0.5), cluster.address)  # type: ignore[attr-defined]
-    assert time.monotonic() - begin < 20
+    assert time.monotonic() - begin < 60  # it waits for half a second, not for minutes
 
 
 @pytest.mark.slow  # that frames which are there are skipped, the kills show too
@@ -216,7 +216,7 @@ def test_nobody_answers() -> None:
     begin = time.monotonic()
     with pytest.raises(MachineError, match=r"--address: no cluster answers: expected 127\.0\.0\.1") as caught:
         check_ray(f"127.0.0.1:{port}")
-    assert caught.value.exit_code == 1 and time.monotonic() - begin < 8
+    assert caught.value.exit_code == 1 and time.monotonic() - begin < 60
 
 
 def test_something_else_answers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,20 @@ def test_pictures_go_in_model_range_and_passes_as_the_contract_has_them() -> Non
     assert np.array_equal(request.agent_id[0], sight.guides.agent_id)
 
 
+def test_albedo_is_plain_colour_without_light_or_coverage() -> None:
+    """At a soft edge as in the middle; and the guide's light over it is the light that falls there."""
+    passes, request = sights.sight().guides, asked()
+    alone = sights.disc(sights.CENTRES[FAR]) == 0
+    edge = (passes.coverage > 0.05) & (passes.coverage < 0.95) & (passes.agent_id == NEAR) & alone
+    assert edge.sum() > 20
+    there = RANGE.decode(request.albedo[0])
+    for where in (edge, (slice(48, 49), slice(40, 41))):
+        assert np.allclose(there[where], 0.5 * np.array(sights.COLOUR[NEAR]), rtol=2e-3, atol=1e-4)
+    assert not request.albedo[0][passes.coverage == 0].any()
+    bright = asked(guides=replace(passes, beauty=4 * passes.beauty))
+    assert np.array_equal(bright.albedo, request.albedo)
+
+
 def test_the_mask_is_the_coverage_grown_and_falls_to_nothing() -> None:
     sight = sights.sight()
     mask = change_of(sight, brief()).mask

@@ -33,5 +33,5 @@ def pairs() -> list[Stored]:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a tiny network."""
-    monkeypatch.setitem(net.SIZES, "tiny", net.Size((16, 16, 32), hint=(16, 16), heads=2))
+    monkeypatch.setitem(net.SIZES, "tiny", net.Size((16, 16, 32), hints=((16, 16), (16, 16)), heads=2))
     return "tiny"

@@ -45,7 +45,7 @@ def test_it_is_verified_and_says_what_it_takes(bundle: Bundle, net: Levy) -> Non
     assert verify_bundle(bundle).parameters == sum(p.numel() for p in net.parameters()) + _positions(bundle)
     assert bundle.family == "levy" and bundle.licence.id == "Apache-2.0" and bundle.licence.commercial
     adapter = open_adapter(bundle, "cpu", "float32")
-    assert adapter.takes == {"depth", "normal", "pose", "mask", "guide", "text"}
+    assert adapter.takes == {"depth", "normal", "albedo", "pose", "mask", "guide", "text"}
     assert adapter.space.channels == 12 and adapter.space.factor == 2
     file = bundle.path_of("base/unet/diffusion_pytorch_model.safetensors")
     raw = bytearray(file.read_bytes())
@@ -76,18 +76,21 @@ def test_the_adapter_sees_what_training_showed(bundle: Bundle, net: Levy, pairs:
     pair = pairs[0]
     for picture, chance in (("guide", 1.0), ("plate", 0.0)):
         adapter = open_adapter(replace(bundle, options={**bundle.options, "masked_picture": picture}), "cpu", "float32")
-        prepared = adapter.prepare(request_from(pair))
+        request = request_from(pair)
+        prepared = adapter.prepare(replace(request, albedo=request.albedo * np.float32(chance)))
         raw = torch.from_numpy(pair.bytes).permute(2, 0, 1)[None].float() / 255
         depth = torch.from_numpy(pair.depth)[None, None].float()
         crops = Crops()
         ids = torch.tensor([crops._tokens(pair.text)])
         nobody = torch.zeros(1, *depth.shape[-2:], dtype=torch.int64)
-        batch = prepare(raw, depth, nobody, ids, torch.tensor([[1.0], [chance], [1.0], [1.0]]))
+        batch = prepare(raw, depth, nobody, ids, torch.tensor([[1.0], [chance], [1.0], [1.0], [1.0]]))
         cut = {name: c.data[None] for name, c in prepared.canvases.items()}
         _same(cut["mask"][:, :, 0], batch.mask)
         _same(cut["masked"][:, :, 0], batch.masked)
         with torch.no_grad():
-            for name, part, hint in zip(("depth and normal", "pose"), (net.depth, net.pose), batch.hints, strict=True):
+            for name, part, hint in zip(
+                ("depth and normal and albedo", "pose"), (net.depth, net.pose), batch.hints, strict=True
+            ):
                 torch.testing.assert_close(
                     cut[name][:, :, 0], part.controlnet_cond_embedding(hint), atol=1e-4, rtol=1e-3
                 )

@@ -31,7 +31,8 @@ def test_silhouettes_are_the_guides_and_the_rest_is_plate() -> None:
     request, cover = pair.request, pair.coverage
     assert draft_samples() == 8 and (cover > 0.5).any()
     nobody = cover == 0
-    for picture in (request.plate[0], request.guide[0], pair.target, request.normal[0], request.pose[0], request.depth):
+    passes = (request.plate, request.guide, request.normal, request.albedo, request.pose, request.depth)
+    for picture in (pair.target, *(one[0] for one in passes)):
         assert np.isfinite(picture).all() and picture.min() >= 0 and picture.max() <= 1
     np.testing.assert_allclose(request.guide[0][nobody], request.plate[0][nobody], atol=1e-6)
     # the target has twice the samples: a little of somebody may show where the guide saw nobody

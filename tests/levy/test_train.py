@@ -54,10 +54,12 @@ def crops_of(pairs: list[Stored]) -> Crops:
 def test_crops_are_shown_somebody_and_now_and_then_no_guide(pairs: list[Stored]) -> None:
     crops = crops_of(pairs)
     batch = crops.batch(np.random.default_rng(1), 48, 64)
-    assert batch.clean.shape == (48, 12, 32, 32) and batch.hints[0].shape == (48, 4, 64, 64)
+    assert batch.clean.shape == (48, 12, 32, 32) and batch.hints[0].shape == (48, 7, 64, 64)
     assert (batch.weight.amax((1, 2, 3)) > 2).float().mean() > 0.7
-    blank = [not h.any() for h in batch.hints[0]]
-    assert 0 < sum(blank) < 20
+    blank = [not h.any() for h in batch.hints[0][:, :4]]
+    bare = [not h.any() for h in batch.hints[0][:, 4:]]
+    assert 0 < sum(blank) < 20 and 0 < sum(bare) < 35
+    assert all(b for b, guided in zip(bare, batch.guided, strict=True) if not guided), "no albedo without a guide"
     grey = (batch.masked.abs() < 1e-6).flatten(1).float().mean(1) > 0.02
     assert 2 < int(grey.sum()) < 35
     again = crops.batch(np.random.default_rng(1), 48, 64)

@@ -206,6 +206,7 @@ def small_request(
         strength=one.copy(),
         depth=(one * depth).astype(np.float32),
         normal=np.zeros((t, h, w, 3), np.float32),
+        albedo=np.zeros((t, h, w, 3), np.float32),
         pose=np.zeros((t, h, w, 3), np.float32),
         agent_id=np.zeros((t, h, w), np.uint32),
         noise=noise or SeededNoise(),

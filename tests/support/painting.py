@@ -45,7 +45,8 @@ def request_of(frames: int = 1, size: tuple[int, int] = (64, 64), **changes: obj
     base = PaintRequest(
         frames=tuple(range(1001, 1001 + frames)), plate=plate, guide=guide.astype(np.float32), mask=mask,
         strength=np.ones_like(mask), depth=(0.2 + 0.6 * there).astype(np.float32),
-        normal=(there[..., None] * rng.random((frames, height, width, 3))).astype(np.float32), pose=pose,
+        normal=(there[..., None] * rng.random((frames, height, width, 3))).astype(np.float32),
+        albedo=(there[..., None] * rng.random((frames, height, width, 3))).astype(np.float32), pose=pose,
         agent_id=agents, noise=WhiteNoise(), steps=4, prompts=(Prompt("a muddy soldier"),), guidance=3.0,
     )  # fmt: skip
     return replace(base, **changes)

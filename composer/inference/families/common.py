@@ -106,8 +106,9 @@ def controls_of(bundle: Bundle) -> dict[str, str]:
 
 
 def control_picture(request: PaintRequest, name: str, device: torch.device) -> Tensor:
-    """float32 [1 or 3, T, H, W] in 0..1: the depth, pose or normal guide."""
-    return picture({"depth": request.depth, "pose": request.pose, "normal": request.normal}[name], device)
+    """float32 [1 or 3, T, H, W] in 0..1: the guide that a control network stands under."""
+    shown = {"depth": request.depth, "pose": request.pose, "normal": request.normal, "albedo": request.albedo}
+    return picture(shown[name], device)
 
 
 def as_rgb(tensor: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ def given(request: PaintRequest) -> tuple[str, ...]:
         "depth": bool(request.depth.any()),
         "pose": bool(request.pose.any()),
         "normal": bool(request.normal.any()),
+        "albedo": bool(request.albedo.any()),
         "id": bool(request.agent_id.any()),
         "references": bool(request.references),
         "text": any(p.text or p.negative for p in request.prompts),

@@ -15,7 +15,7 @@ from models.levy.recipe.data import Stored, in_memory, read, slices
 from models.levy.recipe.net import FACTOR
 from models.levy.recipe.words import LENGTH, tokenizer
 
-#: How often the guide is left out, and each of text, depth with normals, and pose.
+#: How often the guide is left out, and each of text, depth with normals, pose, and albedo; without a guide there is no albedo.
 WITHOUT_GUIDE, WITHOUT = 0.15, 0.10
 #: Share of the crops that come two by two, in two states of wear: their difference is what the text tells.
 COUPLES = 0.5
@@ -33,7 +33,7 @@ _PLACES = 400
 @dataclass(frozen=True)
 class Batch:
     """B crops, float32 but for ids. clean: [B, 12, h, w], what is to be said. mask: [B, 1, h, w]. masked: [B, 12, h, w].
-    hints: depth with normals [B, 4, H, W], pose [B, 3, H, W]. ids: int64 [B, L]. weight: [B, 12, h, w], of the loss.
+    hints: depth with normals and albedo [B, 7, H, W], pose [B, 3, H, W]. ids: int64 [B, L]. weight: [B, 12, h, w], of the loss.
     guided: [B], 1 where `masked` is the guide, 0 where it is the plate with a hole. agent: int64 [B, H, W], who is measured
     in a pixel; 0 nobody, no number is in two crops. couples: so many first are two by two the same crop, in two states of
     wear."""
@@ -102,7 +102,7 @@ class Crops:
         depth = torch.stack([self._depth[i][None, y : y + side_px, x : x + side_px] for i, y, x in cuts]).float()
         agent = torch.stack([self._agent[i][y : y + side_px, x : x + side_px] for i, y, x in cuts]).long()
         raw[other == 1, slices()["target"]] = raw[other == 1, slices()["other"]]
-        keep = rng.random((4, count)).astype(np.float32)
+        keep = rng.random((5, count)).astype(np.float32)
         keep[:, 1 : 2 * couples : 2] = keep[:, : 2 * couples : 2]
         ids = torch.tensor(
             [
@@ -124,7 +124,7 @@ class Crops:
 
 def prepare(raw: Tensor, depth: Tensor, agent: Tensor, ids: Tensor, keep: Tensor) -> Batch:
     """raw: [B, CHANNELS, H, W] in 0..1. depth: [B, 1, H, W]. agent: int64 [B, H, W], numbered anew in each picture. keep:
-    [4, B], chances of text, guide, depth, pose."""
+    [5, B], chances of text, guide, depth, pose, albedo."""
     at = slices()
     part = {name: raw[:, s] for name, s in at.items()}
 
@@ -135,7 +135,8 @@ def prepare(raw: Tensor, depth: Tensor, agent: Tensor, ids: Tensor, keep: Tensor
     hole = torch.lerp(part["plate"], torch.full_like(part["plate"], 0.5), mask)
     guided = kept(1, WITHOUT_GUIDE)
     seen = part["guide"] * guided + hole * (1 - guided)
-    hint = torch.cat([depth, part["normal"]], 1) * kept(2, WITHOUT)
+    albedo = part["albedo"] * guided * kept(4, WITHOUT)
+    hint = torch.cat([torch.cat([depth, part["normal"]], 1) * kept(2, WITHOUT), albedo], 1)
     cover = pixel_unshuffle(part["coverage"], FACTOR).repeat(1, 3, 1, 1)
     inside = pixel_unshuffle(mask, FACTOR).repeat(1, 3, 1, 1)
     return Batch(

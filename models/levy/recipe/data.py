@@ -24,7 +24,8 @@ HELD_PX, SIZE_PX = (320, 256), (192, 160)
 LARGE_PX, LARGE_EVERY = (384, 320), 16
 #: Eight-bit pictures of a pair and their channels, as they lie one after the other in `Stored.bytes`.
 PARTS = (
-    ("plate", 3), ("guide", 3), ("target", 3), ("other", 3), ("normal", 3), ("pose", 3), ("mask", 1), ("coverage", 1)
+    ("plate", 3), ("guide", 3), ("target", 3), ("other", 3), ("normal", 3), ("albedo", 3), ("pose", 3), ("mask", 1),
+    ("coverage", 1),
 )  # fmt: skip
 CHANNELS = sum(n for _, n in PARTS)
 
@@ -70,7 +71,7 @@ def stored(number: int, size_px: tuple[int, int] | None = None, height_px: float
     request = pair.request
     pictures = {
         "plate": request.plate[0], "guide": request.guide[0], "target": pair.target, "other": pair.other,
-        "normal": request.normal[0], "pose": request.pose[0],
+        "normal": request.normal[0], "albedo": request.albedo[0], "pose": request.pose[0],
         "mask": request.mask[0][..., None], "coverage": pair.coverage[..., None],
     }  # fmt: skip
     stack = np.concatenate([pictures[name] for name, _ in PARTS], -1)

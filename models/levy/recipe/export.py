@@ -24,7 +24,7 @@ bundle: {name}
 family: levy
 licence: {{id: Apache-2.0, name: Apache License 2.0, commercial: true}}
 trained_on: pictures that Muster rendered itself; no photograph, no scraped picture
-conditions: [depth, normal, pose, mask, plate, guide, text]
+conditions: [depth, normal, albedo, pose, mask, plate, guide, text]
 native_px: [{native[0]}, {native[1]}]
 steps: {{preview: 4, draft: 8, final: 8}}
 guidance: 1
@@ -33,7 +33,8 @@ sources:
   base:
     files:
 {files}
-controls: {{depth: base/controlnet_depth, normal: base/controlnet_depth, pose: base/controlnet_pose}}
+controls: {{depth: base/controlnet_depth, normal: base/controlnet_depth, albedo: base/controlnet_depth,
+  pose: base/controlnet_pose}}
 """
 
 
@@ -63,8 +64,8 @@ _CARD = """\
 # Levy
 
 A small diffusion model of Muster's own: it paints a crowd over its guide render, or from depth and pose alone. Family `levy`:
-the networks of Stable Diffusion 1.5 with two ControlNets (depth with normals; pose), small, over pixels rearranged without
-loss. Licence: Apache-2.0, commercial use allowed.
+the networks of Stable Diffusion 1.5 with two ControlNets (depth with normals and albedo; pose), small, over pixels rearranged
+without loss. Licence: Apache-2.0, commercial use allowed.
 
 - Trained on: {pairs} scenes, each in two states of wear, that Muster rendered itself (`models/levy/recipe`):
   no photograph, no scraped picture.
@@ -73,7 +74,7 @@ loss. Licence: Apache-2.0, commercial use allowed.
 - Good at: soldiers 10 to 150 px tall over their guide: light, shade between men, weathered cloth and metal, mud and dust. Bad
   at: figures much taller, to which it adds little; anything but Muster's own people; places. From depth and pose alone it gives
   shapes, no people.
-- Its words: dust and smoke show; those of wear too, nearly as strongly as its renderer means them, not always in the same places.
+- Its words: dust and smoke show; those of wear too, as strongly as its renderer means them, not always in the same places.
 - Words it knows: {words}.
 
 ## Measured

@@ -1,8 +1,8 @@
 """Levy's networks: the classes of Stable Diffusion 1.5 with ControlNets, small, over pixels rearranged without loss.
 
 UNet2DConditionModel sees the noisy picture, the mask and the masked picture (the guide, or the plate with a hole); one
-ControlNet sees depth and normals, the other the pose. Attention, to itself and to the text, stands at the lowest level only:
-small heads over many places are slow on a CPU.
+ControlNet sees depth, normals and albedo, the other the pose. Attention, to itself and to the text, stands at the lowest level
+only: small heads over many places are slow on a CPU.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ if TYPE_CHECKING:
 
 FACTOR = 2
 LATENTS = 3 * FACTOR * FACTOR
+#: Channels of depth with normals and albedo, and of pose.
+HINTS = (7, 3)
 TEXT_WIDTH = 64
 
 
 @dataclass(frozen=True)
 class Size:
-    """channels: by level, of the UNet and both ControlNets. hint: the ControlNets' own first convolutions. heads: of the
-    attention, at the lowest level."""
+    """channels: by level, of the UNet and both ControlNets. hints: the ControlNets' own first convolutions, of depth with
+    normals and albedo, and of pose. heads: of the attention, at the lowest level."""
 
     channels: tuple[int, ...]
-    hint: tuple[int, int] = (16, 32)
+    hints: tuple[tuple[int, int], tuple[int, int]] = ((24, 48), (16, 32))
     heads: int = 4
 
 
@@ -67,9 +69,9 @@ class Levy(nn.Module):
         )  # fmt: skip
         nets = [
             ControlNetModel(
-                in_channels=LATENTS, conditioning_channels=c, conditioning_embedding_out_channels=size.hint, **shared
+                in_channels=LATENTS, conditioning_channels=c, conditioning_embedding_out_channels=hint, **shared
             )
-            for c in (4, 3)
+            for c, hint in zip(HINTS, size.hints, strict=True)
         ]
         self.depth, self.pose = nets
         known = tokenizer()
@@ -90,7 +92,7 @@ class Levy(nn.Module):
         self, x: Tensor, mask: Tensor, masked: Tensor, hints: tuple[Tensor, Tensor], ids: Tensor, t: Tensor
     ) -> Tensor:
         """The clean picture [B, 12, h, w]: the UNet says how it differs from `masked`. x: noisy latents; mask [B, 1, h, w];
-        masked: latents; hints: [B, 4 and 3, 2h, 2w]; ids: tokens [B, L]; t: [B]."""
+        masked: latents; hints: [B, 7 and 3, 2h, 2w]; ids: tokens [B, L]; t: [B]."""
         states = self.text(ids)[0]
         down, middle = None, None
         for net, hint in zip((self.depth, self.pose), hints, strict=True):

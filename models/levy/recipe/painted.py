@@ -23,7 +23,8 @@ def request_from(pair: Stored, seed: int = 1, steps: int = 4) -> PaintRequest:
     return PaintRequest(
         frames=(pair.number,), plate=pair.part("plate")[None], guide=pair.part("guide")[None],
         mask=pair.part("mask")[None], strength=np.ones_like(pair.part("mask"))[None],
-        depth=pair.depth.astype(np.float32)[None], normal=pair.part("normal")[None], pose=pair.part("pose")[None],
+        depth=pair.depth.astype(np.float32)[None], normal=pair.part("normal")[None],
+        albedo=pair.part("albedo")[None], pose=pair.part("pose")[None],
         agent_id=pair.agent.astype(np.uint32)[None], noise=ScreenNoise(seed), steps=steps, prompts=(Prompt(pair.text),),
     )  # fmt: skip
 
@@ -46,7 +47,7 @@ class Brushes:
     def from_depth_and_pose(self, pair: Stored, steps: int, seed: int = 1, without: tuple[str, ...] = ()) -> F32:
         """without: of 'depth' (its normals with it), 'pose', 'text'. What the engine keeps outside the mask is the plate."""
         request = request_from(pair, seed, steps)
-        request = replace(request, guide=request.plate)
+        request = replace(request, guide=request.plate, albedo=np.zeros_like(request.albedo))
         if "depth" in without:
             request = replace(request, depth=np.zeros_like(request.depth), normal=np.zeros_like(request.normal))
         if "pose" in without:

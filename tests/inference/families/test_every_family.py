@@ -122,8 +122,8 @@ def test_what_is_not_taken_is_recorded(adapter: Adapter) -> None:
     given = set(CONDITIONS)
     assert set(adapter.prepare(base).dropped) == given - adapter.takes
     assert adapter.takes <= FAMILIES[adapter.family].takes
-    bare = replace(base, references=(), normal=0 * base.normal, agent_id=0 * base.agent_id)
-    assert not {"references", "normal", "id"} & set(adapter.prepare(bare).dropped)
+    bare = replace(base, references=(), normal=0 * base.normal, albedo=0 * base.albedo, agent_id=0 * base.agent_id)
+    assert not {"references", "normal", "albedo", "id"} & set(adapter.prepare(bare).dropped)
 
 
 def test_a_text_that_is_too_long_is_recorded(adapter: Adapter) -> None:

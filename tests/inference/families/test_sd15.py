@@ -88,12 +88,12 @@ def test_the_hole_is_shown_to_an_inpainting_unet(adapter_of: Callable[[str], Ada
 
 
 def test_conditions_that_share_a_folder_share_a_network(bundle_folder: Callable[[str], Path], tmp_path: Path) -> None:
-    """Depth with normals in one ControlNet of four channels, zeros for a text, and pixels for latents: the class that a
-    small model of our own is made of."""
+    """Depth with normals and albedo in one ControlNet of seven channels, zeros for a text, and pixels for latents: the class
+    that a small model of our own is made of."""
     bundle = load_bundle(bundle_folder("sd15-inpaint"))
     shared = {"block_out_channels": (8, 16), "layers_per_block": 1, "cross_attention_dim": 8, "attention_head_dim": 2,
               "norm_num_groups": 4, "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"), "in_channels": 12}  # fmt: skip
-    net = ControlNetModel(conditioning_channels=4, conditioning_embedding_out_channels=(4, 8), **shared)
+    net = ControlNetModel(conditioning_channels=7, conditioning_embedding_out_channels=(4, 8), **shared)
     for weight in net.parameters():
         torch.nn.init.normal_(weight, std=0.1)
     net.save_pretrained(tmp_path / "controlnet")
@@ -103,7 +103,7 @@ def test_conditions_that_share_a_folder_share_a_network(bundle_folder: Callable[
     unet.save_pretrained(tmp_path / "unet")
     own = replace(
         bundle, components={"unet": tmp_path / "unet", "scheduler": bundle.components["scheduler"]},
-        controls={"depth": tmp_path / "controlnet", "normal": tmp_path / "controlnet"},
+        controls={name: tmp_path / "controlnet" for name in ("albedo", "depth", "normal")},
         options={"masked_picture": "guide"},
     )  # fmt: skip
     with pytest.raises(InputError, match="sd15 needs this component"):
@@ -111,7 +111,7 @@ def test_conditions_that_share_a_folder_share_a_network(bundle_folder: Callable[
     from composer.inference.families.sd15 import open_family
 
     adapter = open_family(own, "cpu", None)
-    assert adapter.takes == {"depth", "normal", "mask", "guide"} and adapter.space.factor == 2
+    assert adapter.takes == {"depth", "normal", "albedo", "mask", "guide"} and adapter.space.factor == 2
     request = request_of(size=(64, 64))
 
     def predicted(**changes: object) -> torch.Tensor:
@@ -119,7 +119,8 @@ def test_conditions_that_share_a_folder_share_a_network(bundle_folder: Callable[
         return adapter.denoise(batch_of(adapter, adapter.prepare(changed), noise_of(changed, adapter), 0, 500.0))
 
     base = predicted()
-    assert not torch.allclose(predicted(normal=0 * request.normal), base)
+    for name in ("normal", "albedo"):
+        assert not torch.allclose(predicted(**{name: 0 * getattr(request, name)}), base)
     assert not torch.allclose(predicted(depth=0 * request.depth), base)
     assert not torch.allclose(predicted(guide=0 * request.guide), base)
     video = torch.rand(1, 3, 1, 64, 64)
