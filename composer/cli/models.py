@@ -115,7 +115,8 @@ def _verify(args: argparse.Namespace) -> Result:
 
 
 def _add(args: argparse.Namespace) -> Result:
-    from composer.inference.bundle_add import Told, add_bundle
+    from composer.inference.bundle_add import add_bundle
+    from composer.inference.bundle_text import Told
 
     told = Told(
         folder=args.folder,

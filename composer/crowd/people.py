@@ -14,7 +14,8 @@ from composer.crowd.arrows import Archery, shoots, with_arrow
 from composer.crowd.bvh import read_bvh
 from composer.crowd.cast import default_cast
 from composer.crowd.cast_file import CastFile, load_cast
-from composer.crowd.layout import Short, layout
+from composer.crowd.laid import Short
+from composer.crowd.layout import layout
 from composer.crowd.names import Names, names_of, with_arrows
 from composer.crowd.orders import Crowd
 from composer.crowd.overrides import Picker, direct

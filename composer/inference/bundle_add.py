@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from composer.errors import InputError, InputErrors, MusterError, Where
@@ -15,7 +15,7 @@ from composer.inference.bundle import Bundle, load_bundle
 from composer.inference.bundle_config import family_of, read_json
 from composer.inference.bundle_content import is_left_behind, refuse_code
 from composer.inference.bundle_schema import CARD_NAME, FILE_NAME, is_plain_path
-from composer.inference.bundle_text import bundle_text, card_text
+from composer.inference.bundle_text import Told, bundle_text, card_text
 from composer.inference.bundle_verify import Progress, check_file, hash_files, walk
 from composer.inference.kinds import EVERY, FINDERS, KINDS, usual_of
 from composer.inference.library import home_for_new
@@ -23,25 +23,6 @@ from composer.inference.policy import UNKNOWN
 from composer.io.files import atomic_write
 
 _TEXTS = ("model_index.json", "README.md", "LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE", "NOTICE")
-
-
-@dataclass(frozen=True)
-class Told:
-    """What the user says of a new bundle; all but the folder may be left out. controls: condition to a ControlNet's folder.
-    commercial: None where it is not known, which counts as no. copy: weights into the bundle, and only those that the family
-    needs; else they stay where they are. models: the folder of bundles."""
-
-    folder: Path
-    name: str | None = None
-    family: str | None = None
-    licence: str = UNKNOWN
-    commercial: bool | None = None
-    trained_on: str | None = None
-    controls: Mapping[str, Path] = field(default_factory=dict)
-    repository: str | None = None
-    revision: str | None = None
-    copy: bool = False
-    models: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,14 @@
-"""The wording of a new bundle's bundle.yaml and card.md."""
+"""What is told of a new bundle, and the wording of its bundle.yaml and card.md."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from composer.inference.kinds import usual_of
-
-if TYPE_CHECKING:
-    from composer.inference.bundle_add import Told
+from composer.inference.policy import UNKNOWN
 
 _CARD = """\
 # {name}
@@ -23,6 +22,25 @@ Family: {family}. Licence: {licence}. What stands here as unknown is for the stu
 - Good at, bad at: unknown
 - Checked and cleared by whom, when: nobody yet
 """
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the user says of a new bundle; all but the folder may be left out. controls: condition to a ControlNet's folder.
+    commercial: None where it is not known, which counts as no. copy: weights into the bundle, and only those that the family
+    needs; else they stay where they are. models: the folder of bundles."""
+
+    folder: Path
+    name: str | None = None
+    family: str | None = None
+    licence: str = UNKNOWN
+    commercial: bool | None = None
+    trained_on: str | None = None
+    controls: Mapping[str, Path] = field(default_factory=dict)
+    repository: str | None = None
+    revision: str | None = None
+    copy: bool = False
+    models: Path | None = None
 
 
 def bundle_text(

@@ -15,7 +15,7 @@ from composer.io import luminance_chroma
 from composer.io.exr import decode_parts, read_header
 from composer.io.exr_attributes import Chromaticities
 from composer.io.exr_header import FileHeader, PartHeader
-from composer.io.image import Image, ImageInfo, Plane, count_odd, no_channel
+from composer.io.pixels import Image, ImageInfo, Plane, count_odd, no_channel
 from composer.io.timecode import Timecode
 from composer.io.window import Window
 

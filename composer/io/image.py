@@ -6,56 +6,23 @@ integers are divided by their largest value and nothing more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from composer.errors import InputError, Where
-from composer.io.window import Window
+from composer.io import exr_image, oiio_image
+from composer.io.pixels import Image, ImageInfo, Plane, no_channel
 
-__all__ = ["ImageInfo", "Window", "read_channels", "read_image", "read_info"]
-
-Image = NDArray[np.float32]
-Plane = NDArray[np.float32] | NDArray[np.uint32]
 EXR_MAGIC = b"\x76\x2f\x31\x01"
-
-
-@dataclass(frozen=True)
-class ImageInfo:
-    """What a picture says about itself.
-
-    size_px: (width, height) of the display window. data: where pixels exist, from the display window's top left.
-    channels: names, with part or layer prefix. dtype: of the stored colour channels. colorspace: the file's own hint,
-    never a guess. attributes: whatever else the file carries. notes: what the reader had to decide, and odd pixel
-    values met.
-    """
-
-    path: Path
-    size_px: tuple[int, int]
-    data: Window
-    channels: tuple[str, ...]
-    pixel_aspect: float = 1.0
-    frame_rate: Fraction | None = None
-    timecode: str | None = None
-    colorspace: str | None = None
-    dtype: str = "float32"
-    attributes: Mapping[str, object] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
 
 def read_info(path: str | Path) -> ImageInfo:
     """The header, checked against the file's length; no pixels are decoded. Raises InputError."""
     path = Path(path)
     if _is_exr(path):
-        from composer.io import exr_image
-
         return exr_image.info(path)
-    from composer.io import oiio_image
-
     return oiio_image.info(path)
 
 
@@ -72,11 +39,7 @@ def read_image(path: str | Path, channels: Sequence[str] | None = None) -> tuple
         image = np.stack([planes[name].astype(np.float32, copy=False) for name in channels], axis=-1)
         return image, info
     if _is_exr(path):
-        from composer.io import exr_image
-
         return exr_image.read(path)
-    from composer.io import oiio_image
-
     return oiio_image.read(path)
 
 
@@ -87,30 +50,12 @@ def read_channels(path: str | Path, names: Sequence[str]) -> dict[str, Plane]:
     """
     path = Path(path)
     if _is_exr(path):
-        from composer.io import exr_image
-
         return exr_image.read_planes(path, names)
-    from composer.io import oiio_image
-
     image, info = oiio_image.read_stored(path)
     for name in names:
         if name not in info.channels:
             raise no_channel(path, name, info.channels)
     return {name: np.ascontiguousarray(image[..., info.channels.index(name)]) for name in names}
-
-
-def no_channel(path: Path, name: str, have: Sequence[str]) -> InputError:
-    """The error of asking for a channel that is not there."""
-    return InputError(f"no channel {name!r}", where=Where(file=path), expected=f"one of {', '.join(have[:40])}")
-
-
-def count_odd(image: Image) -> tuple[str, ...]:
-    """Notes on NaN and infinite values, which pass through."""
-    with np.errstate(all="ignore"):
-        if np.isfinite(image.sum(dtype=np.float32)):
-            return ()
-    nan, inf = int(np.isnan(image).sum()), int(np.isinf(image).sum())
-    return (f"{nan} NaN and {inf} infinite values pass through",) if nan or inf else ()
 
 
 def _is_exr(path: Path) -> bool:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from composer.errors import InputError, Where
-from composer.io.image import Image, ImageInfo
 from composer.io.limits import check_size, damaged
 from composer.io.movie_pixels import frame_notes, to_rgb
+from composer.io.pixels import Image, ImageInfo
 from composer.io.window import Window
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import numpy as np
 
 from composer.errors import InputError, Where
 from composer.io.container import check_container
-from composer.io.image import Image, ImageInfo, count_odd
 from composer.io.limits import MAX_CHANNELS, MAX_PIXEL_BYTES, check_size, damaged
+from composer.io.pixels import Image, ImageInfo, count_odd
 from composer.io.timecode import frame_rate
 from composer.io.window import Window
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from composer.errors import InputError, Where
-from composer.io.image import Image, ImageInfo, read_image, read_info
+from composer.io.image import read_image, read_info
 from composer.io.movie import MOVIE_SUFFIXES, Movie
+from composer.io.pixels import Image, ImageInfo
 
 PICTURE_SUFFIXES = frozenset((".exr", ".sxr", ".dpx", ".cin", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".hdr"))
 _PLACEHOLDER = re.compile(r"(#+)|%(0?)(\d*)d")

@@ -23,7 +23,8 @@ from composer.inference.bundle import Bundle
 from composer.inference.finding.kept import Kept
 from composer.inference.finding.prompt import Prompt
 from composer.render.depends import file_digest
-from composer.shot.found import F32, Told
+from composer.shot.found import Told
+from composer.shot.matte import F32
 from composer.shot.stage import Stage
 from composer.shot.standing import F64, Alignment, align, standing
 

@@ -35,7 +35,7 @@ from composer.render.paintings import PlacePainter, with_paintings
 from composer.render.place import PlaceLook, place_look, with_layers, with_sky_layer
 from composer.render.repairs import Repaired, RepairPainter, repaired, with_repairs
 from composer.render.worn import trodden_plate, with_worn_layer, worn_layer
-from composer.shot.holdout import HoldoutFrame
+from composer.shot.matte import HoldoutFrame
 from composer.shot.schema_delivery import LIGHT_SET
 from composer.shot.sky_matte import read_sky_matte
 from composer.shot.stage import Stage

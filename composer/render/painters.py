@@ -20,7 +20,8 @@ from composer.inference.direction import check_direction, direction_of
 from composer.inference.library import find_bundle, list_bundles
 from composer.inference.policy import Policy
 from composer.io.files import sha256_file
-from composer.io.image import ImageInfo, read_image
+from composer.io.image import read_image
+from composer.io.pixels import ImageInfo
 from composer.render.anchors import Anchors, anchors_of
 from composer.render.brush import noise_of, open_brush, window_of
 from composer.render.control import control_range

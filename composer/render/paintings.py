@@ -26,7 +26,8 @@ from composer.guides.passes import GuidePasses, PlacePasses, Samples
 from composer.guides.project import KeyPicture, PlaceSight, place_sight, project_paintings
 from composer.inference.bundle import Bundle
 from composer.inference.library import find_bundle
-from composer.io.image import ImageInfo, read_image, read_info
+from composer.io.image import read_image, read_info
+from composer.io.pixels import ImageInfo
 from composer.render.place import hazed
 from composer.shot.located import located
 from composer.shot.reduced import ReducedPlate, smaller

@@ -20,7 +20,7 @@ from composer.guides.ground import ground_depth
 from composer.guides.passes import Light
 from composer.guides.render import render_guides
 from composer.render.look import guide_holdouts
-from composer.shot.holdout import HoldoutFrame
+from composer.shot.matte import HoldoutFrame
 from composer.shot.schema import ShotFile
 from composer.shot.schema_crowd import ObstacleSpec
 from composer.shot.stage import Stage

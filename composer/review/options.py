@@ -12,13 +12,11 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from pathlib import Path
 
 from PIL import Image
 
 from composer.color.spaces import ColorManager
-from composer.crowd.layout import Short
 from composer.crowd.people import People
 from composer.deliver.proxy import display_picture
 from composer.errors import InputError, Where
@@ -26,7 +24,7 @@ from composer.io.files import atomic_write
 from composer.render.anchors import Anchors
 from composer.render.control import control_range
 from composer.render.costs import Costs
-from composer.render.forecast import CostModel, Forecast, Measure, Rates, forecast
+from composer.render.forecast import CostModel, Forecast, Rates, forecast
 from composer.render.found import with_found
 from composer.render.job import JobResult, run_job
 from composer.render.look import Scene
@@ -43,6 +41,7 @@ from composer.review import options_words as words
 from composer.review.option_axes import Option, notes_of, shot_of
 from composer.review.options_index import write_index
 from composer.review.options_sheet import write_sheets
+from composer.review.options_shown import Options, Shown
 from composer.shot.frames import frames_of
 from composer.shot.light import light_of
 from composer.shot.reduced import reduced
@@ -65,51 +64,6 @@ class Ask:
     width_px: int = 960
     device: str = "cpu"
     paint: PaintAsk = field(default_factory=PaintAsk)
-
-
-@dataclass(frozen=True)
-class Shown:
-    """An option with its pictures. soldiers: how many are there. pictures: display-ready PNGs by frame. measure, forecasts:
-    they come later. start_s: what a job of it takes beside its frames."""
-
-    option: Option
-    folder: Path
-    soldiers: int
-    short: tuple[Short, ...]
-    pictures: dict[int, Path]
-    proxy: Path | None
-    rendered: tuple[int, ...]
-    start_s: float
-    notes: tuple[str, ...]
-    measure: Measure | None = None
-    forecasts: tuple[Forecast, ...] = ()
-
-    @property
-    def limit(self) -> str:
-        return words.limit_line(self.option.count, self.soldiers, self.short)
-
-
-@dataclass(frozen=True)
-class Options:
-    """All of them. size_px: of their pictures; full_px: of the plate."""
-
-    shot: ShotFile
-    folder: Path
-    frames: tuple[int, ...]
-    size_px: tuple[int, int]
-    full_px: tuple[int, int]
-    frame_rate: Fraction
-    quality: Quality
-    machine: Machine
-    rates: Rates
-    shown: tuple[Shown, ...]
-    notes: tuple[str, ...]
-    assumptions: tuple[str, ...]
-    model: CostModel | None = None
-
-    @property
-    def sheet(self) -> Path:
-        return self.folder / "sheet.png"
 
 
 @dataclass(frozen=True)

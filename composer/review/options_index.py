@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import composer
 from composer.io.files import atomic_write
-
-if TYPE_CHECKING:
-    from composer.review.options import Options, Shown
+from composer.review.options_shown import Options, Shown
 
 
 def write_index(result: Options) -> Path:

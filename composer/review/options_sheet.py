@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,9 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from composer.deliver.sheet import FAINT, GAP, INK, PAPER, write_sheet
 from composer.io.files import atomic_write
 from composer.review import options_words as words
-
-if TYPE_CHECKING:
-    from composer.review.options import Options, Shown
+from composer.review.options_shown import Options, Shown
 
 U8 = NDArray[np.uint8]
 #: What does not fit is told in this colour.

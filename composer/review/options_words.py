@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from composer.crowd.layout import Short
+    from composer.crowd.laid import Short
     from composer.render.forecast import Forecast, Measure, Rates
     from composer.render.measure import Machine
 

@@ -14,18 +14,19 @@ import numpy as np
 from composer.camera.camera import Camera
 from composer.color.spaces import ColorManager
 from composer.errors import InputError, InputErrors, MusterError, Where
-from composer.io.image import ImageInfo
+from composer.io.pixels import ImageInfo
 from composer.io.sequence import FrameSequence
 from composer.shot.density import read_density
 from composer.shot.ground import Ground
 from composer.shot.ground_files import read_mesh
 from composer.shot.holdout import Pictures, open_holdout
-from composer.shot.light import light_of, picked_direction
+from composer.shot.light import light_of
 from composer.shot.load import load_shot
 from composer.shot.located import located
 from composer.shot.plate import Plate, listed, open_color, open_plate
 from composer.shot.schema import ShotFile
 from composer.shot.schema_crowd import DensitySpec, RegionSpec
+from composer.shot.sun import picked_direction
 from composer.shot.world import World, open_track, open_world
 
 T = TypeVar("T")

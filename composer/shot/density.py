@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.errors import InputError, Where
-from composer.io.image import no_channel, read_channels, read_image, read_info
+from composer.io.image import read_channels, read_image, read_info
+from composer.io.pixels import no_channel
 
 F32 = NDArray[np.float32]
 

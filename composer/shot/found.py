@@ -13,7 +13,7 @@ import numpy as np
 
 from composer.errors import InputError, Where
 from composer.io.sequence import FrameSequence
-from composer.shot.holdout import F32, HoldoutFrame, as_matte, check_size, matte_channel, read_channel
+from composer.shot.matte import F32, HoldoutFrame, as_matte, check_size, matte_channel, read_channel
 from composer.shot.plate import Plate
 from composer.shot.refine import Refiner, refiner_of
 from composer.shot.schema import HoldoutSpec, ShotFile

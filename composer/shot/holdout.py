@@ -7,34 +7,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from composer.camera.camera import Camera
 from composer.errors import InputError, Where
-from composer.io.image import ImageInfo, read_channels
 from composer.io.sequence import FrameSequence
+from composer.shot.found import Found, open_found
 from composer.shot.located import located
+from composer.shot.matte import F32, HoldoutFrame, as_matte, check_size, matte_channel, read_channel
 from composer.shot.plate import Plate, listed, rgb_of
 from composer.shot.refine import Refiner, refiner_of
 from composer.shot.schema import DifferenceSpec, HoldoutSpec, ShotFile
 
 if TYPE_CHECKING:
     from composer.shot.clean import CleanPlate
-    from composer.shot.found import Found
-
-F32 = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class HoldoutFrame:
-    """alpha: float32 [H, W], 1 hides. depth_m: planar depth from which on it hides: one number (0 hides everything),
-    or float32
-    [H, W] (inf hides nothing there). clean: float32 [H, W, 3] in the delivery space, the plate without it, where
-    known."""
-
-    alpha: F32
-    depth_m: F32 | float = 0.0
-    clean: F32 | None = None
 
 
 @dataclass(frozen=True)
@@ -64,8 +49,6 @@ def open_holdout(shot: ShotFile, spec: HoldoutSpec, plate: Plate, camera: Camera
     if spec.difference is not None:
         return _open_difference(shot, spec, spec.difference, plate, camera)
     if spec.finds is not None:
-        from composer.shot.found import open_found
-
         return open_found(shot, spec, plate)
     pattern = spec.matte or spec.cryptomatte or spec.depth
     assert isinstance(pattern, str)
@@ -130,25 +113,6 @@ class Pictures:
         return HoldoutFrame(alpha, self.spec.distance_m or 0.0)
 
 
-def as_matte(values: F32, where: Where, invert: bool = False) -> F32:
-    """A drawn matte's values as alpha in 0..1. Raises InputError."""
-    if not np.isfinite(values).all():
-        raise InputError("the matte holds values that are not finite", where=where)
-    alpha = np.clip(values, 0, 1).astype(np.float32)  # filters ring a little beyond 0 and 1
-    return 1 - alpha if invert else alpha
-
-
-def check_size(info: ImageInfo, size_px: tuple[int, int]) -> None:
-    """Raises InputError where a picture has not the plate's size."""
-    if info.size_px != size_px:
-        raise InputError(
-            "not the plate's size",
-            where=Where(file=info.path),
-            expected=f"{size_px[0]} x {size_px[1]}",
-            got=f"{info.size_px[0]} x {info.size_px[1]}",
-        )
-
-
 def depth_holdout(z: F32, scale: float, bias_m: float) -> HoldoutFrame:
     """Whatever is `bias_m` or more behind the plate's own surface is hidden. Depth that is not finite or not positive
     is empty."""
@@ -156,37 +120,6 @@ def depth_holdout(z: F32, scale: float, bias_m: float) -> HoldoutFrame:
         there = np.isfinite(z) & (z > 0)
         depth = np.where(there, z * np.float32(scale) + np.float32(bias_m), np.float32(np.inf)).astype(np.float32)
     return HoldoutFrame(there.astype(np.float32), depth)
-
-
-def read_channel(sequence: FrameSequence, frame: int, channel: str) -> F32:
-    """float32 [H, W]: one channel by name; of a movie R, G, B by letter."""
-    if not sequence.is_movie:
-        return np.asarray(read_channels(sequence.path(frame), [channel])[channel], dtype=np.float32)
-    pixels, _ = sequence.read(frame)
-    return np.ascontiguousarray(pixels[..., min("RGBA".index(channel), pixels.shape[-1] - 1)])
-
-
-def matte_channel(sequence: FrameSequence, asked: str, frames: tuple[int, ...]) -> tuple[str, str]:
-    """The channel that is the matte, and why."""
-    info = sequence.info(frames[0])
-    channels = info.channels if not sequence.is_movie else ("R", "G", "B")
-    if asked != "auto":
-        if asked not in channels:
-            raise InputError(f"no channel {asked}", where=Where(file=info.path), expected=", ".join(channels[:12]))
-        return asked, "as the shot says"
-    alpha = next((c for c in channels if c in ("A", "a", "alpha")), None)
-    if alpha is not None:
-        for frame in sorted({frames[0], frames[len(frames) // 2], frames[-1]}):
-            if (read_channel(sequence, frame, alpha) < 1).any():
-                return alpha, "it has an alpha"
-    plain = next((c for c in ("R", "Y", "r", "red", "y") if c in channels), None)
-    if plain is None and len(channels) != 1:
-        raise InputError(
-            "which channel is the matte?",
-            where=Where(file=info.path),
-            expected=f"channel: one of {', '.join(channels[:12])}",
-        )
-    return plain or channels[0], "its alpha is 1 everywhere" if alpha else "it has no alpha"
 
 
 def _depth_channel(channels: tuple[str, ...], asked: str, path: object) -> str:

@@ -17,14 +17,16 @@ from composer.camera.camera import Camera
 from composer.errors import InputError
 from composer.shot.ground import Ground
 from composer.shot.holdout import open_holdout
-from composer.shot.light import EXPOSURE_FRAMES, GROUND_ALBEDO, REACH_M, angles_of, direction_of, sun_of_picks
 from composer.shot.located import located
 from composer.shot.plate import Plate
 from composer.shot.schema import ShotFile
 from composer.shot.schema_light import BallSpec, GlowSpec, LightSpec, SunSpec
+from composer.shot.sun import angles_of, direction_of, sun_of_picks
 
 F64 = NDArray[np.float64]
 
+#: Of the ground: its reflectance where nothing says more; no further away than so is it looked at, on at most so many frames.
+GROUND_ALBEDO, REACH_M, EXPOSURE_FRAMES = 0.2, 150.0, 3
 #: Reflectance of a ball that says none.
 USUAL = {"chrome": 0.6, "grey": 0.18}
 #: Two clusters of ground: so many standard deviations apart (Ashman's D), so many stops, each so large a part.

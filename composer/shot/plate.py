@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from composer.color.spaces import ColorManager
 from composer.errors import InputError, Where
-from composer.io.image import ImageInfo
+from composer.io.pixels import ImageInfo
 from composer.io.sequence import FrameSequence
 from composer.shot.frames import frames_of
 from composer.shot.located import located

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from composer.shot.holdout import F32, HoldoutFrame, Holdouts
+from composer.shot.holdout import Holdouts
+from composer.shot.matte import F32, HoldoutFrame
 from composer.shot.plate import Plate
 from composer.shot.stage import Stage
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from composer.camera.camera import Camera
 from composer.color.spaces import ColorManager
 from composer.shot.ground import Ground
-from composer.shot.holdout import F32, HoldoutFrame, open_holdouts
+from composer.shot.holdout import open_holdouts
 from composer.shot.light import ShotLight, light_of
+from composer.shot.matte import F32, HoldoutFrame
 from composer.shot.plate import Plate, open_color, open_plate
 from composer.shot.schema import ShotFile
 from composer.shot.world import open_track, open_world

@@ -13,7 +13,7 @@ from composer.crowd.agents import Agents
 from composer.crowd.arrows import Archery, with_arrow
 from composer.crowd.behaviour.quiver import LOOSE_HEIGHT_M
 from composer.crowd.figure import arrow
-from composer.crowd.layout import Layout
+from composer.crowd.laid import Layout
 from composer.crowd.names import Names, names_of, with_arrows
 from composer.crowd.posed import joints_at
 from composer.crowd.skeleton import JOINT

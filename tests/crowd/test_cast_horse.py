@@ -14,7 +14,8 @@ from composer.crowd.figure.levels import shown_error
 from composer.crowd.horse.levels import horses, rider_views
 from composer.crowd.horse.riders import rider_clips
 from composer.crowd.horse.skeleton import HORSE, MOUNTED
-from composer.crowd.layout import Layout, layout
+from composer.crowd.laid import Layout
+from composer.crowd.layout import layout
 from composer.crowd.motions import played
 from composer.crowd.skeleton import SKELETON
 from composer.crowd.wardrobe import wardrobe

@@ -17,7 +17,8 @@ from support.cost import timed
 from composer.camera.camera import View
 from composer.crowd.agents import Agents
 from composer.crowd.cast import default_cast
-from composer.crowd.layout import Layout, layout
+from composer.crowd.laid import Layout
+from composer.crowd.layout import layout
 from composer.crowd.regions import inside
 from composer.errors import InputError, InputErrors
 from composer.shot.ground import Ground, mesh_ground, plane_ground

@@ -14,8 +14,9 @@ from support.weights import make_bundle, safetensors, write_network, write_weigh
 
 from composer.errors import InputError, InputErrors
 from composer.inference.bundle import load_bundle
-from composer.inference.bundle_add import Told, add_bundle
+from composer.inference.bundle_add import add_bundle
 from composer.inference.bundle_config import family_of
+from composer.inference.bundle_text import Told
 from composer.inference.bundle_verify import verify_bundle
 from composer.inference.kinds import KINDS
 from composer.inference.policy import Policy

@@ -16,7 +16,8 @@ from support.weights import packed, write_network, write_weights
 
 from composer.errors import InputError, InputErrors, MachineError
 from composer.inference.bundle import Bundle, load_bundle
-from composer.inference.bundle_add import Told, add_bundle
+from composer.inference.bundle_add import add_bundle
+from composer.inference.bundle_text import Told
 from composer.inference.bundle_verify import verify_bundle
 from composer.inference.fetch import fetch_bundle
 

@@ -24,8 +24,8 @@ from composer.render.job import prepare_job, run_job
 from composer.render.look import look_at, matte_in_front, read_inputs
 from composer.render.quality import load_quality
 from composer.shot.found import Found, Told
-from composer.shot.holdout import HoldoutFrame
 from composer.shot.load import load_shot
+from composer.shot.matte import HoldoutFrame
 from composer.shot.stage import Stage, prepare
 
 CLICK = "{segment: {bundle: sam, frame: 1003, click: [[96, 60]], background: [[5, 5]], box: [60, 30, 130, 90]}}"

@@ -91,7 +91,8 @@ def test_a_smaller_stage_frames_the_same(make_shot: Make) -> None:
 
 
 def test_holdouts_shrink_with_it(make_shot: Make) -> None:
-    from composer.shot.holdout import HoldoutFrame, Holdouts
+    from composer.shot.holdout import Holdouts
+    from composer.shot.matte import HoldoutFrame
     from composer.shot.reduced import ReducedHoldouts
 
     alpha = np.kron(np.eye(4, dtype=np.float32), np.ones((2, 2), np.float32))

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from composer.errors import InputError, InputErrors
 from composer.io.exr import ExrPart, write_exr
-from composer.shot.light import angles_of, direction_of
 from composer.shot.light_measure import measure_ground, measure_light
 from composer.shot.load import load_shot
 from composer.shot.stage import prepare
+from composer.shot.sun import angles_of, direction_of
 
 F64 = NDArray[np.float64]
 REC709 = np.array([0.2126, 0.7152, 0.0722])

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from composer.camera.readers import locked_off
 from composer.errors import InputError
 from composer.shot.ground import plane_ground
-from composer.shot.light import angles_of, direction_of, in_polygon, picked_direction
+from composer.shot.light import in_polygon
 from composer.shot.load import load_shot, parse_shot
 from composer.shot.schema_light import SunPickSpec
 from composer.shot.schema_place import GroundSpec, PicksSpec
 from composer.shot.stage import Stage, prepare
+from composer.shot.sun import angles_of, direction_of, picked_direction
 
 
 @given(st.floats(1, 89), st.floats(0, 359))

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from composer.crowd.cast import default_cast
-from composer.crowd.layout import Layout, layout
+from composer.crowd.laid import Layout
+from composer.crowd.layout import layout
 from composer.shot.ground import plane_ground
 from composer.shot.schema_crowd import CrowdSpec
 

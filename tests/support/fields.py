@@ -13,7 +13,8 @@ from scipy.spatial import cKDTree
 
 from composer.camera.camera import View
 from composer.crowd.cast import default_cast
-from composer.crowd.layout import Layout, layout
+from composer.crowd.laid import Layout
+from composer.crowd.layout import layout
 from composer.shot.ground import Ground, mesh_ground, plane_ground
 from composer.shot.schema_crowd import CrowdSpec
 

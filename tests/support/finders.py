@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from composer.inference.bundle import Bundle
-from composer.inference.bundle_add import Told, add_bundle
+from composer.inference.bundle_add import add_bundle
+from composer.inference.bundle_text import Told
 
 #: Side of the tiny SAM 2's square.
 SIDE = 64

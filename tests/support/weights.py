@@ -7,7 +7,8 @@ import struct
 from pathlib import Path
 
 from composer.inference.bundle import Bundle
-from composer.inference.bundle_add import Told, add_bundle
+from composer.inference.bundle_add import add_bundle
+from composer.inference.bundle_text import Told
 from composer.inference.kinds import KINDS
 
 #: Which file of a folder says its class, and how.

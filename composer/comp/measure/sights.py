@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from composer.camera.camera import View
 from composer.guides.ground import ground_depth
-from composer.shot.holdout import HoldoutFrame, open_holdout
+from composer.shot.holdout import open_holdout
+from composer.shot.matte import HoldoutFrame
 from composer.shot.stage import Stage
 
 F32 = NDArray[np.float32]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from composer.comp.plate_look import Grain, PlateLook
-from composer.shot.light import angles_of
 from composer.shot.light_measure import MeasuredLight
+from composer.shot.sun import angles_of
 
 
 def match_yaml(look: PlateLook, notes: Iterable[str] = ()) -> str:

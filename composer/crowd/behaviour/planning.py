@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +10,10 @@ from numpy.typing import NDArray
 from composer.crowd.agents import Cast
 from composer.crowd.behaviour.plan import Band, ClipTable, Plan, cues_of, involved, reaches
 from composer.crowd.behaviour.terrain import TerrainSource
+from composer.crowd.laid import Layout
 from composer.crowd.obstacles import Obstacles
 from composer.crowd.shares import first_id
-from composer.crowd.sites import STEEPEST_DEG
+from composer.crowd.sites import STEEPEST_DEG, Site
 from composer.shot.schema_crowd import CrowdSpec
 
 #: People may come so far: at this pace, but never more than so many metres.
@@ -21,10 +21,6 @@ _FASTEST_M_S, _MOST_MARGIN_M = 4.0, 100.0
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
-
-if TYPE_CHECKING:
-    from composer.crowd.layout import Layout
-    from composer.crowd.sites import Site
 
 
 def plan_of(

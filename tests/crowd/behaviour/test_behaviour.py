@@ -20,7 +20,7 @@ from composer.crowd.behaviour.kernel_types import chance, key
 from composer.crowd.behaviour.modes import Mode
 from composer.crowd.behaviour.slide import foot_slide_mm
 from composer.crowd.behaviour.track import Track
-from composer.crowd.layout import Layout
+from composer.crowd.laid import Layout
 from composer.crowd.seeds import hash01
 
 DOWN = (Mode.FALL, Mode.DEAD)

@@ -15,7 +15,8 @@ from composer.crowd.behaviour.modes import Mode
 from composer.crowd.behaviour.plan import HORSE_HALF_M, ClipTable
 from composer.crowd.behaviour.slide import foot_slide_mm, hoof_slide_mm
 from composer.crowd.cast import default_cast
-from composer.crowd.layout import Layout, layout
+from composer.crowd.laid import Layout
+from composer.crowd.layout import layout
 from composer.crowd.motions import played
 from composer.crowd.paths import path_through
 from composer.crowd.wardrobe import wardrobe

@@ -22,7 +22,8 @@ from composer.crowd.behaviour.kernel_types import Ground
 from composer.crowd.behaviour.modes import Mode
 from composer.crowd.behaviour.step import Simulation
 from composer.crowd.behaviour.terrain import FAR_M, TerrainSource, pace_on
-from composer.crowd.layout import Layout, layout
+from composer.crowd.laid import Layout
+from composer.crowd.layout import layout
 from composer.crowd.obstacles import open_obstacles
 from composer.crowd.regions import GroundLike
 from composer.crowd.sites import STEEPEST_DEG
