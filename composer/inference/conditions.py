@@ -95,9 +95,9 @@ def guide_in_range(sight: Sight, brief: Brief) -> F32:
 
 def albedo_in_range(passes: GuidePasses | PlacePasses) -> F32:
     """float32 [H, W, 3]: what a pass says of colour without light, in model range at an exposure of 1; 0 where nothing is."""
-    cover = passes.coverage[..., None]
-    plain = np.divide(passes.albedo, cover, where=cover > 0, out=np.zeros_like(passes.albedo))
-    return np.where(cover > 0, ModelRange(1.0).encode(plain), 0).astype(np.float32)
+    there, picture = passes.coverage > 0, np.zeros_like(passes.albedo)
+    picture[there] = ModelRange(1.0).encode(passes.albedo[there] / passes.coverage[there][:, None])
+    return picture
 
 
 def tame(rgb: F32) -> F32:

@@ -54,7 +54,7 @@ def test_pictures_go_in_model_range_and_passes_as_the_contract_has_them() -> Non
 
 
 def test_albedo_is_plain_colour_without_light_or_coverage() -> None:
-    """At a soft edge as in the middle; and the guide's light over it is the light that falls there."""
+    """At a soft edge as in the middle, and however bright the guide is."""
     passes, request = sights.sight().guides, asked()
     alone = sights.disc(sights.CENTRES[FAR]) == 0
     edge = (passes.coverage > 0.05) & (passes.coverage < 0.95) & (passes.agent_id == NEAR) & alone

@@ -34,45 +34,30 @@ class Family:
 
 _PICTURE = frozenset({"depth", "pose", "normal", "mask", "guide", "text"})
 _SCALES: dict[str, float] = {"depth_scale": 1.0, "pose_scale": 1.0, "normal_scale": 1.0}
-_ALBEDO: dict[str, float] = {"albedo_scale": 1.0}
 #: default_prompt: the text where a shot says none.
 _EVERY: dict[str, str | int | float | bool] = {"default_prompt": ""}
-#: hold_px: sigma of the averages that a picture keeps of the first prediction. noise_gain: how much the noise grows over the
-#: steps, over what the network is told of
-_DETAIL: dict[str, float] = {"hold_px": 0.0, "noise_gain": 1.0}
 _HERE = "composer.inference.families"
+#: masked_picture: what an inpainting UNet sees beside the noise: the plate with a hole, or the whole guide. unshuffle: pixels a
+#: latent along a side of the lossless codec that stands in for a VAE, where there is none. says_change: the UNet says how the
+#: picture differs from the one it sees, in place of the whole picture. hold_px: sigma of the averages that a picture keeps of
+#: the first prediction. noise_gain: how much the noise grows over the steps, over what the network is told of.
+_SD15: dict[str, str | int | float | bool] = {
+    **_EVERY, **_SCALES, "albedo_scale": 1.0, "masked_picture": "plate", "unshuffle": 2, "says_change": False,
+    "hold_px": 0.0, "noise_gain": 1.0,
+}  # fmt: skip
 
 FAMILIES: Mapping[str, Family] = {
     "sd15": Family(
         takes=_PICTURE | {"plate", "albedo"},
         controls=("depth", "pose", "normal", "albedo"),
         module=f"{_HERE}.sd15",
-        # masked_picture: what an inpainting UNet sees beside the noise: the plate with a hole, or the whole guide.
-        # unshuffle: pixels a latent along a side of the lossless codec that stands in for a VAE, where there is none
-        # says_change: the UNet says how the picture differs from the one it sees, in place of the whole picture
-        options={
-            **_EVERY,
-            **_SCALES,
-            **_ALBEDO,
-            "masked_picture": "plate",
-            "unshuffle": 2,
-            "says_change": False,
-            **_DETAIL,
-        },
+        options=_SD15,
     ),
     "levy": Family(
         takes=_PICTURE | {"plate", "albedo"},
         controls=("depth", "pose", "normal", "albedo"),
         module=f"{_HERE}.sd15",
-        options={
-            **_EVERY,
-            **_SCALES,
-            **_ALBEDO,
-            "masked_picture": "guide",
-            "unshuffle": 2,
-            "says_change": False,
-            **_DETAIL,
-        },
+        options={**_SD15, "masked_picture": "guide"},
     ),
     "sdxl": Family(
         takes=_PICTURE | {"plate"},

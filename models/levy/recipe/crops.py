@@ -135,8 +135,8 @@ def prepare(raw: Tensor, depth: Tensor, agent: Tensor, ids: Tensor, keep: Tensor
     hole = torch.lerp(part["plate"], torch.full_like(part["plate"], 0.5), mask)
     guided = kept(1, WITHOUT_GUIDE)
     seen = part["guide"] * guided + hole * (1 - guided)
-    albedo = part["albedo"] * guided * kept(4, WITHOUT)
-    hint = torch.cat([torch.cat([depth, part["normal"]], 1) * kept(2, WITHOUT), albedo], 1)
+    shape, colour = kept(2, WITHOUT), guided * kept(4, WITHOUT)
+    hint = torch.cat([depth * shape, part["normal"] * shape, part["albedo"] * colour], 1)
     cover = pixel_unshuffle(part["coverage"], FACTOR).repeat(1, 3, 1, 1)
     inside = pixel_unshuffle(mask, FACTOR).repeat(1, 3, 1, 1)
     return Batch(
