@@ -12,6 +12,7 @@ import chain
 import charge
 import embedded
 import guides
+import levy
 import machine
 import noise
 import painting
@@ -28,7 +29,7 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> None:
     work = {"preview": preview, "guides": guides, "scale": scale, "step": step, "charge": charge, "tiles": tiles}
     work |= {"noise": noise, "qc": qc, "chain": chain, "air": air, "painting": painting, "refine": refine}
-    work |= {"embedded": embedded}
+    work |= {"embedded": embedded, "levy": levy}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(work)}; all of them without")
     names = parser.parse_args().names

@@ -22,7 +22,7 @@ from composer.inference.adapter import TileBatch
 from composer.inference.engine import Engine, EngineOptions
 from composer.inference.memory import LiveBytes
 from composer.inference.plan import TilePlan, Tiling, plan_tiles
-from composer.inference.request import F32, PaintRequest
+from composer.inference.request import F32, WHOLE, PaintRequest, Part
 from composer.inference.seams import borders_of, seam_measure
 from composer.inference.vae import banded
 from composer.inference.window import axis_of
@@ -34,7 +34,9 @@ SIDE, TILE, OVERLAP = 160, 64, 16
 class Seeded:
     """Noise by frame and purpose."""
 
-    def latents(self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str) -> F32:
+    def latents(
+        self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str, part: Part = WHOLE
+    ) -> F32:
         rng = np.random.default_rng([frame, *purpose.encode()])
         return rng.standard_normal((channels, *size), dtype=np.float32)
 

@@ -1,5 +1,5 @@
 """Render the embedded scene `valley` with 1,000 soldiers, make its contact sheet, and say where to look. Painted by Levy,
-768 pixels wide and in 4 steps, so that a machine without a GPU takes no longer than two minutes; `--quality`, `--width`,
+768 pixels wide and in 4 steps, so that two good cores without a GPU take no longer than two minutes; `--quality`, `--width`,
 `--steps` and `--bundle` ask for something else."""
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ class LatentSpace:
     time_factor: pictures a latent along time: a window of T pictures has 1 + (T - 1) // time_factor latents.
     halo: reach of one denoising step's receptive field in latents, None where it sees the whole tile (attention).
     hold: sigma in latents of the averages that a picture keeps of its first prediction (see `hold`), 0: none; for networks
-    that predict the clean latents alone."""
+    that predict the clean latents alone. beside: pixels about what is painted that the network wants to see (see `roi`), 0:
+    the whole picture."""
 
     channels: int
     factor: int
@@ -34,6 +35,7 @@ class LatentSpace:
     time_factor: int = 1
     halo: int | None = None
     hold: float = 0.0
+    beside: int = 0
 
 
 @dataclass(frozen=True)

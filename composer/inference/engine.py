@@ -7,7 +7,7 @@ import gc
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -21,6 +21,7 @@ from composer.inference.memory import LiveBytes, TileCost, cost_of, download, fr
 from composer.inference.padding import begin_steps, pad_request
 from composer.inference.plan import TilePlan, Tiling, plan_tiles
 from composer.inference.request import Painting, PaintRequest
+from composer.inference.roi import region_of
 from composer.inference.sampling import Fault, NoiseAhead, Progress, Sampling, noise_ahead
 from composer.inference.tiles import Tiles
 from composer.inference.vae import BAND_BYTES, banded
@@ -91,12 +92,16 @@ class Engine:
         device, cuda = self.adapter.device, self.adapter.device.type == "cuda"
         if cuda:
             torch.cuda.reset_peak_memory_stats(device)
+        space = self.adapter.space
+        region = None if self.options.whole else region_of(request, space)
         with LiveBytes() if self.options.measure and not cuda else nullcontext() as live:
-            painting = self._paint(request, live)
+            painting = self._paint(request if region is None else region.of(request, space.factor), live)
         peak = torch.cuda.max_memory_allocated(device) if cuda else live.peak if live is not None else 0
-        return Painting(
-            painting.rgb, painting.dropped, painting.notes, painting.tiles, painting.seconds, peak_bytes=peak
-        )
+        painting = replace(painting, peak_bytes=peak)
+        if region is None:
+            return painting
+        tiles = region.record(painting.tiles, request.size, space.factor)
+        return replace(painting, rgb=region.into(request.guide, painting.rgb), tiles=tiles)
 
     def _paint(self, request: PaintRequest, live: LiveBytes | None) -> Painting:
         clock, notes = time.perf_counter, list(self.adapter.notes())

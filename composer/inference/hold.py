@@ -31,7 +31,9 @@ def silhouettes(request: PaintRequest, space: LatentSpace) -> Tensor:
     count = latent_frames(len(request.frames), space.time_factor)
     first = [pictures_of(k, space.time_factor)[0] for k in range(count)]
     crowd = torch.from_numpy((request.agent_id[first] > 0).astype(np.float32))
-    beside = max_pool2d(1 - crowd, 3, 1, 1) * max_pool2d(crowd, 2 * _BESIDE_PX + 1, 1, _BESIDE_PX)
+    reach = 2 * _BESIDE_PX + 1
+    near = max_pool2d(max_pool2d(crowd, (1, reach), 1, (0, _BESIDE_PX)), (reach, 1), 1, (_BESIDE_PX, 0))
+    beside = max_pool2d(1 - crowd, 3, 1, 1) * near
     return max_pool2d(beside, space.factor) > 0
 
 

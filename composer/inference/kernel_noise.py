@@ -156,10 +156,12 @@ def cell_key(cell: Cell) -> wp.uint64:
 
 @wp.kernel
 def gather_kernel(
-    field: Field, factor: int, row0: int, columns: int, key: wp.array2d(dtype=wp.uint64), piece: wp.array2d(dtype=wp.vec4i),
+    field: Field, factor: int, row0: int, columns: int, wanted: wp.array2d(dtype=wp.uint8),
+    key: wp.array2d(dtype=wp.uint64), piece: wp.array2d(dtype=wp.vec4i),
 ):  # fmt: skip
-    """dim (rows of latents, columns): the pieces of cells in a latent's square. key: [latents, room], 0 where free; cells
-    beyond the room are left out. piece: (a sample, how many, sums of their x and y in 1/16 px from the square's corner)."""
+    """dim (rows of latents, columns): the pieces of cells in a latent's square, where they are wanted. key: [latents, room], 0
+    where free; cells beyond the room are left out. piece: (a sample, how many, sums of their x and y in 1/16 px from the
+    square's corner)."""
     r, c = wp.tid()
     room = key.shape[1]
     row = r * columns + c
@@ -167,6 +169,8 @@ def gather_kernel(
     while k < room:
         key[row, k] = wp.uint64(0)
         k += 1
+    if wanted[row0 + r, c] == wp.uint8(0):
+        return
     last = int(0)
     y = int((row0 + r) * factor)
     y0 = y
@@ -362,11 +366,14 @@ def apply_kernel(
 
 @wp.kernel
 def screen_kernel(
-    columns: int, k0: wp.uint32, k1: wp.uint32, table: wp.array(dtype=int), out: wp.array2d(dtype=wp.vec4l)
-):
-    """dim (latents, groups): noise of a place in the picture, in the table's fixed point."""
+    columns: int, row0: int, column0: int, k0: wp.uint32, k1: wp.uint32, table: wp.array(dtype=int),
+    out: wp.array2d(dtype=wp.vec4l),
+):  # fmt: skip
+    """dim (latents, groups): noise of a place in the picture, in the table's fixed point. row0, column0: of the first latent."""
     latent, group = wp.tid()
-    bits = philox(wp.uint32(latent / columns), wp.uint32(latent % columns), wp.uint32(group), wp.uint32(0), k0, k1)
+    y = row0 + latent / columns
+    x = column0 + latent % columns
+    bits = philox(wp.uint32(y), wp.uint32(x), wp.uint32(group), wp.uint32(0), k0, k1)
     none = wp.vec4l(wp.int64(0), wp.int64(0), wp.int64(0), wp.int64(0))
     out[latent, group] = wide(bits, table, wp.int64(1), none)
 

@@ -19,10 +19,11 @@ import hashlib
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from threading import Lock
 
+import cv2
 import numpy as np
 import warp as wp
 from numpy.typing import NDArray
@@ -44,6 +45,7 @@ from composer.inference.kernel_noise import (
     screen_kernel,
     value_kernel,
 )
+from composer.inference.request import WHOLE, Part
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -52,6 +54,8 @@ I64 = NDArray[np.int64]
 TABLE_ONE, WEIGHT_ONE = 1 << 16, 1 << 14
 #: Cells that one latent keeps track of.
 MOST_CELLS = 128
+#: Latents about those that are asked for, whose cells are shared with theirs or whiten them.
+_ABOUT = 6
 #: Variance of a latent's sum below which the screen's noise fills up; inside a picture it is 0.66.
 LEAST_SELF = 0.6
 #: Eigenvalues of the sums' covariance that are whitened; inside a picture they lie in 0.24 .. 1.1.
@@ -97,7 +101,9 @@ class ScreenNoise:
     seed: int
     device: str = "cpu"
 
-    def latents(self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str) -> F32:
+    def latents(
+        self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str, part: Part = WHOLE
+    ) -> F32:
         """float32 [channels, h, w]; see `request.NoiseSource`. The same for every frame."""
         _check(channels, size, factor)
         load_kernels(self.device, kernel_noise)
@@ -105,7 +111,7 @@ class ScreenNoise:
         k0, k1 = _keys(self.seed, purpose, "screen")
         table = upload(normal_table(), wp.int32, self.device)
         out = wp.empty((size[0] * size[1], groups), dtype=wp.vec4l, device=self.device)
-        inputs = [size[1], wp.uint32(k0), wp.uint32(k1), table, out]
+        inputs = [size[1], *part.corner, wp.uint32(k0), wp.uint32(k1), table, out]
         wp.launch(screen_kernel, dim=(size[0] * size[1], groups), device=self.device, inputs=inputs)
         return (_spread(out.numpy(), channels, size) / TABLE_ONE).astype(np.float32)
 
@@ -136,13 +142,14 @@ def _field(surface: Surface, factor: int, device: str) -> Field:
 
 
 def _gather(
-    field: Field, size: tuple[int, int], factor: int, pool: Pool, device: str
+    field: Field, size: tuple[int, int], factor: int, pool: Pool, device: str, wanted: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint64], NDArray[np.int32], I64]:
     """Every piece of a cell in a latent's square: key, a sample, and int64 [3, n]: samples, their sums of x and y, 1/16 px."""
     rows, columns = size
     room = min(MOST_CELLS, 1 << int(np.ceil(np.log2(max(2, factor * factor * field.samples)))))
     chunk = max(1, (1 << 20 if device == "cpu" else 1 << 25) // (room * columns))
     starts = range(0, rows, chunk)
+    asked = upload(wanted, wp.uint8, device)
     parts: list[tuple[NDArray[np.uint64], NDArray[np.int32], I64]] = [None] * len(starts)  # type: ignore[list-item]
 
     def work(n: int) -> None:
@@ -150,7 +157,7 @@ def _gather(
         count = min(chunk, rows - row0)
         key = wp.empty((count * columns, room), dtype=wp.uint64, device=device)
         piece = wp.empty((count * columns, room), dtype=wp.vec4i, device=device)
-        inputs = [field, factor, row0, columns, key, piece]
+        inputs = [field, factor, row0, columns, asked, key, piece]
         wp.launch(gather_kernel, dim=(count, columns), device=device, inputs=inputs)
         keys = key.numpy().reshape(-1)
         used = np.flatnonzero(keys)
@@ -189,14 +196,16 @@ class Seen:
     scale: F32
 
 
-def see(surface: Surface, size: tuple[int, int], factor: int, device: str, pool: Pool) -> Seen:
-    """Find the cells behind a frame, and how latents share them."""
+def see(
+    surface: Surface, size: tuple[int, int], factor: int, device: str, pool: Pool, wanted: NDArray[np.uint8]
+) -> Seen:
+    """Find the cells behind a frame, and how latents share them. wanted: uint8 [h, w], 0 where a latent needs none."""
     rows, columns = size
     field = _field(surface, factor, device)
-    key, sample, sums = _gather(field, size, factor, pool, device)
+    key, sample, sums = _gather(field, size, factor, pool, device, wanted)
     order = np.argsort(key)
     ordered = key[order]
-    edge = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    edge = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)])
     count, x, y = (np.add.reduceat(one[order], edge).astype(np.float64) for one in sums)
     x, y = (along / count / (16.0 * factor) - 0.5 for along in (x, y))
     i, j = np.floor(x), np.floor(y)
@@ -247,6 +256,26 @@ def _root() -> tuple[float, ...]:
     return tuple(float(c) for c in found)
 
 
+def _part(
+    surface: Surface, corner: tuple[int, int], size: tuple[int, int], factor: int
+) -> tuple[Surface, tuple[int, int], tuple[int, int]]:
+    """(surface, size, inner) of the latents from `corner` on and as many about them as have a say in theirs, as far as the
+    surface goes. size: theirs and of those, inner: where in it theirs begin."""
+    spans = []
+    for first, count, length in zip(corner, size, surface.kind.shape[:2], strict=True):
+        before = min(_ABOUT, first)
+        after = min(_ABOUT, max(0, -(-length // factor) - first - count))
+        spans.append((first - before, before + count + after, before))
+    (y, h, top), (x, w, left) = spans
+    at = slice(y * factor, (y + h) * factor), slice(x * factor, (x + w) * factor)
+    names = ("kind", "agent_id", "place_m", "across", "along")
+    return replace(surface, **{n: getattr(surface, n)[at] for n in names}, before_px=None), (h, w), (top, left)
+
+
+#: Of what is kept: frame, corner, size, factor, which of them.
+_Key = tuple[int, tuple[int, int], tuple[int, int], int, bytes]
+
+
 class WorldNoise:
     """Noise that stays on the bodies, on the ground and in the sky. surface_of: frame number to that frame's `Surface`; what
     the last two frames saw is kept, and frames may be asked for in any order."""
@@ -255,27 +284,40 @@ class WorldNoise:
         self, surface_of: Callable[[int], Surface], seed: int, device: str = "cpu", threads: int | None = None
     ) -> None:
         self.surface_of, self.seed, self.device, self.threads = surface_of, seed, device, threads
-        self._kept: OrderedDict[tuple[int, tuple[int, int], int], Seen] = OrderedDict()
+        self._kept: OrderedDict[_Key, tuple[Seen, tuple[int, int]]] = OrderedDict()
         self._lock = Lock()
 
-    def latents(self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str) -> F32:
+    def latents(
+        self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str, part: Part = WHOLE
+    ) -> F32:
         """float32 [channels, h, w]; see `request.NoiseSource`."""
         _check(channels, size, factor)
         load_kernels(self.device, kernel_noise)
         pool = Pool(self.device, self.threads)
         try:
-            seen = self._see(frame, size, factor, pool)
-            blended = self._blend(seen, channels, size, purpose, pool)
-            screen = ScreenNoise(self.seed, self.device).latents(frame, channels, size, factor, purpose)
-            return self._whiten(seen, (blended + np.sqrt(seen.fill) * screen) * seen.scale, pool)
+            seen, (y, x) = self._see(frame, part, size, factor, pool)
+            first, wider = Part((part.corner[0] - y, part.corner[1] - x)), seen.fill.shape
+            blended = self._blend(seen, channels, wider, purpose, pool)
+            screen = ScreenNoise(self.seed, self.device).latents(frame, channels, wider, factor, purpose, first)
+            white = self._whiten(seen, (blended + np.sqrt(seen.fill) * screen) * seen.scale, pool)
+            return np.ascontiguousarray(white[:, y : y + size[0], x : x + size[1]])
         finally:
             pool.close()
 
-    def _see(self, frame: int, size: tuple[int, int], factor: int, pool: Pool) -> Seen:
-        key = (frame, size, factor)
+    def _see(
+        self, frame: int, part: Part, size: tuple[int, int], factor: int, pool: Pool
+    ) -> tuple[Seen, tuple[int, int]]:
+        """What is seen in a part's latents and some about them, and where among those the part begins."""
+        key = (frame, part.corner, size, factor, b"" if part.where is None else np.packbits(part.where).tobytes())
         with self._lock:
             if key not in self._kept:
-                self._kept[key] = see(self.surface_of(frame), size, factor, self.device, pool)
+                surface, wider, inner = _part(self.surface_of(frame), part.corner, size, factor)
+                wanted = np.ones(wider, np.uint8)
+                if part.where is not None:
+                    pad = [(a, b - a - n) for a, b, n in zip(inner, wider, size, strict=True)]
+                    around = np.ones((2 * _ABOUT + 1,) * 2, np.uint8)
+                    wanted = cv2.dilate(np.pad(part.where.astype(np.uint8), pad), around)
+                self._kept[key] = see(surface, wider, factor, self.device, pool, wanted), inner
                 while len(self._kept) > 2:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.inference.adapter import LatentSpace
-from composer.inference.request import F32, NoiseSource, PaintRequest, Prompt
+from composer.inference.request import F32, WHOLE, NoiseSource, PaintRequest, Part, Prompt
 
 #: Strengths this little above a threshold do not ask for one more step: 0.3 * 10 is 3 steps.
 _SLACK = 1e-4
@@ -67,9 +67,11 @@ def begin_steps(request: PaintRequest, space: LatentSpace, steps: int) -> NDArra
 
 
 def noise_latents(source: NoiseSource, request: PaintRequest, space: LatentSpace, purpose: str) -> F32:
-    """float32 [C, T', h, w] of the source; a latent along time takes the noise of its first picture's frame."""
+    """float32 [C, T', h, w] of the source; a latent along time takes the noise of its first picture's frame. Where a network
+    wants to see no more than what is painted, noise matters only there."""
     (h, w), f = request.size, space.factor
     count = latent_frames(len(request.frames), space.time_factor)
     frames = [request.frames[pictures_of(k, space.time_factor)[0]] for k in range(count)]
-    parts = [source.latents(n, space.channels, (h // f, w // f), f, purpose) for n in frames]
+    part = Part(where=begin_steps(request, space, 1).min(axis=0) < 1) if space.beside else WHOLE
+    parts = [source.latents(n, space.channels, (h // f, w // f), f, purpose, part) for n in frames]
     return np.ascontiguousarray(np.stack(parts, axis=1), dtype=np.float32)

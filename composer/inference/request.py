@@ -14,13 +14,27 @@ F32 = NDArray[np.float32]
 CONDITIONS = ("depth", "pose", "normal", "albedo", "id", "mask", "plate", "guide", "references", "text")
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What of a picture's latents noise is asked for. corner: (y, x) of the first, in latents. where: bool [h, w], those whose
+    noise matters, elsewhere any will do; None: all of them."""
+
+    corner: tuple[int, int] = (0, 0)
+    where: NDArray[np.bool_] | None = None
+
+
+WHOLE = Part()
+
+
 class NoiseSource(Protocol):
     """Where Gaussian noise comes from: a function of the frame and the place, never of the order of the calls."""
 
-    def latents(self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str) -> F32:
-        """float32 [channels, h, w], unit variance. Latent (i, j) covers the plate's pixels i * factor .. (i + 1) * factor,
-        likewise j; size may reach past the plate (padding). purpose: 'initial', or 'step 3' for a stochastic sampler's
-        fourth step."""
+    def latents(
+        self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str, part: Part = WHOLE
+    ) -> F32:
+        """float32 [channels, h, w], unit variance. Latent (i, j) covers `factor` pixels of the plate each way from
+        (part.corner + (i, j)) * factor on; size may reach past the plate (padding). purpose: 'initial', or 'step 3' for a
+        stochastic sampler's fourth step."""
         ...
 
 

@@ -61,7 +61,7 @@ class Measure:
         parts = dict(told)
         tiles = parts["tiles"]
         parts["load"] = Load(**parts["load"])  # type: ignore[arg-type]
-        parts["tiles"] = Tiles(**{**tiles, "native": tuple(tiles["native"])}) if isinstance(tiles, dict) else None
+        parts["tiles"] = Tiles.read(tiles) if isinstance(tiles, dict) else None
         return cls(**parts)  # type: ignore[arg-type]
 
 

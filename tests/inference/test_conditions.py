@@ -20,7 +20,7 @@ RANGE = ModelRange(1.0)
 
 
 class Silent:
-    def latents(self, frame, channels, size, factor, purpose):  # type: ignore[no-untyped-def]
+    def latents(self, frame, channels, size, factor, purpose, part=None):  # type: ignore[no-untyped-def]
         return np.zeros((channels, *size), np.float32)
 
 

@@ -13,7 +13,7 @@ from composer.errors import InputError, MachineError
 from composer.inference.adapter import TileBatch
 from composer.inference.engine import Engine, EngineOptions
 from composer.inference.padding import pad_request
-from composer.inference.request import F32, PaintRequest, Prompt
+from composer.inference.request import F32, WHOLE, PaintRequest, Part, Prompt
 from composer.inference.schedule import schedule_of
 from composer.inference.seams import borders_of, seam_measure
 from composer.inference.window import axis_of
@@ -175,9 +175,12 @@ def test_stochastic_samplers_take_their_noise_from_the_source() -> None:
     asked: list[str] = []
 
     class Listening(SeededNoise):
-        def latents(self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str) -> F32:
+        def latents(
+            self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str,
+            part: Part = WHOLE
+        ) -> F32:  # fmt: skip
             asked.append(purpose)
-            return super().latents(frame, channels, size, factor, purpose)
+            return super().latents(frame, channels, size, factor, purpose, part)
 
     request = small_request((64, 64), steps=4, noise=Listening())
     first = Engine(SmallAdapter(steps=steps)).paint(request).rgb

@@ -13,6 +13,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from composer.inference import cpu_layers
 from composer.inference.cpu_layers import (
     BlockedFeedForward,
     PackedLinear,
@@ -82,7 +83,15 @@ def test_a_picture_embedded_once_is_the_same_where_no_edge_is_near(unet: UNet2DC
     torch.testing.assert_close(control.controlnet_cond_embedding(whole), whole)
 
 
+@pytest.fixture(params=[True, False], ids=["ours", "torch's"])
+def ours(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Which attention this processor is said to be faster with."""
+    monkeypatch.setattr(cpu_layers, "_gains", lambda: request.param)
+    return request.param
+
+
 @packed
+@pytest.mark.usefixtures("ours")
 @pytest.mark.parametrize(("n", "m"), [(300, 300), (256, 77), (40, 7)])
 def test_attention(n: int, m: int) -> None:
     q, k, v = torch.randn(2, 3, n, 16), torch.randn(2, 3, m, 16), torch.randn(2, 3, m, 16)
@@ -92,6 +101,7 @@ def test_attention(n: int, m: int) -> None:
 
 
 @packed
+@pytest.mark.usefixtures("ours")
 def test_attention_in_half_precision() -> None:
     q, k, v = (torch.randn(1, 2, 130, 16).bfloat16() for _ in range(3))
     expected = F.scaled_dot_product_attention(q.double(), k.double(), v.double())
@@ -152,6 +162,23 @@ def test_lean_blocks_keep_the_layout_and_what_they_are_given(unet: UNet2DConditi
     was = x.clone(), temb.clone()
     block(x, temb)
     assert torch.equal(x, was[0]) and torch.equal(temb, was[1])
+
+
+@pytest.mark.parametrize("pictures", [1, 3])
+def test_a_lean_block_whose_time_scales_says_the_same(pictures: int) -> None:
+    torch.manual_seed(1)
+    more = {"in_channels": 32, "out_channels": 48, "temb_channels": 64, "groups": 8}
+    plain = ResnetBlock2D(**more, time_embedding_norm="scale_shift").eval().requires_grad_(False)
+    for norm in (plain.norm1, plain.norm2):
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+    lean = copy.deepcopy(plain)
+    make_lean(lean)
+    assert isinstance(lean, LeanResnet)
+    x, temb = torch.randn(pictures, 32, 12, 10), torch.randn(pictures, 64)
+    was = x.clone()
+    torch.testing.assert_close(lean(x, temb), plain(x, temb), atol=1e-5, rtol=1e-5)
+    assert torch.equal(x, was)
 
 
 def test_blocks_of_another_kind_stay_what_they_are() -> None:

@@ -16,6 +16,7 @@ from composer.errors import InputError
 from composer.guides.surface import AGENT, Surface
 from composer.inference import kernel_noise
 from composer.inference.noise import ScreenNoise, WorldNoise, normal_table, taps
+from composer.inference.request import Part
 
 F32 = NDArray[np.float32]
 FACTOR = 8
@@ -175,6 +176,36 @@ def test_padding_past_the_plate() -> None:
     assert wide.shape == (4, 36, 53) and abs(wide[:, 29:].var() - 1) < 0.1
     assert np.abs(wide[:, : GRID[0], : GRID[1]] - z).max() < 2.0
     assert np.abs(wide[:, :10, :20] - z[:, :10, :20]).max() < 1e-3
+
+
+def test_a_part_of_the_picture() -> None:
+    """The noise of a part is what it is within the whole; what is not asked for is still noise."""
+    whole = world(still()).latents(0, 16, GRID, FACTOR, "initial")
+    part = world(still()).latents(0, 16, (14, 20), FACTOR, "initial", Part((9, 15)))
+    np.testing.assert_allclose(part, whole[:, 9:23, 15:35], atol=0.02)
+    where = np.zeros(GRID, bool)
+    where[8:20, 10:30] = True
+    few = world(still()).latents(0, 16, GRID, FACTOR, "initial", Part(where=where))
+    np.testing.assert_allclose(few[:, where], whole[:, where], atol=0.02)
+    assert np.abs(few - whole)[:, :, 40:].max() > 1
+    none = world(still()).latents(0, 16, GRID, FACTOR, "initial", Part(where=np.zeros(GRID, bool)))
+    assert abs(none.var() - 1) < 0.05
+    draws = np.concatenate(
+        [world(still()).latents(0, 16, GRID, FACTOR, f"step {k}", Part(where=where)) for k in range(8)]
+    )
+    assert abs(draws.var() - 1) < 0.02 and abs(draws[:, ~where].var() - 1) < 0.02
+    screen = ScreenNoise(5).latents(0, 16, GRID, FACTOR, "initial")
+    np.testing.assert_array_equal(
+        ScreenNoise(5).latents(0, 16, (5, 7), FACTOR, "initial", Part((3, 4))), screen[:, 3:8, 4:11]
+    )
+
+
+def test_what_was_seen_of_one_part_is_not_taken_for_another() -> None:
+    noise, where = world(still()), np.zeros(GRID, bool)
+    where[:5] = True
+    some = noise.latents(0, 4, GRID, FACTOR, "initial", Part(where=where))
+    assert not np.array_equal(some, noise.latents(0, 4, GRID, FACTOR, "initial"))
+    np.testing.assert_array_equal(some, noise.latents(0, 4, GRID, FACTOR, "initial", Part(where=where)))
 
 
 def test_small_latents() -> None:

@@ -97,7 +97,7 @@ def test_hours_and_money() -> None:
 
 def test_a_measure_reads_back() -> None:
     plain = measured(some()[0])
-    cut = replace(plain, tiles=Tiles(0.5, 2, 0.6, (64, 64), 8))
+    cut = replace(plain, tiles=Tiles(0.5, 2, 0.6, (64, 64), 8, (0.5, 1.0)))
     assert Measure.read(asdict(plain)) == plain and Measure.read(asdict(cut)) == cut
 
 
@@ -113,6 +113,11 @@ def test_tiles_at_another_size_are_counted_as_the_plan_would() -> None:
         grid = [len(axis_of(math.ceil(n / 8), 64, 16)) for n in (height, width)]
         assert tiles.tile_steps((width, height), 20) == pytest.approx(math.prod(grid) * 15)
     assert Tiles.of(None, 1920, (512, 512)) is None
+    half = {**record["tiles"], "grid": "1x1x5", "jobs": 5, "region": "40 0 64 240"}
+    tiles = Tiles.of({"tiles": half, "steps": 8}, 1920, (512, 512))
+    assert tiles is not None and tiles.factor == 8 and tiles.share == 1.0 and tiles.region == (0.5, 1.0)
+    grid = [len(axis_of(n, 64, 16)) for n in (135, 512)]
+    assert tiles.tile_steps((4096, 2160), 20) == pytest.approx(math.prod(grid) * 15)
 
 
 @pytest.mark.parametrize(

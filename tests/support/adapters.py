@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from composer.inference.adapter import Canvas, Codec, LatentSpace, Prepared, Schedule, TileBatch
-from composer.inference.request import CONDITIONS, NoiseSource, PaintRequest, Prompt
+from composer.inference.request import CONDITIONS, WHOLE, NoiseSource, PaintRequest, Part, Prompt
 
 F32 = NDArray[np.float32]
 
@@ -44,10 +44,13 @@ class SeededNoise:
     def __init__(self, seed: int = 7, room: int = 512) -> None:
         self.seed, self.room = seed, room
 
-    def latents(self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str) -> F32:
+    def latents(
+        self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str, part: Part = WHOLE
+    ) -> F32:
         rng = np.random.default_rng([self.seed, frame, *purpose.encode()])
         whole = rng.standard_normal((channels, self.room, self.room), dtype=np.float32)
-        return np.ascontiguousarray(whole[:, : size[0], : size[1]])
+        y, x = part.corner
+        return np.ascontiguousarray(whole[:, y : y + size[0], x : x + size[1]])
 
 
 class BlockCodec:

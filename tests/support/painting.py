@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from composer.inference.adapter import Adapter, Prepared, TileBatch
-from composer.inference.request import F32, PaintRequest, Prompt
+from composer.inference.request import F32, WHOLE, PaintRequest, Part, Prompt
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,11 @@ class WhiteNoise:
 
     seed: int = 0
 
-    def latents(self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str) -> F32:
+    def latents(
+        self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str, part: Part = WHOLE
+    ) -> F32:
         salt = [self.seed, frame, *purpose.encode()]
+        assert part == WHOLE
         return np.random.default_rng(salt).standard_normal((channels, *size)).astype(np.float32)
 
 

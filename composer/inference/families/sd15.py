@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from composer.inference.bundle import Bundle
 
 
-#: The widest averages that are held, sigma, and the most that noise may grow.
-MOST_HOLD_PX, MOST_NOISE_GAIN = 64.0, 4.0
+#: The widest averages that are held, sigma, the most that noise may grow, and that is seen beside what is painted.
+MOST_HOLD_PX, MOST_NOISE_GAIN, MOST_BESIDE_PX = 64.0, 4.0, 1024
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,14 @@ class SD15(FamilyAdapter):
         multiple = 2 ** (len(unet.config.block_out_channels) - 1)
         self.space = LatentSpace(
             latent_channels, codec.factor, native(bundle, codec.factor, multiple), multiple,
-            hold=self._of_clean("hold_px", 0, MOST_HOLD_PX) / codec.factor,
+            hold=self._of_clean("hold_px", 0, MOST_HOLD_PX) / codec.factor, beside=self._beside_px(),
         )  # fmt: skip
+
+    def _beside_px(self) -> int:
+        value = option(self.bundle, "beside_px")
+        if not isinstance(value, int) or not 0 <= value <= MOST_BESIDE_PX:
+            raise unfit(self.bundle, "options.beside_px", "out of range", f"0 to {MOST_BESIDE_PX}, whole", value)
+        return value
 
     def _of_clean(self, name: str, least: float, most: float) -> float:
         """One of the bundle's options that, unless it is at its least, asks for a network that predicts the clean picture."""

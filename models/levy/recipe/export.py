@@ -28,7 +28,8 @@ conditions: [depth, normal, albedo, pose, mask, plate, guide, text]
 native_px: [{native[0]}, {native[1]}]
 steps: {{preview: 4, draft: 8, final: 8}}
 guidance: 1
-options: {{masked_picture: {masked}, unshuffle: {factor}, says_change: true, hold_px: 1.5, default_prompt: "soldiers, worn"}}
+options: {{masked_picture: {masked}, unshuffle: {factor}, says_change: true, hold_px: 1.5, beside_px: 32,
+  default_prompt: "soldiers, worn"}}
 sources:
   base:
     files:

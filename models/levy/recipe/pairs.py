@@ -19,7 +19,7 @@ from composer.guides.render import render_guides
 from composer.inference.conditions import Brief, Sight, request_of
 from composer.inference.direction import Direction, Text
 from composer.inference.reach import reach_of
-from composer.inference.request import PaintRequest
+from composer.inference.request import WHOLE, PaintRequest, Part
 from composer.render.quality import load_quality
 from composer.shot.schema_paint import PaintSpec
 from models.levy.recipe.air import through_air
@@ -52,7 +52,9 @@ class Pair:
 class NoNoise:
     """A pair is only looked at; who paints it brings noise."""
 
-    def latents(self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str) -> F32:
+    def latents(
+        self, frame: int, channels: int, size: tuple[int, int], factor: int, purpose: str, part: Part = WHOLE
+    ) -> F32:
         raise NotImplementedError("this request has no noise: replace it")
 
 
