@@ -71,15 +71,17 @@ def surface_pass(
     trace: bool = False,
     threads: int | None = None,
     band_rows: int | None = None,
+    rows: tuple[int, int] | None = None,
 ) -> Surface:
     """The surface points behind the middle one of three frames; arguments as of `render_guides`. samples: 1, 4, 8 or 16;
     noise for latents of f x f pixels wants about 64 / (f * f) or more. trace: follow each point into the first view, of
-    whatever frame that is."""
+    whatever frame that is. rows: [first, end) of the picture that are asked for; the others are then left undefined."""
     check_agents(agents, cast)
     view = views[1]
     w, h = view.size_px
     if samples not in PATTERNS:
         raise InputError("surfaces take that many samples a pixel", expected="1, 4, 8 or 16", got=str(samples))
+    first, end = (0, h) if rows is None else (max(0, rows[0]), min(h, rows[1]))
     if ground_depth_m is not None and ground_depth_m.shape != (h, w):
         raise InputError(
             "the ground's depth does not fit the picture", expected=f"[{h}, {w}]", got=str(list(ground_depth_m.shape))
@@ -108,10 +110,10 @@ def surface_pass(
         for name, array in host.items():
             setattr(points, name, upload(array, kinds.get(name, wp.uint8), device))
         nobody = wp.empty(0, dtype=wp.uint64, device=device)
-        rows = band_rows or max(16, (CPU_BAND_BYTES if device == "cpu" else CUDA_BAND_BYTES) // (w * samples * 8))
+        band = band_rows or max(16, (CPU_BAND_BYTES if device == "cpu" else CUDA_BAND_BYTES) // (w * samples * 8))
 
         def work(row0: int) -> None:
-            row1 = min(row0 + rows, h)
+            row1 = min(row0 + band, end)
             filled = fill_visibility(assets, slots, eye, (row0, row1), w, samples, offset, device)
             vis = nobody if filled is None else filled[0]
             traced = np.zeros(0, np.int32) if filled is None or not trace else filled[1]
@@ -122,7 +124,7 @@ def surface_pass(
                         scale, points],
             )  # fmt: skip
 
-        pool.run(work, range(0, h, rows))
+        pool.run(work, range(first, end, band))
     finally:
         pool.close()
     got = {name: array if device == "cpu" else getattr(points, name).numpy() for name, array in host.items()}

@@ -343,22 +343,25 @@ def gram_kernel(cells: Cells, row0: int, rows: int, columns: int, gram: wp.array
 
 @wp.kernel
 def apply_kernel(
-    gram: wp.array2d(dtype=float), row0: int, rows: int, columns: int, x: wp.array2d(dtype=wp.vec4),
-    before: wp.array2d(dtype=wp.vec4), a: float, b: float, c: float, d: float, sum: wp.array2d(dtype=wp.vec4),
-    out: wp.array2d(dtype=wp.vec4),
+    gram: wp.array2d(dtype=float), alone: wp.array(dtype=wp.uint8), row0: int, rows: int, columns: int,
+    x: wp.array2d(dtype=wp.vec4), before: wp.array2d(dtype=wp.vec4), a: float, b: float, c: float, d: float,
+    sum: wp.array2d(dtype=wp.vec4), out: wp.array2d(dtype=wp.vec4),
 ):  # fmt: skip
-    """dim (rows listed, columns, groups): out = a gram x + b x + c before, and sum += d out: one Chebyshev term."""
+    """dim (rows listed, columns, groups): out = a gram x + b x + c before, and sum += d out: one Chebyshev term. alone: where
+    gram has nothing but its diagonal."""
     r, col, group = wp.tid()
     r += row0
     latent = r * columns + col
-    total = wp.vec4(0.0, 0.0, 0.0, 0.0)
-    j = wp.max(r - REACH, 0)
-    while j <= wp.min(r + REACH, rows - 1):
-        i = wp.max(col - REACH, 0)
-        while i <= wp.min(col + REACH, columns - 1):
-            total += x[j * columns + i, group] * gram[latent, (j - r + REACH) * 7 + i - col + REACH]
-            i += 1
-        j += 1
+    total = x[latent, group] * gram[latent, REACH * 8]
+    if alone[latent] == wp.uint8(0):
+        total = wp.vec4(0.0, 0.0, 0.0, 0.0)
+        j = wp.max(r - REACH, 0)
+        while j <= wp.min(r + REACH, rows - 1):
+            i = wp.max(col - REACH, 0)
+            while i <= wp.min(col + REACH, columns - 1):
+                total += x[j * columns + i, group] * gram[latent, (j - r + REACH) * 7 + i - col + REACH]
+                i += 1
+            j += 1
     term = total * a + x[latent, group] * b + before[latent, group] * c
     out[latent, group] = term
     sum[latent, group] = sum[latent, group] + term * d

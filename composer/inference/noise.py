@@ -184,14 +184,16 @@ def taps(t: NDArray[np.float64]) -> F32:
 @dataclass(frozen=True)
 class Seen:
     """What one frame's latents are made of, on the device. sample: int32, of each cell one that lies in it. gram: float32
-    [latents, 49], the covariance of the latents' weighted sums. fill: float32 [h, w], variance from the screen's noise,
-    where the picture ends. scale: float32 [h, w], by which sums are made smaller."""
+    [latents, 49], the covariance of the latents' weighted sums. alone: uint8 [latents], 1 where no cell is in the sum. fill:
+    float32 [h, w], variance from the screen's noise, where the picture ends. scale: float32 [h, w], by which sums are made
+    smaller."""
 
     surface: Surface
     field: Field
     cells: Cells
     sample: wp.array
     gram: wp.array
+    alone: wp.array
     fill: F32
     scale: F32
 
@@ -226,10 +228,11 @@ def see(
 
     pool.run(work, pool.split(rows, 4))
     gram = on_device.numpy().copy()
+    alone = (gram[:, 24] == 0).astype(np.uint8)
     fill, scale = _bounded(gram, size)
     return Seen(
         surface, field, cells, upload(sample[order][edge][by_block], wp.int32, device),
-        upload(gram, wp.float32, device), fill, scale,
+        upload(gram, wp.float32, device), upload(alone, wp.uint8, device), fill, scale,
     )  # fmt: skip
 
 
@@ -278,11 +281,18 @@ _Key = tuple[int, tuple[int, int], tuple[int, int], int, bytes]
 
 class WorldNoise:
     """Noise that stays on the bodies, on the ground and in the sky. surface_of: frame number to that frame's `Surface`; what
-    the last two frames saw is kept, and frames may be asked for in any order."""
+    the last two frames saw is kept, and frames may be asked for in any order. rows_of: the same, where only the rows
+    [first, end) of the picture are looked at."""
 
     def __init__(
-        self, surface_of: Callable[[int], Surface], seed: int, device: str = "cpu", threads: int | None = None
+        self,
+        surface_of: Callable[[int], Surface],
+        seed: int,
+        device: str = "cpu",
+        threads: int | None = None,
+        rows_of: Callable[[int, tuple[int, int]], Surface] | None = None,
     ) -> None:
+        self.rows_of = rows_of or (lambda frame, rows: surface_of(frame))
         self.surface_of, self.seed, self.device, self.threads = surface_of, seed, device, threads
         self._kept: OrderedDict[_Key, tuple[Seen, tuple[int, int]]] = OrderedDict()
         self._lock = Lock()
@@ -311,7 +321,10 @@ class WorldNoise:
         key = (frame, part.corner, size, factor, b"" if part.where is None else np.packbits(part.where).tobytes())
         with self._lock:
             if key not in self._kept:
-                surface, wider, inner = _part(self.surface_of(frame), part.corner, size, factor)
+                first = part.corner[0] - _ABOUT
+                rows = max(0, first) * factor, (first + size[0] + 2 * _ABOUT) * factor
+                seen = self.surface_of(frame) if part is WHOLE else self.rows_of(frame, rows)
+                surface, wider, inner = _part(seen, part.corner, size, factor)
                 wanted = np.ones(wider, np.uint8)
                 if part.where is not None:
                     pad = [(a, b - a - n) for a, b, n in zip(inner, wider, size, strict=True)]
@@ -364,7 +377,7 @@ class WorldNoise:
 
             def term(part: tuple[int, int], shared: list[object] = shared) -> None:
                 dim = (part[1] - part[0], columns, groups)
-                wp.launch(apply_kernel, dim=dim, device=self.device, inputs=[seen.gram, part[0], *shared])
+                wp.launch(apply_kernel, dim=dim, device=self.device, inputs=[seen.gram, seen.alone, part[0], *shared])
 
             pool.run(term, pool.split(rows, 4))
             before, now, after = now, after, before

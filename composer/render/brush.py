@@ -93,12 +93,12 @@ def _world_noise(scene: Scene, looks: Sequence[Look], seed: int, factor: int) ->
 
     by_number = {look.number: look for look in looks}
 
-    def surface_of(number: int) -> Surface:
+    def surface_of(number: int, rows: tuple[int, int] | None = None) -> Surface:
         look = by_number[number]
         cast, samples = scene.people.cast, surface_samples(factor)
-        return surface_pass(look.agents, cast, look.views, look.ground_m, samples, scene.device)
+        return surface_pass(look.agents, cast, look.views, look.ground_m, samples, scene.device, rows=rows)
 
-    return WorldNoise(surface_of, seed, scene.device)
+    return WorldNoise(surface_of, seed, scene.device, rows_of=surface_of)
 
 
 def surface_samples(factor: int) -> int:

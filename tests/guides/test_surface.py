@@ -105,6 +105,15 @@ def test_bands_and_threads_do_not_matter(cast, kit, crowd_grid) -> None:  # type
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
 
 
+def test_some_rows_alone_are_what_they_are_in_the_whole(cast, kit, crowd_grid) -> None:  # type: ignore[no-untyped-def]
+    view = kit.view()
+    ground = kit.plane_depth(view)
+    whole, some = (surface_pass(crowd_grid(), cast, (view,) * 3, ground, 4, rows=rows) for rows in (None, (90, 121)))
+    for name in ("kind", "agent_id", "place_m", "across", "along"):
+        np.testing.assert_array_equal(getattr(whole, name)[90:121], getattr(some, name)[90:121])
+    assert some.size_px == whole.size_px and (whole.agent_id[90:121] > 0).any()
+
+
 def test_what_does_not_fit_is_refused(cast, kit, crowd_grid) -> None:  # type: ignore[no-untyped-def]
     view = kit.view()
     with pytest.raises(InputError, match="samples"):

@@ -200,6 +200,23 @@ def test_a_part_of_the_picture() -> None:
     )
 
 
+def test_of_a_part_only_its_rows_are_looked_at() -> None:
+    asked, whole = [], world(still()).latents(0, 4, GRID, FACTOR, "initial")
+
+    def rows_of(frame: int, rows: tuple[int, int]) -> Surface:
+        asked.append(rows)
+        blank = replace(still(), kind=np.full_like(still().kind, AGENT), agent_id=np.zeros_like(still().agent_id))
+        for name in ("kind", "agent_id"):
+            getattr(blank, name)[slice(*rows)] = getattr(still(), name)[slice(*rows)]
+        return blank
+
+    noise = WorldNoise(lambda _: still(), 5, rows_of=rows_of)
+    np.testing.assert_array_equal(noise.latents(0, 4, GRID, FACTOR, "initial"), whole)
+    part = noise.latents(0, 4, (10, 20), FACTOR, "initial", Part((9, 15)))
+    np.testing.assert_allclose(part, whole[:, 9:19, 15:35], atol=0.02)
+    assert asked == [(24, 200)]
+
+
 def test_what_was_seen_of_one_part_is_not_taken_for_another() -> None:
     noise, where = world(still()), np.zeros(GRID, bool)
     where[:5] = True
