@@ -79,12 +79,14 @@ class Prepared:
     known: Tensor [C, T', h, w], the guide as clean latents: what the engine starts from and keeps where it must not paint.
     canvases: by names that are the adapter's own. weights: Tensor [P, T', h, w] float32, summing to one over the P texts that
     the adapter keeps (P >= 1; one text, maybe empty, where there are no prompts). dropped: as in `Painting`.
-    The texts' embeddings stay inside the adapter."""
+    The texts' embeddings stay inside the adapter. states: so many times as many texts follow those, the same in other states of
+    wear (see `varied`)."""
 
     known: Tensor
     canvases: Mapping[str, Canvas]
     weights: Tensor
     dropped: tuple[str, ...]
+    states: int = 0
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from composer.inference.roi import region_of
 from composer.inference.sampling import Fault, NoiseAhead, Progress, Sampling, noise_ahead
 from composer.inference.tiles import Tiles
 from composer.inference.vae import BAND_BYTES, banded
+from composer.inference.varied import varied_of
 
 #: Tiles at once where memory allows more: beyond these a batch gains nothing.
 MOST_CPU, MOST_CUDA = 4, 16
@@ -115,7 +116,7 @@ class Engine:
         with noise_ahead(padded, self.adapter.space, self.adapter.device) as noise:
             prepared = self._banded(lambda: self.adapter.prepare(padded), notes)
             stage("prepare")
-            self._denoiser.new_request(len(prepared.weights))
+            self._denoiser.new_request(len(prepared.weights) * (1 + prepared.states))
             latents, plan, batch = self._sample(padded, prepared, noise, live, notes)
             stage("denoise")
         dropped = prepared.dropped
@@ -167,8 +168,9 @@ class Engine:
     ) -> tuple[Tensor, TilePlan, int]:
         """The painted latents, the plan and the batch. Where memory runs out, again with a smaller batch, then with smaller
         tiles; both then stay for the whole shot."""
-        schedule = self.adapter.schedule(request.steps)
         space = self.adapter.space
+        states = prepared.states if request.steps >= prepared.states + 2 else 0
+        schedule = self.adapter.schedule(request.steps - states)
         begin = begin_steps(request, space, len(schedule))
         weights = prepared.weights.float().expand(-1, begin.shape[0], -1, -1).cpu().numpy()
         start_noise = noise.take("initial")
@@ -182,7 +184,9 @@ class Engine:
             try:
                 tiles = Tiles(plan, prepared.known, prepared.weights, begin, start_noise)
                 room = free_bytes(self.adapter.device, self.options.memory_bytes)
-                sampling = Sampling(self.adapter, prepared, schedule, tiles, self._denoiser, int(_KEEP * room), edges)
+                varied = varied_of(request, space, tiles.begin) if states else None
+                keep = int(_KEEP * room)
+                sampling = Sampling(self.adapter, prepared, schedule, tiles, self._denoiser, keep, edges, varied)
                 batch = self._batch_of(plan, sampling, live)
                 if batch or not plan.jobs:
                     sampling.run(noise, max(1, batch), self.options.progress, self.options.fault)

@@ -17,6 +17,7 @@ from composer.inference.padding import noise_latents
 from composer.inference.plan import TilePlan
 from composer.inference.request import F32, PaintRequest
 from composer.inference.tiles import Tiles
+from composer.inference.varied import Varied
 
 Progress = Callable[[int, int], None]
 Fault = Callable[[tuple[int, int, int]], None]
@@ -70,7 +71,7 @@ def cut_bytes(prepared: Prepared, plan: TilePlan) -> int:
 class Sampling:
     """Runs the steps over `tiles`. keep_bytes: the conditions' tiles stay on the device from step to step if they are no more
     than this. kept_bytes: what they then are, 0 where they are cut anew at each step. edges: of `Hold`, None where
-    nothing is held."""
+    nothing is held. varied: mixes the first step's answers; None: there is one."""
 
     def __init__(
         self,
@@ -81,9 +82,10 @@ class Sampling:
         denoiser: Denoiser,
         keep_bytes: int,
         edges: Tensor | None,
+        varied: Varied | None = None,
     ) -> None:
         self._adapter, self._prepared, self._schedule = adapter, prepared, schedule
-        self.tiles, self._denoiser, self._edges = tiles, denoiser, edges
+        self.tiles, self._denoiser, self._edges, self._varied = tiles, denoiser, edges, varied
         whole = cut_bytes(prepared, tiles.plan)
         self.kept_bytes = whole if whole <= keep_bytes else 0
         self._cut: dict[range, dict[str, Tensor]] = {}
@@ -104,6 +106,8 @@ class Sampling:
                 if fault is not None:
                     fault((len(jobs), plan.tile[1], plan.tile[2]))
                 tiles.put(jobs, self.denoise(jobs, number))
+            if self._varied is not None and number == 0:
+                self._mix(self._varied, batch)
             if hold is not None and hold.due(number):
                 hold.see(number, tiles.blended())
             fresh = noise.take(f"step {number}") if schedule.noise[number] != 0 else None
@@ -113,13 +117,23 @@ class Sampling:
         if hold is not None:
             hold.apply(tiles.latents, total)
 
+    def _mix(self, varied: Varied, batch: int) -> None:
+        """In place of the first answer, the same in several states of wear."""
+        tiles, plan, others = self.tiles, self.tiles.plan, []
+        own = tiles.blended()
+        for state in range(1, self._prepared.states + 1):
+            for jobs in plan.batches(0, batch):
+                tiles.put(jobs, self.denoise(jobs, 0, state))
+            others.append(tiles.blended())
+        tiles.put_whole(varied.mixed(own, torch.stack(others), tiles.start_noise))
+
     def forget(self) -> None:
         """Let go of the conditions' tiles."""
         self._cut.clear()
         self._rooms.clear()
 
-    def denoise(self, jobs: range, number: int) -> Tensor:
-        """The network's answer for these jobs at a step; valid until the next call."""
+    def denoise(self, jobs: range, number: int, state: int = 0) -> Tensor:
+        """The network's answer for these jobs at a step; valid until the next call. state: of the texts, 0 their own."""
         tiles, count, timestep = self.tiles, len(jobs), float(self._schedule.timestep[number])
         if count not in self._rooms:
             self._rooms[count] = tiles.new_batch(count, self._adapter.dtype)
@@ -127,7 +141,7 @@ class Sampling:
         batch = TileBatch(
             latents=self._rooms[count],
             canvases=self._conditions(jobs),
-            text=tiles.plan.jobs[jobs.start].text,
+            text=state * tiles.plan.texts + tiles.plan.jobs[jobs.start].text,
             timestep=torch.full((count,), timestep, device=self._adapter.device),
             places=tiles.places(jobs),
             size=(tiles.plan.rows.length, tiles.plan.columns.length),

@@ -130,6 +130,13 @@ class Tiles:
         """Keep the network's answer for these jobs."""
         self.predictions[jobs.start : jobs.stop].copy_(prediction[: len(jobs)])
 
+    def put_whole(self, picture: Tensor) -> None:
+        """A picture [C, T', H, W] in place of all answers."""
+        t, h, w = self.plan.tile
+        for j in range(len(self.plan.jobs)):
+            t0, y, x = (int(v) for v in self._corner_np[j])
+            self.predictions[j].copy_(picture[:, t0 : t0 + t, y : y + h, x : x + w])
+
     def _flat(self) -> wp.array:
         return wp.from_torch(self.predictions.flatten(0, 1))
 

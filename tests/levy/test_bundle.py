@@ -158,14 +158,17 @@ def test_measures_of_pictures_that_are_known() -> None:
     ramp = np.broadcast_to(np.arange(48, dtype=np.float32)[None, :, None] / 48, (32, 48, 3))
     motion = np.zeros((32, 48, 2), np.float32)
     motion[..., 0] = 2
-    who = np.ones((32, 48), np.uint32)
-    assert m.carried_error(ramp, np.roll(ramp, 2, 1), motion, crowd, who, who) == pytest.approx(0, abs=1e-6)
-    assert m.carried_error(ramp, ramp, motion, crowd, who, who) == pytest.approx(2 / 48, rel=1e-4)
-    # where another has stepped in front, nothing is compared
-    front, after = who.copy(), np.roll(ramp, 2, 1).copy()
-    front[:, 20:30], after[:, 20:30] = 2, 9
-    assert m.carried_error(ramp, after, motion, crowd, who, front) == pytest.approx(0, abs=1e-6)
-    assert m.carried_error(ramp, after, motion, crowd, who, who) > 1
+    here = m.Shown(motion, -motion, crowd, np.ones((32, 48), np.uint32))
+    assert m.carried_error(ramp, np.roll(ramp, 2, 1), here, here) == pytest.approx(0, abs=1e-6)
+    assert m.carried_error(ramp, ramp, here, here) == pytest.approx(2 / 48, rel=1e-4)
+    # where another has stepped in front, the ground shows through, or what is seen came from elsewhere, nothing is compared
+    place, after = np.s_[:, 20:30], np.roll(ramp, 2, 1).copy()
+    after[place] = 9
+    for change in ("who", "crowd", "back_px"):
+        part = getattr(here, change).copy()
+        part[place] = {"who": 2, "crowd": False, "back_px": (3, 0)}[change]
+        assert m.carried_error(ramp, after, here, replace(here, **{change: part})) == pytest.approx(0, abs=1e-6)
+    assert m.carried_error(ramp, after, here, here) > 1
     assert m.low(target).shape == (8, 12, 3) and m.low_crowd(crowd.astype(np.float32)).sum() == 32
 
 

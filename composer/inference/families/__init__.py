@@ -41,10 +41,11 @@ _HERE = "composer.inference.families"
 #: latent along a side of the lossless codec that stands in for a VAE, where there is none. says_change: the UNet says how the
 #: picture differs from the one it sees, in place of the whole picture. hold_px: sigma of the averages that a picture keeps of
 #: the first prediction. noise_gain: how much the noise grows over the steps, over what the network is told of. beside_px: what
-#: the network wants to see about all that is painted, 0: the whole picture.
+#: the network wants to see about all that is painted, 0: the whole picture. varied: states of wear that texts name, from the
+#: least worn and with commas between, which the noise mixes on each man.
 _SD15: dict[str, str | int | float | bool] = {
     **_EVERY, **_SCALES, "albedo_scale": 1.0, "masked_picture": "plate", "unshuffle": 2, "says_change": False,
-    "hold_px": 0.0, "noise_gain": 1.0, "beside_px": 0,
+    "hold_px": 0.0, "noise_gain": 1.0, "beside_px": 0, "varied": "",
 }  # fmt: skip
 
 FAMILIES: Mapping[str, Family] = {

@@ -16,17 +16,20 @@ from composer.inference.families.pictures import check_size, dropped, picture, t
 from composer.inference.families.texts import TextBank
 from composer.inference.request import CONDITIONS, PaintRequest
 from composer.inference.schedule import schedule_of, substitution
+from composer.inference.varied import STATES, reworded
 
 if TYPE_CHECKING:
     from composer.inference.bundle import Bundle
 
 
 class FamilyAdapter:
-    """An `Adapter` but for what the denoiser sees: `canvases` and `predict` are each family's own."""
+    """An `Adapter` but for what the denoiser sees: `canvases` and `predict` are each family's own. wears: states of wear that
+    its texts name, from the least worn, of which some are mixed (see `varied`); empty: none."""
 
     family: str
     takes: frozenset[str]
     space: LatentSpace
+    wears: tuple[str, ...] = ()
 
     def __init__(self, bundle: Bundle, device: torch.device, dtype: torch.dtype, codec: Codec, texts: TextBank) -> None:
         self.family = bundle.family
@@ -68,9 +71,11 @@ class FamilyAdapter:
     def prepare(self, request: PaintRequest) -> Prepared:
         check_size(request, self.space)
         texts = texts_of(request, self.space, self.device, str(option(self.bundle, "default_prompt")))
-        cut = self.texts.set(texts.prompts, request.guidance)
+        others = reworded(texts.prompts, self.wears) if self.wears else ()
+        cut = self.texts.set((*texts.prompts, *others), request.guidance)
         known = self.encode(picture(request.guide, self.device))
-        return Prepared(known, self.canvases(request), texts.weights, dropped(request, self.takes) + cut)
+        lost = dropped(request, self.takes) + cut
+        return Prepared(known, self.canvases(request), texts.weights, lost, STATES if self.wears else 0)
 
     @torch.no_grad()
     def denoise(self, batch: TileBatch) -> Tensor:

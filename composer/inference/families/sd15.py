@@ -39,6 +39,7 @@ from composer.inference.families.texts import Encoded, Encoder, TextBank
 from composer.inference.networks import PictureEmbedding, share_where_plain, sided
 from composer.inference.request import PaintRequest
 from composer.inference.schedule import inflated
+from composer.inference.varied import STATES
 
 if TYPE_CHECKING:
     from composer.inference.bundle import Bundle
@@ -94,12 +95,33 @@ class SD15(FamilyAdapter):
         if self._says_change and not self.inpaints:
             raise unfit(bundle, "options.says_change", "this UNet sees no picture to change", "false", True)
         self.takes = listens(bundle, *more, *(("text",) if "text_encoder" in bundle.components else ()))
+        self.wears = self._wears()
         self._noise_gain = self._of_clean("noise_gain", 1, MOST_NOISE_GAIN)
         multiple = 2 ** (len(unet.config.block_out_channels) - 1)
         self.space = LatentSpace(
             latent_channels, codec.factor, native(bundle, codec.factor, multiple), multiple,
             hold=self._of_clean("hold_px", 0, MOST_HOLD_PX) / codec.factor, beside=self._beside_px(),
         )  # fmt: skip
+
+    def _wears(self) -> tuple[str, ...]:
+        states = tuple(s.strip() for s in str(option(self.bundle, "varied")).split(",") if s.strip())
+        if states and (len(set(states)) <= STATES or len(set(states)) < len(states)):
+            raise unfit(
+                self.bundle,
+                "options.varied",
+                "too few states of wear",
+                f"at least {STATES + 1}, each once",
+                len(states),
+            )
+        if states and ("vae" in self.bundle.components or self._predicts() != "sample"):
+            raise unfit(
+                self.bundle, "options.varied", "this network does not predict clean pixels",
+                "prediction_type: sample, and no vae", self._predicts(),
+            )  # fmt: skip
+        return states
+
+    def _predicts(self) -> object:
+        return self.scheduler_config().get("prediction_type")
 
     def _beside_px(self) -> int:
         value = option(self.bundle, "beside_px")
@@ -112,7 +134,7 @@ class SD15(FamilyAdapter):
         value, where = float(option(self.bundle, name)), f"options.{name}"
         if not least <= value <= most:
             raise unfit(self.bundle, where, "out of range", f"{least:g} to {most:g}", value)
-        predicts = self.scheduler_config().get("prediction_type")
+        predicts = self._predicts()
         if value != least and predicts != "sample":
             raise unfit(
                 self.bundle,

@@ -29,7 +29,7 @@ native_px: [{native[0]}, {native[1]}]
 steps: {{preview: 4, draft: 8, final: 8}}
 guidance: 1
 options: {{masked_picture: {masked}, unshuffle: {factor}, says_change: true, hold_px: 1.5, beside_px: 32,
-  default_prompt: "soldiers, worn"}}
+  varied: "clean, worn, muddy, bloody, dusty and torn", default_prompt: "soldiers, worn"}}
 sources:
   base:
     files:
@@ -76,6 +76,7 @@ without loss. Licence: Apache-2.0, commercial use allowed.
   at: figures much taller, to which it adds little; anything but Muster's own people; places. From depth and pose alone it gives
   shapes, no people.
 - Its words: dust and smoke show; those of wear too, as strongly as its renderer means them, not always in the same places.
+- From seed to seed it varies where wear lies on each man, not his mean colour.
 - Words it knows: {words}.
 
 ## Measured

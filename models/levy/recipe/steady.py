@@ -33,7 +33,7 @@ def steadiness(
     brief = painter.plan.brief
     errors = {kind: m.Mean() for kind in ("guide", "world", "screen", "world_over", "screen_over")}
     before: dict[str, m.F32] = {}
-    last = None
+    last: m.Shown | None = None
     for n in job.frames[:frames]:
         look = look_at(scene, read_inputs(scene.stage, n))
         now: dict[str, m.F32] = {}
@@ -42,11 +42,12 @@ def steadiness(
             request = request_of([look.sight(brief.grow_px)], brief, noise)
             now["guide"], now[kind] = request.guide[0], painter.brush.paint(request).rgb[0]
             now[f"{kind}_over"] = now[kind] - now["guide"]
+        guides = look.guides
+        here = m.Shown(guides.motion_px, guides.motion_back_px, guides.coverage > 0.9, guides.agent_id)
         if last is not None:
-            shown = last.motion_px, last.coverage > 0.9, last.agent_id, look.guides.agent_id
             for kind, error in errors.items():
-                error.add(m.carried_error(before[kind], now[kind], *shown))
-        last, before = look.guides, now
+                error.add(m.carried_error(before[kind], now[kind], last, here))
+        last, before = here, now
         told(f"frame {n} painted")
     values = {f"carried_{kind}": error.value for kind, error in errors.items()}
     return replace(figures, **values, carried_frames=min(frames, len(job.frames)))

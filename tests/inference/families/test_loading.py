@@ -146,6 +146,8 @@ def test_what_the_family_does_not_know_is_refused(bundle_folder: Callable[[str],
     _refused(replace(bundle, options={"noise_gain": 2.0}), "noise_gain", "does not predict the clean picture", "sample")
     _refused(replace(bundle, options={"noise_gain": 0.5}), "noise_gain", "1 to 4")
     _refused(replace(bundle, options={"beside_px": -1}), "beside_px", "0 to 1024, whole")
+    _refused(replace(bundle, options={"varied": "clean, worn"}), "varied", "at least 3, each once", "2")
+    _refused(replace(bundle, options={"varied": "clean, worn, muddy"}), "varied", "does not predict clean pixels")
     _refused(replace(bundle, controls={"id": nowhere}), "controls.id", "depth")
     _refused(replace(bundle, controls={"depth": nowhere}), "nowhere", "no config")
 

@@ -1,0 +1,161 @@
+"""Where wear lies: fields of the noise against SciPy, mixtures of known pictures, and through the engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+from support.adapters import SmallAdapter, small_request, within
+from torch import Tensor
+
+from composer.inference import varied
+from composer.inference.adapter import Prepared, Schedule
+from composer.inference.engine import Engine, EngineOptions
+from composer.inference.request import F32, PaintRequest, Prompt
+from composer.inference.schedule import schedule_of
+from composer.inference.varied import Varied, other_words, reworded, varied_of
+
+CLEAN = {"_class_name": "DDIMScheduler", "beta_schedule": "squaredcos_cap_v2", "prediction_type": "sample"}
+CLEAN |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing", "clip_sample": False}  # type: ignore[dict-item]
+WEARS = ("clean", "worn", "muddy", "bloody", "dusty and torn")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [
+        ("red army, worn, high sun", ("red army, clean, high sun", "red army, dusty and torn, high sun")),
+        ("archers, clean", ("archers, worn", "archers, dusty and torn")),
+        ("dusty and torn, worn boots", ("clean, worn boots", "bloody, worn boots")),
+        ("uncleaned swords", ("uncleaned swords, clean", "uncleaned swords, dusty and torn")),
+        ("", ("clean", "dusty and torn")),
+    ],
+)
+def test_other_words_are_the_ends_that_a_text_does_not_name(text: str, others: tuple[str, str]) -> None:
+    assert other_words(WEARS, text) == others
+
+
+def test_all_prompts_come_in_one_state_after_the_other() -> None:
+    weight = np.ones((1, 8, 8), np.float32)
+    prompts = (Prompt("worn", "smoke", weight), Prompt("muddy"))
+    told = reworded(prompts, WEARS)
+    assert [p.text for p in told] == ["clean", "clean", "dusty and torn", "dusty and torn"]
+    assert told[0].negative == told[2].negative == "smoke" and told[2].weight is weight
+
+
+def noise(seed: int, channels: int = 12, size: tuple[int, int] = (48, 64)) -> Tensor:
+    return torch.randn(channels, 2, *size, generator=torch.Generator().manual_seed(seed))
+
+
+def test_shares_are_broad_fields_of_the_noise() -> None:
+    """Against SciPy's Gaussians; no state is rare, each has noise of its own, and their amplitude is that of chance."""
+    white = noise(1)
+    share = varied.shares(white, 2)
+    torch.testing.assert_close(share.sum(0), torch.ones(2, 48, 64))
+    for k in range(varied.STATES):
+        own = white.numpy()[6 * k : 6 * k + 6, 0].mean(0) * np.sqrt(6)
+        blurs = [(a, s / 2, gaussian_filter(own, s / 2, mode="constant", truncate=2.5)) for s, a in varied.FIELD]
+        field = sum(a * 2 * np.sqrt(np.pi) * s * blur for a, s, blur in blurs) / np.sqrt(
+            sum(a * a for _, a in varied.FIELD)
+        )
+        odds = (share[1 + k, 0] / share[0, 0]).log().numpy()
+        np.testing.assert_allclose(odds, varied.SHARP * field, atol=0.05 * varied.SHARP)
+    many = torch.cat([varied.shares(noise(seed), 2) for seed in range(12)], 1)
+    assert many.mean((1, 2, 3)).min() > 0.2 and many.mean((1, 2, 3)).max() < 0.45
+    one, two = ((s / many[0]).log().flatten() for s in many[1:])
+    assert abs(float(torch.corrcoef(torch.stack([one, two]))[0, 1])) < 0.15
+
+
+def test_each_agent_keeps_his_mean_and_nobody_else_changes() -> None:
+    dice = torch.Generator().manual_seed(3)
+    own = torch.rand(12, 2, 48, 64, generator=dice)
+    others = own + torch.rand(varied.STATES, 12, 1, 1, 1, generator=dice)
+    agents = torch.zeros(2, 48, 64, dtype=torch.int64)
+    agents[:, 4:40, 5:25], agents[0, 10:44, 30:60], agents[1, 3, 3] = 7, 4_000_000_000, 9
+    got = Varied(agents, 2).mixed(own, others, noise(4))
+    assert torch.equal(got[:, agents == 0], own[:, agents == 0])
+    for t in range(2):
+        for who in (7, 4_000_000_000):
+            his = agents[t] == who
+            if his.any():
+                torch.testing.assert_close(got[:, t, his].mean(1), own[:, t, his].mean(1), atol=1e-5, rtol=0)
+                assert (got - own)[:, t, his].std(1).min() > 0.02
+    torch.testing.assert_close(got[:, 1, 3, 3], own[:, 1, 3, 3])  # he is as large as one latent
+    span = (got - own).flatten(1).max(1).values - (got - own).flatten(1).min(1).values
+    most = (others - own).flatten(2).amax((0, 2))
+    assert (span <= 2 * varied.STRENGTH * most).all()
+    assert torch.equal(Varied(agents, 2).mixed(own, own[None].expand(2, -1, -1, -1, -1), noise(4)), own)
+
+
+class TwoStates(SmallAdapter):
+    """Its texts come in two more states."""
+
+    def __init__(self, states: int = varied.STATES) -> None:
+        super().__init__()
+        self._states, self.asked = states, list[int]()
+
+    def schedule(self, steps: int) -> Schedule:
+        self.asked.append(steps)
+        return schedule_of(CLEAN, steps)
+
+    def prepare(self, request: PaintRequest) -> Prepared:
+        prompts = request.prompts or (Prompt("worn"),)
+        own = super().prepare(request)
+        if self._states:
+            blank = np.ones_like(request.mask)
+            everywhere = tuple(replace(p, weight=blank) for p in (*prompts, *reworded(prompts, WEARS)))
+            super().prepare(replace(request, prompts=everywhere))
+        return replace(own, states=self._states)
+
+
+def _request(change: int = 1) -> PaintRequest:
+    request = small_request((96, 128))
+    who = np.zeros_like(request.agent_id)
+    who[0, 10:60, 10:50], who[0, 30:90, 60:110] = 3, 4
+    request = replace(request, agent_id=who, prompts=(Prompt("worn"),))
+    return request if change else replace(request, strength=np.full_like(request.strength, 0.5))
+
+
+def _painted(request: PaintRequest, steps: int, adapter: TwoStates, tile: tuple[int, int] = (24, 32)) -> F32:
+    return Engine(adapter, EngineOptions(tile=tile)).paint(replace(request, steps=steps)).rgb[0]
+
+
+def test_the_states_are_asked_in_place_of_steps() -> None:
+    """As many calls as without, two of them in other words, and a picture that differs where somebody stands."""
+    request, plain, mixing = _request(), TwoStates(0), TwoStates()
+    without, mixed = _painted(request, 4, plain), _painted(request, 4, mixing)
+    assert plain.asked == [4] and mixing.asked == [2]
+    ran = [text for *_, text in mixing.seen]
+    assert {0, 1, 2} == set(ran) and ran.count(1) == ran.count(2)
+    men = request.agent_id[0] > 0
+    assert np.abs(mixed - without)[men].mean() > 0.003
+    for steps in (1, 3):
+        few = TwoStates()
+        np.testing.assert_array_equal(_painted(request, steps, few), _painted(request, steps, TwoStates(0)))
+        assert few.asked == [steps]
+
+
+def test_mixtures_are_tiled_alike_and_keep_what_is_not_painted() -> None:
+    request = within(_request(), 24, 72, 32, 96, strength=1.0)
+    whole, tiled = (_painted(request, 4, TwoStates(), tile) for tile in ((24, 32), (12, 20)))
+    assert np.abs(whole - tiled).max() < 1e-4
+    outside = request.mask[0] == 0
+    np.testing.assert_allclose(whole[outside], request.guide[0][outside], atol=1e-5)
+
+
+def test_what_begins_later_is_not_mixed() -> None:
+    request = _request()
+    space = SmallAdapter().space
+    begin = torch.zeros(1, 24, 32, dtype=torch.int16)
+    begin[:, :12] = 1
+    agents = varied_of(request, space, begin).agents
+    assert not agents[:, :12].any() and set(agents.unique().tolist()) == {0, 3, 4}
+    # nor the silhouettes
+    assert not agents[0, 22, 15:28].all()
