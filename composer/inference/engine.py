@@ -169,12 +169,13 @@ class Engine:
         """The painted latents, the plan and the batch. Where memory runs out, again with a smaller batch, then with smaller
         tiles; both then stay for the whole shot."""
         space = self.adapter.space
-        states = prepared.states if request.steps >= prepared.states + 2 else 0
-        schedule = self.adapter.schedule(request.steps - states)
+        mixes = 0 < prepared.states <= request.steps - 2
+        edges = silhouettes(request, space).to(self.adapter.device) if space.hold > 0 or mixes else None
+        varied = varied_of(request, space, edges) if mixes and edges is not None else None
+        schedule = self.adapter.schedule(request.steps - (prepared.states if varied else 0))
         begin = begin_steps(request, space, len(schedule))
         weights = prepared.weights.float().expand(-1, begin.shape[0], -1, -1).cpu().numpy()
         start_noise = noise.take("initial")
-        edges = silhouettes(request, space).to(self.adapter.device) if space.hold > 0 else None
         first: str | None = None
         while True:
             tiling = self._tiling((begin.shape[0], begin.shape[1], begin.shape[2]))
@@ -184,7 +185,6 @@ class Engine:
             try:
                 tiles = Tiles(plan, prepared.known, prepared.weights, begin, start_noise)
                 room = free_bytes(self.adapter.device, self.options.memory_bytes)
-                varied = varied_of(request, space, tiles.begin) if states else None
                 keep = int(_KEEP * room)
                 sampling = Sampling(self.adapter, prepared, schedule, tiles, self._denoiser, keep, edges, varied)
                 batch = self._batch_of(plan, sampling, live)

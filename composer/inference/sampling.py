@@ -97,7 +97,7 @@ class Sampling:
         total = len(schedule)
         tiles.start(schedule, plan.start_step)
         hold = None
-        if self._edges is not None and total - plan.start_step > 1:
+        if self._edges is not None and self._adapter.space.hold > 0 and total - plan.start_step > 1:
             hold = Hold(tiles.begin, self._adapter.space.hold, self._edges)
         for number in range(plan.start_step, total):
             if schedule.noise[number] != 0:
@@ -125,7 +125,7 @@ class Sampling:
             for jobs in plan.batches(0, batch):
                 tiles.put(jobs, self.denoise(jobs, 0, state))
             others.append(tiles.blended())
-        tiles.put_whole(varied.mixed(own, torch.stack(others), tiles.start_noise))
+        tiles.put_whole(varied.mixed(own, others, tiles.start_noise))
 
     def forget(self) -> None:
         """Let go of the conditions' tiles."""

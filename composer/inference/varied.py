@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
 
 from composer.inference.adapter import LatentSpace
-from composer.inference.hold import silhouettes
-from composer.inference.padding import latent_frames, pictures_of
+from composer.inference.hold import blurred
+from composer.inference.padding import begin_steps, latent_frames, pictures_of
 from composer.inference.request import PaintRequest, Prompt
 
 #: So many other states are mixed in.
@@ -30,8 +31,6 @@ FIELD = ((3.0, 0.5), (8.0, 1.0), (16.0, 0.8))
 SHARP = 3.0
 #: How far the mixture is taken. The answer for a word is a mean already, and pale.
 STRENGTH = 1.3
-#: A Gaussian's tail is cut here, in sigmas.
-_REACH = 2.5
 #: Parts of 1 that sums are counted in.
 _WHOLE = 2.0**30
 
@@ -39,12 +38,11 @@ _WHOLE = 2.0**30
 def other_words(states: tuple[str, ...], text: str) -> tuple[str, ...]:
     """Two other texts: the least and the most worn of the bundle's states that this one does not name, in place of the one it
     names, or after it. states: from the least to the most worn."""
-    named = [s for s in sorted(states, key=len, reverse=True) if re.search(rf"\b{re.escape(s)}\b", text)]
-    rest = [s for s in states if s not in named[:1]]
-    picked = (rest[0], rest[-1])
-    if not named:
-        return tuple(f"{text}, {state}" if text else state for state in picked)
-    return tuple(re.sub(rf"\b{re.escape(named[0])}\b", state, text, count=1) for state in picked)
+    found = (re.search(rf"\b{re.escape(s)}\b", text) for s in sorted(states, key=len, reverse=True))
+    named = next((match for match in found if match), None)
+    rest = [s for s in states if named is None or s != named[0]]
+    before, after = (text[: named.start()], text[named.end() :]) if named else (f"{text}, " if text else "", "")
+    return tuple(f"{before}{state}{after}" for state in (rest[0], rest[-1]))
 
 
 def reworded(prompts: tuple[Prompt, ...], states: tuple[str, ...]) -> tuple[Prompt, ...]:
@@ -53,40 +51,43 @@ def reworded(prompts: tuple[Prompt, ...], states: tuple[str, ...]) -> tuple[Prom
     return tuple(replace(p, text=w[k]) for k in range(STATES) for p, w in zip(prompts, words, strict=True))
 
 
-@dataclass(frozen=True)
 class Varied:
-    """Of a request. agents: int64 [T', h, w], who stands in the middle of each latent, 0: nobody, or an edge, where nothing
-    varies. factor: pixels a latent."""
+    """Of a request. agents: int64 [T', h, w], who stands in the middle of each latent, 0: nobody, or where nothing varies.
+    factor: pixels a latent."""
 
-    agents: Tensor
-    factor: int
+    def __init__(self, agents: Tensor, factor: int) -> None:
+        self.agents, self._factor = agents, factor
+        time = torch.arange(len(agents), device=agents.device)[:, None, None]
+        numbers = torch.where(agents > 0, agents + time * (int(agents.max()) + 1), 0).flatten()
+        _, self._index, self._counts = torch.unique(numbers, return_inverse=True, return_counts=True)
 
-    def mixed(self, own: Tensor, others: Tensor, noise: Tensor) -> Tensor:
-        """[C, T', h, w]: the picture `own`, mixed with the same in other states [STATES, C, T', h, w] as the noise
-        [C, T', h, w] has it."""
-        share = shares(noise, self.factor)[1:]
-        off = STRENGTH * (share[:, None] * (others - own)).sum(0)
-        return own + torch.where(self.agents > 0, off - self._means(off), 0)
+    def mixed(self, own: Tensor, others: Sequence[Tensor], noise: Tensor) -> Tensor:
+        """[C, T', h, w]: the picture `own`, mixed with the same in STATES others as the noise has it; all [C, T', h, w]."""
+        off = torch.zeros_like(own)
+        for share, other in zip(shares(noise, self._factor)[1:], others, strict=True):
+            off += STRENGTH * share * (other - own)
+        for channel in off:
+            channel -= self._means(channel)
+        return own + torch.where(self.agents > 0, off, 0)
 
     def _means(self, picture: Tensor) -> Tensor:
-        """[C, T', h, w]: each agent's own mean in each picture."""
-        time = torch.arange(len(self.agents), device=picture.device)[:, None, None]
-        numbers = torch.where(self.agents > 0, self.agents + time * (int(self.agents.max()) + 1), 0).flatten()
-        _, index, counts = torch.unique(numbers, return_inverse=True, return_counts=True)
-        sums = torch.zeros((len(picture), len(counts)), dtype=torch.int64, device=picture.device)
+        """[T', h, w]: each agent's own mean in each picture."""
+        sums = torch.zeros(len(self._counts), dtype=torch.int64, device=picture.device)
         # in whole numbers: their order does not matter, which is any on a GPU
-        sums.index_add_(1, index, (picture.flatten(1).double() * _WHOLE).round().long())
-        return (sums.double() / _WHOLE / counts).float()[:, index].view_as(picture)
+        sums.index_add_(0, self._index, (picture.flatten().double() * _WHOLE).round().long())
+        return (sums.double() / _WHOLE / self._counts).float()[self._index].view_as(picture)
 
 
-def varied_of(request: PaintRequest, space: LatentSpace, begin: Tensor) -> Varied:
-    """begin: int16 [T', h, w], the first step that paints a latent: what begins later is nearer to its guide, and stays."""
+def varied_of(request: PaintRequest, space: LatentSpace, edges: Tensor) -> Varied | None:
+    """None: there is nobody to vary. What is not painted from pure noise is nearer to its guide, and stays. edges: bool
+    [T', h, w] on the device, of `silhouettes`, which stay too."""
     count = latent_frames(len(request.frames), space.time_factor)
     first = [pictures_of(k, space.time_factor)[0] for k in range(count)]
     middle = slice(space.factor // 2, None, space.factor)
-    agents = torch.from_numpy(request.agent_id[first][:, middle, middle].astype("int64"))
-    agents = torch.where(silhouettes(request, space), 0, agents).to(begin.device)
-    return Varied(torch.where(begin == 0, agents, 0), space.factor)
+    who = request.agent_id[first][:, middle, middle].astype(np.int64)
+    who[begin_steps(request, space, request.steps) > 0] = 0
+    agents = torch.from_numpy(who).to(edges.device).masked_fill(edges, 0)
+    return Varied(agents, space.factor) if agents.any() else None
 
 
 def shares(noise: Tensor, factor: int) -> Tensor:
@@ -97,17 +98,7 @@ def shares(noise: Tensor, factor: int) -> Tensor:
     field = torch.zeros_like(white)
     for sigma_px, amplitude in FIELD:
         sigma = max(sigma_px / factor, 0.5)
-        field = field + amplitude * 2 * math.sqrt(math.pi) * sigma * _blurred(white, sigma)
-    field = field / math.sqrt(sum(amplitude**2 for _, amplitude in FIELD))
+        broad = blurred(white.flatten(0, 1), sigma).view_as(white)
+        field += amplitude * 2 * math.sqrt(math.pi) * sigma * broad
+    field /= math.sqrt(sum(amplitude**2 for _, amplitude in FIELD))
     return torch.softmax(SHARP * torch.cat([torch.zeros_like(field[:1]), field]), 0)
-
-
-def _blurred(picture: Tensor, sigma: float) -> Tensor:
-    """[N, T', h, w] with a Gaussian along both sides; nothing lies beyond the edge."""
-    reach = math.ceil(_REACH * sigma)
-    x = torch.arange(-reach, reach + 1, device=picture.device, dtype=torch.float32)
-    line = torch.exp(-0.5 * (x / sigma) ** 2)
-    line = line / line.sum()
-    flat = picture.flatten(0, 1)[:, None]
-    flat = conv2d(conv2d(flat, line.view(1, 1, 1, -1), padding=(0, reach)), line.view(1, 1, -1, 1), padding=(reach, 0))
-    return flat[:, 0].view_as(picture)

@@ -14,6 +14,7 @@ from torch import Tensor
 from composer.inference import varied
 from composer.inference.adapter import Prepared, Schedule
 from composer.inference.engine import Engine, EngineOptions
+from composer.inference.hold import silhouettes
 from composer.inference.request import F32, PaintRequest, Prompt
 from composer.inference.schedule import schedule_of
 from composer.inference.varied import Varied, other_words, reworded, varied_of
@@ -61,7 +62,9 @@ def test_shares_are_broad_fields_of_the_noise() -> None:
     torch.testing.assert_close(share.sum(0), torch.ones(2, 48, 64))
     for k in range(varied.STATES):
         own = white.numpy()[6 * k : 6 * k + 6, 0].mean(0) * np.sqrt(6)
-        blurs = [(a, s / 2, gaussian_filter(own, s / 2, mode="constant", truncate=2.5)) for s, a in varied.FIELD]
+        blurs = [
+            (a, s / 2, gaussian_filter(own, s / 2, mode="constant", radius=round(1.5 * s))) for s, a in varied.FIELD
+        ]
         field = sum(a * 2 * np.sqrt(np.pi) * s * blur for a, s, blur in blurs) / np.sqrt(
             sum(a * a for _, a in varied.FIELD)
         )
@@ -76,7 +79,7 @@ def test_shares_are_broad_fields_of_the_noise() -> None:
 def test_each_agent_keeps_his_mean_and_nobody_else_changes() -> None:
     dice = torch.Generator().manual_seed(3)
     own = torch.rand(12, 2, 48, 64, generator=dice)
-    others = own + torch.rand(varied.STATES, 12, 1, 1, 1, generator=dice)
+    others = [own + torch.rand(12, 1, 1, 1, generator=dice) for _ in range(varied.STATES)]
     agents = torch.zeros(2, 48, 64, dtype=torch.int64)
     agents[:, 4:40, 5:25], agents[0, 10:44, 30:60], agents[1, 3, 3] = 7, 4_000_000_000, 9
     got = Varied(agents, 2).mixed(own, others, noise(4))
@@ -89,9 +92,9 @@ def test_each_agent_keeps_his_mean_and_nobody_else_changes() -> None:
                 assert (got - own)[:, t, his].std(1).min() > 0.02
     torch.testing.assert_close(got[:, 1, 3, 3], own[:, 1, 3, 3])  # he is as large as one latent
     span = (got - own).flatten(1).max(1).values - (got - own).flatten(1).min(1).values
-    most = (others - own).flatten(2).amax((0, 2))
+    most = torch.stack([(other - own).flatten(1).amax(1) for other in others]).amax(0)
     assert (span <= 2 * varied.STRENGTH * most).all()
-    assert torch.equal(Varied(agents, 2).mixed(own, own[None].expand(2, -1, -1, -1, -1), noise(4)), own)
+    assert torch.equal(Varied(agents, 2).mixed(own, [own, own], noise(4)), own)
 
 
 class TwoStates(SmallAdapter):
@@ -115,12 +118,11 @@ class TwoStates(SmallAdapter):
         return replace(own, states=self._states)
 
 
-def _request(change: int = 1) -> PaintRequest:
+def _request() -> PaintRequest:
     request = small_request((96, 128))
     who = np.zeros_like(request.agent_id)
     who[0, 10:60, 10:50], who[0, 30:90, 60:110] = 3, 4
-    request = replace(request, agent_id=who, prompts=(Prompt("worn"),))
-    return request if change else replace(request, strength=np.full_like(request.strength, 0.5))
+    return replace(request, agent_id=who, prompts=(Prompt("worn"),))
 
 
 def _painted(request: PaintRequest, steps: int, adapter: TwoStates, tile: tuple[int, int] = (24, 32)) -> F32:
@@ -150,12 +152,24 @@ def test_mixtures_are_tiled_alike_and_keep_what_is_not_painted() -> None:
     np.testing.assert_allclose(whole[outside], request.guide[0][outside], atol=1e-5)
 
 
-def test_what_begins_later_is_not_mixed() -> None:
+def test_what_is_not_painted_from_pure_noise_is_not_mixed() -> None:
+    request, space = replace(_request(), steps=4), SmallAdapter().space
+    strength = request.strength.copy()
+    strength[:, :48] = 0.7
+    edges = silhouettes(request, space)
+    found = varied_of(replace(request, strength=strength), space, edges)
+    assert found is not None
+    assert not found.agents[:, :12].any() and set(found.agents.unique().tolist()) == {0, 3, 4}
+    assert not found.agents[edges].any()
+
+
+@pytest.mark.parametrize("change", ["weak", "nobody"])
+def test_without_anybody_to_mix_all_steps_are_the_samplers(change: str) -> None:
     request = _request()
-    space = SmallAdapter().space
-    begin = torch.zeros(1, 24, 32, dtype=torch.int16)
-    begin[:, :12] = 1
-    agents = varied_of(request, space, begin).agents
-    assert not agents[:, :12].any() and set(agents.unique().tolist()) == {0, 3, 4}
-    # nor the silhouettes
-    assert not agents[0, 22, 15:28].all()
+    if change == "weak":
+        request = replace(request, strength=np.full_like(request.strength, 0.6))
+    else:
+        request = replace(request, agent_id=np.zeros_like(request.agent_id))
+    mixing = TwoStates()
+    np.testing.assert_array_equal(_painted(request, 4, mixing), _painted(request, 4, TwoStates(0)))
+    assert mixing.asked == [4]
