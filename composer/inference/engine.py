@@ -171,8 +171,9 @@ class Engine:
         space = self.adapter.space
         mixes = 0 < prepared.states <= request.steps - 2
         edges = silhouettes(request, space).to(self.adapter.device) if space.hold > 0 or mixes else None
-        varied = varied_of(request, space, edges) if mixes and edges is not None else None
-        schedule = self.adapter.schedule(request.steps - (prepared.states if varied else 0))
+        fewer = request.steps - prepared.states
+        varied = varied_of(request, space, fewer, edges) if mixes and edges is not None else None
+        schedule = self.adapter.schedule(request.steps if varied is None else fewer)
         begin = begin_steps(request, space, len(schedule))
         weights = prepared.weights.float().expand(-1, begin.shape[0], -1, -1).cpu().numpy()
         start_noise = noise.take("initial")

@@ -106,8 +106,8 @@ class Sampling:
                 if fault is not None:
                     fault((len(jobs), plan.tile[1], plan.tile[2]))
                 tiles.put(jobs, self.denoise(jobs, number))
-            if self._varied is not None and number == 0:
-                self._mix(self._varied, batch)
+            if self._varied is not None and number == plan.start_step:
+                self._mix(self._varied, number, batch)
             if hold is not None and hold.due(number):
                 hold.see(number, tiles.blended())
             fresh = noise.take(f"step {number}") if schedule.noise[number] != 0 else None
@@ -117,13 +117,13 @@ class Sampling:
         if hold is not None:
             hold.apply(tiles.latents, total)
 
-    def _mix(self, varied: Varied, batch: int) -> None:
-        """In place of the first answer, the same in several states of wear."""
+    def _mix(self, varied: Varied, number: int, batch: int) -> None:
+        """In place of the answer at step `number`, the same in several states of wear."""
         tiles, plan, others = self.tiles, self.tiles.plan, []
         own = tiles.blended()
         for state in range(1, self._prepared.states + 1):
-            for jobs in plan.batches(0, batch):
-                tiles.put(jobs, self.denoise(jobs, 0, state))
+            for jobs in plan.batches(number, batch):
+                tiles.put(jobs, self.denoise(jobs, number, state))
             others.append(tiles.blended())
         tiles.put_whole(varied.mixed(own, others, tiles.start_noise))
 

@@ -78,14 +78,18 @@ class Varied:
         return (sums.double() / _WHOLE / self._counts).float()[self._index].view_as(picture)
 
 
-def varied_of(request: PaintRequest, space: LatentSpace, edges: Tensor) -> Varied | None:
-    """None: there is nobody to vary. What is not painted from pure noise is nearer to its guide, and stays. edges: bool
-    [T', h, w] on the device, of `silhouettes`, which stay too."""
+def varied_of(request: PaintRequest, space: LatentSpace, steps: int, edges: Tensor) -> Varied | None:
+    """Who varies where it is painted in so many steps. Those who begin later than others are to be nearer to their guide, and
+    stay. None: nobody varies, or a single step would be left to draw on the mixture. edges: bool [T', h, w] on the device, of
+    `silhouettes`, which stay too."""
+    begin = begin_steps(request, space, steps)
+    if steps - begin.min() < 2:
+        return None
     count = latent_frames(len(request.frames), space.time_factor)
     first = [pictures_of(k, space.time_factor)[0] for k in range(count)]
     middle = slice(space.factor // 2, None, space.factor)
     who = request.agent_id[first][:, middle, middle].astype(np.int64)
-    who[begin_steps(request, space, request.steps) > 0] = 0
+    who[begin > begin.min()] = 0
     agents = torch.from_numpy(who).to(edges.device).masked_fill(edges, 0)
     return Varied(agents, space.factor) if agents.any() else None
 

@@ -152,22 +152,35 @@ def test_mixtures_are_tiled_alike_and_keep_what_is_not_painted() -> None:
     np.testing.assert_allclose(whole[outside], request.guide[0][outside], atol=1e-5)
 
 
-def test_what_is_not_painted_from_pure_noise_is_not_mixed() -> None:
-    request, space = replace(_request(), steps=4), SmallAdapter().space
-    strength = request.strength.copy()
-    strength[:, :48] = 0.7
+def test_those_who_begin_first_are_mixed() -> None:
+    """Whoever is to be nearer to his guide than others stays, and so do silhouettes."""
+    request, space = _request(), SmallAdapter().space
+    strength = np.full_like(request.strength, 0.6)
+    strength[:, :48] = 0.3
     edges = silhouettes(request, space)
-    found = varied_of(replace(request, strength=strength), space, edges)
+    found = varied_of(replace(request, strength=strength), space, 6, edges)
     assert found is not None
     assert not found.agents[:, :12].any() and set(found.agents.unique().tolist()) == {0, 3, 4}
     assert not found.agents[edges].any()
 
 
+def test_weaker_pictures_are_mixed_at_their_first_step() -> None:
+    request = _request()
+    weak = replace(request, strength=np.full_like(request.strength, 0.6))
+    mixing = TwoStates()
+    mixed = _painted(weak, 8, mixing)
+    assert mixing.asked == [6]
+    ran = [text for *_, text in mixing.seen]
+    assert ran == [0, 0, 1, 2, 0, 0, 0]  # to measure memory; then steps 2 to 5, the first of them in three states
+    assert np.abs(mixed - _painted(weak, 8, TwoStates(0)))[request.agent_id[0] > 0].mean() > 0.002
+
+
 @pytest.mark.parametrize("change", ["weak", "nobody"])
 def test_without_anybody_to_mix_all_steps_are_the_samplers(change: str) -> None:
+    """Nobody is there, or a single step would be left after the mixture."""
     request = _request()
     if change == "weak":
-        request = replace(request, strength=np.full_like(request.strength, 0.6))
+        request = replace(request, strength=np.full_like(request.strength, 0.45))
     else:
         request = replace(request, agent_id=np.zeros_like(request.agent_id))
     mixing = TwoStates()

@@ -35,7 +35,9 @@ class Client:
         for key, value in given.items():
             if value is not None:
                 connection.putheader(key, value)
-        connection.endheaders(data)
+        # what a server has not read when it closes resets the connection, and its answer is lost
+        true = data is not None and given["Content-Length"] == str(len(data))
+        connection.endheaders(data if true else None)
         response = connection.getresponse()
         self.headers = response.headers
         answer = response.status, response.read()
