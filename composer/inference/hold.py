@@ -61,14 +61,14 @@ class Hold:
         if self._first is None:
             return
         painted = (self._begin < steps).float()
-        share = blurred(painted, self._sigma)
+        share = _blurred(painted, self._sigma)
         for channel, first in zip(latents, self._first, strict=True):
-            low = blurred((first - channel) * painted, self._sigma)
+            low = _blurred((first - channel) * painted, self._sigma)
             channel.add_(low / share.clamp(min=_LEAST) * painted)
             torch.where(self._edges & (painted > 0), first, channel, out=channel)
 
 
-def blurred(picture: Tensor, sigma: float) -> Tensor:
+def _blurred(picture: Tensor, sigma: float) -> Tensor:
     """[N, h, w] with a Gaussian along both sides; nothing lies beyond the edge. sigma: in latents."""
     reach = max(1, round(_REACH * sigma))
     x = torch.arange(-reach, reach + 1, device=picture.device, dtype=torch.float32)

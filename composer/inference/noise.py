@@ -46,6 +46,7 @@ from composer.inference.kernel_noise import (
     value_kernel,
 )
 from composer.inference.request import WHOLE, Part
+from composer.inference.smooth import margin, on_bodies, on_screen
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -114,6 +115,14 @@ class ScreenNoise:
         inputs = [size[1], *part.corner, wp.uint32(k0), wp.uint32(k1), table, out]
         wp.launch(screen_kernel, dim=(size[0] * size[1], groups), device=self.device, inputs=inputs)
         return (_spread(out.numpy(), channels, size) / TABLE_ONE).astype(np.float32)
+
+    def smooth(self, frame: int, count: int, size: tuple[int, int], factor: int, part: Part = WHOLE) -> F32:
+        """float32 [count, h, w]; see `request.NoiseSource`. The same for every frame."""
+        edge = margin(factor)
+        wider = Part((part.corner[0] - edge, part.corner[1] - edge))
+        return on_screen(
+            self.latents(frame, count, (size[0] + 2 * edge, size[1] + 2 * edge), factor, "smooth", wider), factor
+        )
 
 
 def cell_bias(factor: int, samples: int) -> int:
@@ -311,6 +320,18 @@ class WorldNoise:
             screen = ScreenNoise(self.seed, self.device).latents(frame, channels, wider, factor, purpose, first)
             white = self._whiten(seen, (blended + np.sqrt(seen.fill) * screen) * seen.scale, pool)
             return np.ascontiguousarray(white[:, y : y + size[0], x : x + size[1]])
+        finally:
+            pool.close()
+
+    def smooth(self, frame: int, count: int, size: tuple[int, int], factor: int, part: Part = WHOLE) -> F32:
+        """float32 [count, h, w]; see `request.NoiseSource`. It lies on the bodies; 0 where nobody is."""
+        _check(count, size, factor)
+        pool = Pool(self.device, self.threads)
+        try:
+            seen, (y, x) = self._see(frame, part, size, factor, pool)
+            seed, _ = _keys(self.seed, "smooth", "world")
+            found = on_bodies(seen.field, count, seen.fill.shape, factor, seed, self.device, pool)
+            return np.ascontiguousarray(found[:, y : y + size[0], x : x + size[1]])
         finally:
             pool.close()
 

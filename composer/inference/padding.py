@@ -69,9 +69,26 @@ def begin_steps(request: PaintRequest, space: LatentSpace, steps: int) -> NDArra
 def noise_latents(source: NoiseSource, request: PaintRequest, space: LatentSpace, purpose: str) -> F32:
     """float32 [C, T', h, w] of the source; a latent along time takes the noise of its first picture's frame. Where a network
     wants to see no more than what is painted, noise matters only there."""
-    (h, w), f = request.size, space.factor
-    count = latent_frames(len(request.frames), space.time_factor)
-    frames = [request.frames[pictures_of(k, space.time_factor)[0]] for k in range(count)]
-    part = Part(where=begin_steps(request, space, 1).min(axis=0) < 1) if space.beside else WHOLE
-    parts = [source.latents(n, space.channels, (h // f, w // f), f, purpose, part) for n in frames]
+    size, part = _where(request, space)
+    parts = [source.latents(n, space.channels, size, space.factor, purpose, part) for n in _frames(request, space)]
     return np.ascontiguousarray(np.stack(parts, axis=1), dtype=np.float32)
+
+
+def smooth_latents(request: PaintRequest, space: LatentSpace, count: int) -> F32:
+    """float32 [count, T', h, w], the same of its smooth noise."""
+    size, part = _where(request, space)
+    parts = [request.noise.smooth(n, count, size, space.factor, part) for n in _frames(request, space)]
+    return np.ascontiguousarray(np.stack(parts, axis=1), dtype=np.float32)
+
+
+def _where(request: PaintRequest, space: LatentSpace) -> tuple[tuple[int, int], Part]:
+    """(h, w), and which of those latents matter."""
+    h, w = request.size
+    part = Part(where=begin_steps(request, space, 1).min(axis=0) < 1) if space.beside else WHOLE
+    return (h // space.factor, w // space.factor), part
+
+
+def _frames(request: PaintRequest, space: LatentSpace) -> list[int]:
+    """Of each latent along time the first picture's number."""
+    count = latent_frames(len(request.frames), space.time_factor)
+    return [request.frames[pictures_of(k, space.time_factor)[0]] for k in range(count)]

@@ -37,6 +37,10 @@ class NoiseSource(Protocol):
         stochastic sampler's fourth step."""
         ...
 
+    def smooth(self, frame: int, count: int, size: tuple[int, int], factor: int, part: Part = WHOLE) -> F32:
+        """float32 [count, h, w] of the same latents: noise as broad as a hand or a limb, of unit variance where agents are."""
+        ...
+
 
 @dataclass(frozen=True)
 class Prompt:

@@ -33,6 +33,11 @@ class NoiseOfRegion:
         y, x = (a + b for a, b in zip(self.corner, part.corner, strict=True))
         return self.source.latents(frame, channels, size, factor, purpose, Part((y, x), part.where))
 
+    def smooth(self, frame: int, count: int, size: tuple[int, int], factor: int, part: Part = WHOLE) -> F32:
+        """See `request.NoiseSource`."""
+        y, x = (a + b for a, b in zip(self.corner, part.corner, strict=True))
+        return self.source.smooth(frame, count, size, factor, Part((y, x), part.where))
+
 
 @dataclass(frozen=True)
 class Region:

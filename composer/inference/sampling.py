@@ -125,7 +125,7 @@ class Sampling:
             for jobs in plan.batches(number, batch):
                 tiles.put(jobs, self.denoise(jobs, number, state))
             others.append(tiles.blended())
-        tiles.put_whole(varied.mixed(own, others, tiles.start_noise))
+        tiles.put_whole(varied.mixed(own, others))
 
     def forget(self) -> None:
         """Let go of the conditions' tiles."""

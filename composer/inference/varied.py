@@ -2,14 +2,13 @@
 
 A small network that predicts the clean picture knows how worn somebody is, for the text says so, but not where: its answer is
 the mean of all places, a tint, and the steps after it can draw weave upon that, no dirt of a hand's breadth. It knows the same
-man in other words, though. So the first step asks it again with other states of wear, and which answer shows where is read from
-the noise, in fields as broad as a hand or a limb. Colours stay between those of the states, edges and cloth stay where they
-are, each agent's mean stays his own, and as the noise holds to the world, so does the dirt. The answers that this takes are
-taken from the steps: a painting costs as much as without."""
+man in other words, though. So the first step asks it again with other states of wear, and smooth noise says which answer shows
+where, in patches of a hand or a limb that lie on his body. Colours stay between those of the states, edges and cloth stay where
+they are, and each agent's mean stays his own. The answers that this takes are taken from the steps: a painting costs as much as
+without."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,16 +18,13 @@ import torch
 from torch import Tensor
 
 from composer.inference.adapter import LatentSpace
-from composer.inference.hold import blurred
-from composer.inference.padding import begin_steps, latent_frames, pictures_of
+from composer.inference.padding import begin_steps, latent_frames, pictures_of, smooth_latents
 from composer.inference.request import PaintRequest, Prompt
 
 #: So many other states are mixed in.
 STATES = 2
-#: Sigmas in pixels of the averages of noise that make a field, and their amplitudes.
-FIELD = ((3.0, 0.5), (8.0, 1.0), (16.0, 0.8))
 #: How sharply one state borders on another.
-SHARP = 3.0
+SHARP = 4.4
 #: How far the mixture is taken. The answer for a word is a mean already, and pale.
 STRENGTH = 1.3
 #: Parts of 1 that sums are counted in.
@@ -53,18 +49,18 @@ def reworded(prompts: tuple[Prompt, ...], states: tuple[str, ...]) -> tuple[Prom
 
 class Varied:
     """Of a request. agents: int64 [T', h, w], who stands in the middle of each latent, 0: nobody, or where nothing varies.
-    factor: pixels a latent."""
+    shares: float32 [1 + STATES, T', h, w], how much of each place is its own state's, and each other's; their sum is 1."""
 
-    def __init__(self, agents: Tensor, factor: int) -> None:
-        self.agents, self._factor = agents, factor
+    def __init__(self, agents: Tensor, shares: Tensor) -> None:
+        self.agents, self.shares = agents, shares
         time = torch.arange(len(agents), device=agents.device)[:, None, None]
         numbers = torch.where(agents > 0, agents + time * (int(agents.max()) + 1), 0).flatten()
         _, self._index, self._counts = torch.unique(numbers, return_inverse=True, return_counts=True)
 
-    def mixed(self, own: Tensor, others: Sequence[Tensor], noise: Tensor) -> Tensor:
-        """[C, T', h, w]: the picture `own`, mixed with the same in STATES others as the noise has it; all [C, T', h, w]."""
+    def mixed(self, own: Tensor, others: Sequence[Tensor]) -> Tensor:
+        """[C, T', h, w]: the picture `own`, mixed with the same in STATES others, alike."""
         off = torch.zeros_like(own)
-        for share, other in zip(shares(noise, self._factor)[1:], others, strict=True):
+        for share, other in zip(self.shares[1:], others, strict=True):
             off += STRENGTH * share * (other - own)
         for channel in off:
             channel -= self._means(channel)
@@ -91,18 +87,11 @@ def varied_of(request: PaintRequest, space: LatentSpace, steps: int, edges: Tens
     who = request.agent_id[first][:, middle, middle].astype(np.int64)
     who[begin > begin.min()] = 0
     agents = torch.from_numpy(who).to(edges.device).masked_fill(edges, 0)
-    return Varied(agents, space.factor) if agents.any() else None
+    if not agents.any():
+        return None
+    return Varied(agents, shares_of(torch.from_numpy(smooth_latents(request, space, STATES)).to(edges.device)))
 
 
-def shares(noise: Tensor, factor: int) -> Tensor:
-    """[1 + STATES, T', h, w]: how much of each place is its own state's, and each other's; their sum is 1. noise: white,
-    [C, T', h, w], of which equal parts are read for each state. factor: pixels a latent."""
-    each = len(noise) // STATES
-    white = noise[: each * STATES].unflatten(0, (STATES, each)).mean(1) * math.sqrt(each)
-    field = torch.zeros_like(white)
-    for sigma_px, amplitude in FIELD:
-        sigma = max(sigma_px / factor, 0.5)
-        broad = blurred(white.flatten(0, 1), sigma).view_as(white)
-        field += amplitude * 2 * math.sqrt(math.pi) * sigma * broad
-    field /= math.sqrt(sum(amplitude**2 for _, amplitude in FIELD))
-    return torch.softmax(SHARP * torch.cat([torch.zeros_like(field[:1]), field]), 0)
+def shares_of(noise: Tensor) -> Tensor:
+    """Of smooth noise [STATES, T', h, w] for each other state."""
+    return torch.softmax(SHARP * torch.cat([torch.zeros_like(noise[:1]), noise]), 0)

@@ -88,17 +88,18 @@ def carried(
     for number, share in parts:
         picture, there = picture_of(number), look_of(number)
         four = np.concatenate([picture.rgb - guide_of(there), picture.mask[..., None]], axis=-1)
-        moved = carry(four, _surface(scene, there), _traced(scene, look, number), device=scene.device)
+        moved = carry(four, surface_at(scene, there), traced(scene, look, number), device=scene.device)
         shown.append((share, Carried(moved.picture[..., :3], moved.seen * moved.picture[..., 3])))
     whole = together(shown)
     return guide_of(look) + whole.picture, whole.seen
 
 
-def _surface(scene: Scene, look: Look) -> Surface:
+def surface_at(scene: Scene, look: Look) -> Surface:
+    """What a frame shows."""
     return surface_pass(look.agents, scene.people.cast, look.views, look.ground_m, SAMPLES, scene.device)
 
 
-def _traced(scene: Scene, look: Look, anchor: int) -> Surface:
+def traced(scene: Scene, look: Look, anchor: int) -> Surface:
     """The frame's surface with each point followed to where it is in the anchor."""
     agents = scene.people.at((anchor, look.number, look.number))
     views = (scene.stage.camera.view(anchor), look.views[1], look.views[1])

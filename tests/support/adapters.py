@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from composer.inference.adapter import Canvas, Codec, LatentSpace, Prepared, Schedule, TileBatch
+from composer.inference.noise import ScreenNoise
 from composer.inference.request import CONDITIONS, WHOLE, NoiseSource, PaintRequest, Part, Prompt
 
 F32 = NDArray[np.float32]
@@ -51,6 +52,9 @@ class SeededNoise:
         whole = rng.standard_normal((channels, self.room, self.room), dtype=np.float32)
         y, x = part.corner
         return np.ascontiguousarray(whole[:, y : y + size[0], x : x + size[1]])
+
+    def smooth(self, frame: int, count: int, size: tuple[int, int], factor: int, part: Part = WHOLE) -> F32:
+        return ScreenNoise(self.seed).smooth(frame, count, size, factor, part)
 
 
 class BlockCodec:

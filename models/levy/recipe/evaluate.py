@@ -32,9 +32,9 @@ class Figures:
     reference's own folds and stains. text_*: RMS that another word of wear makes in the crowd and
     elsewhere, over the guide and from depth and pose alone; text_rendered: what the reference renderer makes of the same
     word; text_air: what a word of dust or smoke makes. tiled: PSNR of the engine's own tiles against the whole
-    frame, dB. carried_*: RMS along true motion with world-locked and screen-locked noise, and of the guide, which no
-    painting over it can undercut by much; *_over: of what is painted over the guide; over carried_frames of the demo.
-    frame_s, frame_gib: 1280x720, 4 steps."""
+    frame, dB. carried_*: RMS along true motion from the first of the demo's carried_frames to later ones, with world-locked
+    and screen-locked noise, and of the guide, whose own light and poses change; *_over: of what is painted over the guide;
+    *_noise: of what the noise alone makes. frame_s, frame_gib: 1280x720, 4 steps."""
 
     guide: float
     guide_low: float
@@ -66,6 +66,8 @@ class Figures:
     carried_guide: float = float("nan")
     carried_world_over: float = float("nan")
     carried_screen_over: float = float("nan")
+    carried_world_noise: float = float("nan")
+    carried_screen_noise: float = float("nan")
     carried_frames: float = float("nan")
     frame_s: float = float("nan")
     frame_gib: float = float("nan")
@@ -101,7 +103,8 @@ class Figures:
             ("5. error along true motion, world noise over screen noise", self.carried_world / self.carried_screen, "0.5"),
             ("   the guide's own error over that with screen noise", self.carried_guide / self.carried_screen, ""),
             ("   the ratio for what is painted over the guide", self.carried_world_over / self.carried_screen_over, ""),
-            ("   frames of the demo that these three are of", self.carried_frames, "24"),
+            ("   the ratio for what noise makes of it", self.carried_world_noise / self.carried_screen_noise, ""),
+            ("   frames of the demo that these are over", self.carried_frames, "24"),
             ("6. 1280x720, 4 steps, seconds a frame", self.frame_s, "10"),
             ("6. memory, GiB", self.frame_gib, "3"),
             ("8. the same seed again, largest difference", self.same_again, "0"),

@@ -94,35 +94,3 @@ def silhouette_iou(picture: F32, target: F32, plate: F32, mask: F32) -> tuple[in
 
 def rms(a: F32, b: F32, where: Bools) -> float:
     return float(np.sqrt(((a[where] - b[where]) ** 2).mean())) if where.any() else 0.0
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A frame that motion is measured in. motion_px, back_px: float32 [H, W, 2], to the next frame and to the one before.
-    crowd: bool [H, W], all of a pixel. who: uint32 [H, W], the agent in it."""
-
-    motion_px: F32
-    back_px: F32
-    crowd: Bools
-    who: NDArray[np.uint32]
-
-
-def carried_error(now: F32, after: F32, here: Shown, there: Shown) -> float:
-    """RMS between a picture and the next one fetched back along the true motion. What is hidden in either is not counted (Lai
-    et al., Learning Blind Video Temporal Consistency, 2018): the same agent fills all four pixels there that are fetched from,
-    and the motion back from there leads here (Sundaram et al., Dense Point Trajectories by GPU-accelerated Large Displacement
-    Optical Flow, 2010)."""
-    h, w = here.crowd.shape
-    y, x = np.mgrid[:h, :w].astype(np.float32)
-    motion = here.motion_px
-    to = (x + motion[..., 0], y + motion[..., 1])
-    fetched, back = (
-        cv2.remap(p, *to, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for p in (after, there.back_px)
-    )
-    inside = here.crowd & (to[0] >= 0) & (to[0] <= w - 1) & (to[1] >= 0) & (to[1] <= h - 1)
-    corners = [(dx, dy) for dx in (0, 1) for dy in (0, 1)]
-    column, row = (np.floor(v).astype(np.int64) for v in to)
-    at = [(np.clip(row + dy, 0, h - 1), np.clip(column + dx, 0, w - 1)) for dx, dy in corners]
-    same = np.all([there.crowd[place] & (there.who[place] == here.who) for place in at], axis=0)
-    astray, lengths = (np.square(v).sum(-1) for v in (motion + back, np.concatenate([motion, back], -1)))
-    return rms(now, fetched, inside & same & (astray < 0.01 * lengths + 0.5))
