@@ -330,7 +330,7 @@ class WorldNoise:
         try:
             seen, (y, x) = self._see(frame, part, size, factor, pool)
             seed, _ = _keys(self.seed, "smooth", "world")
-            found = on_bodies(seen.field, count, seen.fill.shape, factor, seed, self.device, pool)
+            found = on_bodies(seen.field, count, seen.fill.shape, factor, seed >> 1, self.device, pool)
             return np.ascontiguousarray(found[:, y : y + size[0], x : x + size[1]])
         finally:
             pool.close()

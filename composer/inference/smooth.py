@@ -43,7 +43,7 @@ def on_screen(white: F32, factor: int) -> F32:
 
 
 def on_bodies(field: Field, count: int, size: tuple[int, int], factor: int, seed: int, device: str, pool: Pool) -> F32:
-    """float32 [count, h, w] of a frame's surface; 0 where nobody is. seed: 32 bits."""
+    """float32 [count, h, w] of a frame's surface; 0 where nobody is. seed: 31 bits."""
     load_kernels(device, kernel_smooth)
     rows, columns = size
     out = wp.zeros((count, rows, columns), dtype=float, device=device)

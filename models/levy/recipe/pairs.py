@@ -57,6 +57,9 @@ class NoNoise:
     ) -> F32:
         raise NotImplementedError("this request has no noise: replace it")
 
+    def smooth(self, frame: int, count: int, size: tuple[int, int], factor: int, part: Part = WHOLE) -> F32:
+        raise NotImplementedError("this request has no noise: replace it")
+
 
 def pair_of(number: int, size_px: tuple[int, int], height_px: float | None = None, device: str = "cpu") -> Pair:
     """The pair with this number, of a picture of this size (width, height); height_px as in `scene_of`."""
