@@ -109,7 +109,8 @@ def measure() -> dict[str, object]:
 
 
 def measured(bundle: Bundle, plain: Plain, width: int) -> tuple[str, dict[str, object]]:
-    engine, whole, unheld = (_engine(bundle, **o) for o in ({}, {"beside_px": 0}, {"beside_px": 0, "hold_px": 0.0}))
+    own = {"beside_px": 0, "hold_px": 0.0, "varied": ""}  # as the plain pipeline paints
+    engine, whole, bare_engine = (_engine(bundle, **o) for o in ({}, {"beside_px": 0}, own))
     request, world = request_at(width, bundle.folder)
     space = engine.adapter.space
     padded = pad_request(request, space)
@@ -117,7 +118,7 @@ def measured(bundle: Bundle, plain: Plain, width: int) -> tuple[str, dict[str, o
     region, crowd = region_of(request, space), request.agent_id[0] > 0
     assert region is not None
     h, w = crowd.shape
-    ours, all_of_it, bare = (one.paint(request).rgb[0] for one in (engine, whole, unheld))
+    ours, all_of_it, bare = (one.paint(request).rgb[0] for one in (engine, whole, bare_engine))
     theirs = plain.paint(padded, noise)[:h, :w]
 
     def noise_of_region() -> object:
@@ -139,7 +140,7 @@ def measured(bundle: Bundle, plain: Plain, width: int) -> tuple[str, dict[str, o
         "noise_to_whole": round(seconds["noise"] / seconds["noise_whole"], 3),
         "region_share": round(sides[0] * sides[1] / (w * h), 3),
         "region_against_whole_db": _psnr(ours, all_of_it, crowd),
-        "whole_unheld_against_diffusers_db": _psnr(bare, theirs, crowd),
+        "whole_bare_against_diffusers_db": _psnr(bare, theirs, crowd),
         "guide_against_whole_db": _psnr(request.guide[0], all_of_it, crowd),
     }
 
