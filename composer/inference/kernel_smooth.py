@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import warp as wp
 
+from composer.guides.kernel_surface import AGENT
 from composer.inference.kernel_noise import Field
 from composer.io.warp_log import quiet_warp
 
 quiet_warp()
 wp.set_module_options({"enable_backward": False})
 
-AGENT = wp.constant(wp.uint8(2))
 #: Noise is 0 at the corners of its cubes: everybody's begin elsewhere, within so many.
 ELSEWHERE = wp.constant(64.0)
 

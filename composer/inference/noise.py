@@ -326,6 +326,7 @@ class WorldNoise:
     def smooth(self, frame: int, count: int, size: tuple[int, int], factor: int, part: Part = WHOLE) -> F32:
         """float32 [count, h, w]; see `request.NoiseSource`. It lies on the bodies; 0 where nobody is."""
         _check(count, size, factor)
+        load_kernels(self.device, kernel_noise)
         pool = Pool(self.device, self.threads)
         try:
             seen, (y, x) = self._see(frame, part, size, factor, pool)

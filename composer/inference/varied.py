@@ -4,8 +4,8 @@ A small network that predicts the clean picture knows how worn somebody is, for 
 the mean of all places, a tint, and the steps after it can draw weave upon that, no dirt of a hand's breadth. It knows the same
 man in other words, though. So the first step asks it again with other states of wear, and smooth noise says which answer shows
 where, in patches of a hand or a limb that lie on his body. Colours stay between those of the states, edges and cloth stay where
-they are, and each agent's mean stays his own. The answers that this takes are taken from the steps: a painting costs as much as
-without."""
+they are, and each agent's mean stays his own. The answers that this takes are taken from the steps: from pure noise a painting
+costs as much as without."""
 
 from __future__ import annotations
 

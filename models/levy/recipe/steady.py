@@ -82,7 +82,8 @@ def _pictures(scene: Scene, look: Look) -> dict[str, m.F32]:
 
 
 def _errors(scene: Scene, first: tuple[Look, dict[str, m.F32]], now: tuple[Look, dict[str, m.F32]]) -> dict[str, float]:
-    """RMS between each picture and the first frame's, carried along the true motion to where this one shows the same."""
+    """RMS between each picture and the first frame's, carried along the true motion to where this one shows the same
+    (Lai et al., Learning Blind Video Temporal Consistency, 2018)."""
     (begin, before), (look, pictures) = first, now
     parts = [*before.values(), begin.guides.coverage[..., None]]
     moved = carry(
