@@ -1,5 +1,5 @@
 """Render the embedded scene `valley` with 1,000 soldiers, make its contact sheet, and say where to look. Painted by Levy,
-768 pixels wide and in 4 steps, so that two good cores without a GPU take no longer than two minutes; `--quality`, `--width`,
+640 pixels wide and in 4 steps, so that two good cores without a GPU take no longer than two minutes; `--quality`, `--width`,
 `--steps` and `--bundle` ask for something else."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from composer.cli.result import Result
 HELP = "render the embedded scene and say where to look"
 
 #: Of the painted demo.
-WIDTH_PX, STEPS = "768", "4"
+WIDTH_PX, STEPS = "640", "4"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

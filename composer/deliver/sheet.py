@@ -55,7 +55,8 @@ def delivered_frames(delivery: Path) -> dict[int, Path]:
 
 
 def contact_sheet(path: Path, color: ColorManager, width_px: int = 1920) -> U8:
-    """The sheet of one delivered EXR, uint8 [h, w, 3], `width_px` wide."""
+    """The sheet of one delivered EXR, uint8 [h, w, 3], `width_px` wide. The composite fills its width, or, where it has no
+    more pixels than half of that, its left half, with passes beside it."""
     parts = {p.name: p for p in read_exr_parts(path)}
     head = parts["rgba"].attributes
     size = _size(parts["rgba"])
@@ -64,10 +65,17 @@ def contact_sheet(path: Path, color: ColorManager, width_px: int = 1920) -> U8:
     title = (
         f"{head.get('muster:shot', path.stem)}  {head.get('muster:version', '')}  frame {head.get('muster:frame', '')}"
     )
-    big = Tile(title, "composite, through the display transform", show.colour(show.planes(parts["rgba"], "RGB"), inner))
     cell = (inner - (COLUMNS - 1) * GAP) // COLUMNS
     small = pass_tiles(path, parts, show, cell)
-    return page([[big], *(small[i : i + COLUMNS] for i in range(0, len(small), COLUMNS))], width_px)
+    picture, half = show.colour(show.planes(parts["rgba"], "RGB"), inner), 2 * cell + GAP
+    beside: list[list[Tile]] = []
+    if picture.shape[1] <= half:
+        picture = cv2.resize(
+            picture, (half, round(half * picture.shape[0] / picture.shape[1])), interpolation=cv2.INTER_CUBIC
+        )
+        beside, small = [small[:2], small[2:4]], small[4:]
+    big = Tile(title, "composite, through the display transform", picture)
+    return page([[big], *(small[i : i + COLUMNS] for i in range(0, len(small), COLUMNS))], width_px, beside)
 
 
 def pass_tiles(path: Path, parts: Mapping[str, ExrPart], show: Show, cell: int) -> list[Tile]:
@@ -233,20 +241,32 @@ def _manifest(part: ExrPart, layer: str) -> list[str]:
     return sorted(json.loads(str(part.attributes.get(key.removesuffix("name") + "manifest", "{}"))))
 
 
-def page(rows: Sequence[Sequence[Tile]], width: int) -> U8:
-    """Rows of tiles below each other, on dark paper."""
+def page(rows: Sequence[Sequence[Tile]], width: int, beside: Sequence[Sequence[Tile]] = ()) -> U8:
+    """Rows of tiles below each other, on dark paper; beside: those to the right of the first one."""
     text = max(13, width // 110)
     caption = round(text * 3.2)
-    tall = [max(t.picture.shape[0] for t in row) for row in rows]
-    paper = Image.new("RGB", (width, 2 * GAP + sum(h + caption for h in tall)), PAPER)
+
+    def tall(row: Sequence[Tile]) -> int:
+        return max((tile.picture.shape[0] for tile in row), default=-caption) + caption
+
+    first = max(tall(rows[0]), sum(map(tall, beside)))
+    paper = Image.new("RGB", (width, 2 * GAP + first + sum(map(tall, rows[1:]))), PAPER)
     pen = ImageDraw.Draw(paper)
-    y = GAP
-    for row, height in zip(rows, tall, strict=True):
-        x = GAP
+
+    def draw(row: Sequence[Tile], x: int, y: int) -> int:
         for tile in row:
             _place(paper, pen, tile, (x, y), text)
             x += tile.picture.shape[1] + GAP
-        y += height + caption
+        return x
+
+    right, y = draw(rows[0], GAP, GAP), GAP
+    for row in beside:
+        draw(row, right, y)
+        y += tall(row)
+    y = GAP + first
+    for row in rows[1:]:
+        draw(row, GAP, y)
+        y += tall(row)
     return np.asarray(paper)
 
 

@@ -3,7 +3,7 @@ anchor showed what they show. Which frame waits for which is a plan, known befor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,23 +75,34 @@ class Picture:
     mask: F32
 
 
-def carried(
-    scene: Scene, look: Look, parts: tuple[tuple[int, float], ...], look_of: Callable[[int], Look],
-    picture_of: Callable[[int], Picture], guide_of: Callable[[Look], F32],
-) -> tuple[F32, F32]:  # fmt: skip
-    """What the anchors `parts` show of this frame: float32 [H, W, 3] in model range, and float32 [H, W], how much of each
-    pixel they show.
+@dataclass(frozen=True)
+class Shown:
+    """An anchor as the frames between read it. over: float32 [H, W, 4], what was painted over its guide, in model range, and
+    where. surface: what it shows."""
+
+    number: int
+    over: F32
+    surface: Surface
+
+
+def shown_by(scene: Scene, look: Look, picture: Picture, guide: F32) -> Shown:
+    """guide: the anchor's own, float32 [H, W, 3] in model range."""
+    over = np.concatenate([picture.rgb - guide, picture.mask[..., None]], axis=-1)
+    return Shown(look.number, over, surface_at(scene, look))
+
+
+def carried(scene: Scene, look: Look, guide: F32, parts: Iterable[tuple[Shown, float]]) -> tuple[F32, F32]:
+    """What anchors, with their shares, show of this frame: float32 [H, W, 3] in model range, and float32 [H, W], how much of
+    each pixel they show.
 
     What was painted over an anchor's guide is carried, not the picture itself: the frame keeps the edges, the light and the
-    poses of its own guide, which two resampled pictures blur. guide_of: float32 [H, W, 3] in model range."""
-    shown = []
-    for number, share in parts:
-        picture, there = picture_of(number), look_of(number)
-        four = np.concatenate([picture.rgb - guide_of(there), picture.mask[..., None]], axis=-1)
-        moved = carry(four, surface_at(scene, there), traced(scene, look, number), device=scene.device)
-        shown.append((share, Carried(moved.picture[..., :3], moved.seen * moved.picture[..., 3])))
-    whole = together(shown)
-    return guide_of(look) + whole.picture, whole.seen
+    poses of its own guide (float32 [H, W, 3] in model range), which two resampled pictures blur."""
+    moved = []
+    for anchor, share in parts:
+        there = carry(anchor.over, anchor.surface, traced(scene, look, anchor.number), device=scene.device)
+        moved.append((share, Carried(there.picture[..., :3], there.seen * there.picture[..., 3])))
+    whole = together(moved)
+    return guide + whole.picture, whole.seen
 
 
 def surface_at(scene: Scene, look: Look) -> Surface:

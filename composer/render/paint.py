@@ -20,12 +20,12 @@ from composer.inference.record import PaintRecord
 from composer.inference.request import NoiseSource, Painting, PaintRequest
 from composer.io.files import sha256_bytes
 from composer.render.agreed import Limit, TileWord, named, smaller
-from composer.render.anchors import Anchors, Picture, Store, carried
+from composer.render.anchors import Anchors, Picture, Shown, Store, carried, shown_by
 from composer.render.brush import Steps
 from composer.render.look import Look, Scene, look_at, read_inputs
 from composer.render.windows import Windows
 
-#: Windows of a video model that are kept, painted, for the next frame.
+#: Windows of a video model that are kept, painted, for the next frame; and anchors, for those between them.
 KEPT = 2
 T = TypeVar("T")
 
@@ -142,6 +142,7 @@ class Painter:
     _limit: Limit = field(default=None, repr=False)
     _used: set[Limit] = field(default_factory=set, repr=False)
     _painted: OrderedDict[int, Painting] = field(default_factory=OrderedDict, repr=False)
+    _shown: OrderedDict[tuple[int, str], Shown] = field(default_factory=OrderedDict, repr=False)
     _load_s: float = 0.0
 
     @cached_property
@@ -155,6 +156,7 @@ class Painter:
         """Let go of the networks and of what was kept."""
         self.__dict__.pop("brush", None)
         self._painted.clear()
+        self._shown.clear()
 
     def paint(self, scene: Scene, look: Look) -> Painted:
         """The crowd of one frame, painted and bound to its guides. Where nobody is seen, nothing is painted."""
@@ -255,18 +257,10 @@ class Painter:
         self, scene: Scene, look: Look, parts: tuple[tuple[int, float], ...], record: PaintRecord
     ) -> tuple[F32, PaintRecord]:  # fmt: skip
         """A frame between anchors: theirs where they show it, healed elsewhere."""
-        looks = {n: look_at(scene, read_inputs(scene.stage, n)) for n, _ in parts}
-
-        def picture_of(number: int) -> Picture:
-            return self._anchor(scene, looks[number], record)[0]
-
         brief = self.plan.brief
-
-        def guide_of(of: Look) -> F32:
-            return guide_in_range(of.sight(brief.grow_px), brief)
-
-        shown, seen = carried(scene, look, parts, lambda n: looks[n], picture_of, guide_of)
         sight = look.sight(brief.grow_px)
+        anchors = [(self._anchor_shown(scene, n, record), share) for n, share in parts]
+        shown, seen = carried(scene, look, guide_in_range(sight, brief), anchors)
         noise = self.noise_of(scene, [look], self.plan.seed, self.brush.factor)
         request = request_of([sight], brief, noise)
         guide = request.guide[0] + seen[..., None] * (shown - request.guide[0])
@@ -275,6 +269,22 @@ class Painter:
         rgb = painting.rgb[0] + seen[..., None] * (shown - painting.rgb[0])
         waited = tuple(n for n, _ in parts)
         return rgb.astype(np.float32), replace(reported(record, painting), frames=(look.number,), depends_on=waited)
+
+    def _anchor_shown(self, scene: Scene, number: int, record: PaintRecord) -> Shown:
+        """What frames beside an anchor read of it, kept for the next of them."""
+        from composer.render.depends import scene_key
+
+        base = scene_key(scene, number)
+        if (kept := self._shown.get((number, self._key(base)))) is not None:
+            self._used.add(self._limit)
+            return kept
+        there = look_at(scene, read_inputs(scene.stage, number))
+        picture, _ = self._anchor(scene, there, record)
+        guide = guide_in_range(there.sight(self.plan.brief.grow_px), self.plan.brief)
+        shown = self._shown[number, self._key(base)] = shown_by(scene, there, picture, guide)
+        while len(self._shown) > KEPT:
+            self._shown.popitem(last=False)
+        return shown
 
     def _window(self, scene: Scene, look: Look, start: int) -> Painting:
         if start in self._painted:

@@ -57,3 +57,13 @@ def test_the_page_holds_them_all(delivered: Path) -> None:
     assert sheet.shape[1] == 640 and sheet.dtype == np.uint8
     lit = (sheet.max(axis=-1) > 100).mean(axis=1)
     assert (lit[: len(lit) // 2] > 0.1).any() and (lit[-len(lit) // 4 :] > 0.1).any()
+
+
+def test_a_small_composite_fills_half_of_the_page_and_has_passes_beside_it(delivered: Path) -> None:
+    color = ColorManager.open(None, {}, delivered.parent)
+    wide = 24 * frames.W  # the composite is enlarged well over its pixels
+    small, large = (contact_sheet(delivered, color, width) for width in (wide, frames.W + 24))
+    lit = small.max(axis=-1) > 100
+    below = round(0.9 * (wide // 2 - 12) * frames.H / frames.W)
+    assert lit[12:below, 12 : wide // 2 - 12].any() and lit[12:below, wide // 2 + 12 :].any(), "on either half"
+    assert small.shape[0] / small.shape[1] < 0.8 * large.shape[0] / large.shape[1]

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from composer.comp.layer import F32
 from composer.errors import InputError
 from composer.inference.conditions import guide_in_range
-from composer.render.anchors import Anchors, Picture, Store
+from composer.render.anchors import Anchors, Picture, Shown, Store, shown_by
 from composer.render.job import prepare_job, run_job
-from composer.render.look import look_at, read_inputs
+from composer.render.look import Look, Scene, look_at, read_inputs
 from composer.render.quality import load_quality
 from composer.render.ready import Job
 from composer.shot.load import load_shot
@@ -59,6 +60,25 @@ def test_anchors_come_first_and_the_rest_is_healed(paint_shot: Make, with_models
     head = json.loads(result.manifest.read_text())
     assert head["paint"]["anchors"] == [1001, 1005] and head["paint"]["waits_for"]["1003"] == [1001, 1005]
     assert [f["paint"]["depends_on"] for f in head["frames"]] == [[], [1001, 1005], [1001, 1005], [1001, 1005], []]
+
+
+def test_what_an_anchor_shows_is_made_once_for_the_frames_beside_it(
+    paint_shot: Make, with_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def counted(scene: Scene, look: Look, picture: Picture, guide: F32) -> Shown:
+        made.append(look.number)
+        return shown_by(scene, look, picture, guide)
+
+    monkeypatch.setattr("composer.render.paint.shown_by", counted)
+    job = job_of(paint_shot(PAINT.replace("every: 4", "frames: [1001, 1003, 1005]"), frames=5), tmp_path, NoiseBrush())
+    run_job(job)
+    assert made == [1001, 1003, 1005]
+    painter = job.scene.painter
+    assert len(painter._shown) <= 2
+    painter.close()
+    assert not painter._shown
 
 
 def test_a_frame_alone_is_the_frame_of_the_sequence(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:
