@@ -34,7 +34,7 @@ class Figures:
     word; text_air: what a word of dust or smoke makes. tiled: PSNR of the engine's own tiles against the whole
     frame, dB. carried_*: RMS along true motion from the first of the demo's carried_frames to later ones, with world-locked
     and screen-locked noise, and of the guide, whose own light and poses change; *_over: of what is painted over the guide;
-    *_noise: of what the noise alone makes. frame_s, frame_gib: 1280x720, 4 steps."""
+    *_noise: of what the noise alone makes; *_low: of the pictures' 4x4 means. frame_s, frame_gib: 1280x720, 4 steps."""
 
     guide: float
     guide_low: float
@@ -68,6 +68,9 @@ class Figures:
     carried_screen_over: float = float("nan")
     carried_world_noise: float = float("nan")
     carried_screen_noise: float = float("nan")
+    carried_world_low: float = float("nan")
+    carried_screen_low: float = float("nan")
+    carried_guide_low: float = float("nan")
     carried_frames: float = float("nan")
     frame_s: float = float("nan")
     frame_gib: float = float("nan")
@@ -104,6 +107,8 @@ class Figures:
             ("   the guide's own error over that with screen noise", self.carried_guide / self.carried_screen, ""),
             ("   the ratio for what is painted over the guide", self.carried_world_over / self.carried_screen_over, ""),
             ("   the ratio for what noise makes of it", self.carried_world_noise / self.carried_screen_noise, ""),
+            ("   the ratio for 4x4 means", self.carried_world_low / self.carried_screen_low, ""),
+            ("   the guide's over that with screen noise, 4x4 means", self.carried_guide_low / self.carried_screen_low, ""),
             ("   frames of the demo that these are over", self.carried_frames, "24"),
             ("6. 1280x720, 4 steps, seconds a frame", self.frame_s, "10"),
             ("6. memory, GiB", self.frame_gib, "3"),
