@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ class Sight:
     plate: without the crowd, with its shadow. guide: with the flat guide render in it. behind: what `guide` shows
     beside the crowd's own premultiplied light: the plate's share of each pixel, a holdout's edge included. pose: the
     OpenPose picture. soft: float32 [H, W], how much of the pixel a matte in front of the crowd covers. reach: None where
-    nobody is seen.
+    nobody is seen. focal_px: of the view, along y; infinite where it is not known.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Sight:
     pose: F32
     soft: F32
     reach: Reach | None
+    focal_px: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def request_of(
         prompts=prompts_of(sights, brief.direction),
         references=brief.references,
         guidance=brief.guidance,
+        metre_px=(sights[0].focal_px / brief.near_far_m[1], sights[0].focal_px / brief.near_far_m[0]),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,6 +64,8 @@ class PaintRequest:
     [T, H, W, 3] in 0..1, camera space (x right, y up, z towards the camera) as (n + 1) / 2; 0 where nobody is. albedo: float32
     [T, H, W, 3], reflectance in model range at an exposure of 1, without light; 0 where nobody is. pose: float32 [T, H, W, 3] in
     0..1, the OpenPose picture. agent_id: uint32 [T, H, W]. references: each float32 [h, w, 3] in 0..1.
+    metre_px: pixels that a metre takes across the view, where depth is 0 and where it is 1, between which it is as linear as
+    inverse depth; infinite where that is not known.
     prompts: none at all is allowed. steps: of the sampler. guidance: classifier-free; 1 is none.
     """
 
@@ -81,6 +84,7 @@ class PaintRequest:
     prompts: tuple[Prompt, ...] = ()
     references: tuple[F32, ...] = ()
     guidance: float = 1.0
+    metre_px: tuple[float, float] = (math.inf, math.inf)
 
     @property
     def size(self) -> tuple[int, int]:

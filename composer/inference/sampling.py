@@ -106,7 +106,7 @@ class Sampling:
                 if fault is not None:
                     fault((len(jobs), plan.tile[1], plan.tile[2]))
                 tiles.put(jobs, self.denoise(jobs, number))
-            if self._varied is not None and number == plan.start_step:
+            if self._varied is not None and self._varied.shares is not None and number == plan.start_step:
                 self._mix(self._varied, number, batch)
             if hold is not None and hold.due(number):
                 hold.see(number, tiles.blended())

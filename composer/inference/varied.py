@@ -5,7 +5,8 @@ the mean of all places, a tint, and the steps after it can draw weave upon that,
 man in other words, though. So the first step asks it again with other states of wear, and smooth noise says which answer shows
 where, in patches of a hand or a limb that lie on his body. Colours stay between those of the states, edges and cloth stay where
 they are, and each agent's mean stays his own. The answers that this takes are taken from the steps: from pure noise a painting
-costs as much as without."""
+costs as much as without. On people who are so small that a hand's breadth is a pixel or two nothing of it would be seen: they
+are not mixed, and where all are, the other states are not asked for."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from composer.inference.adapter import LatentSpace
 from composer.inference.padding import begin_steps, latent_frames, pictures_of, smooth_latents
-from composer.inference.request import PaintRequest, Prompt
+from composer.inference.request import F32, PaintRequest, Prompt
 
 #: So many other states are mixed in.
 STATES = 2
@@ -27,6 +28,8 @@ STATES = 2
 SHARP = 4.4
 #: How far the mixture is taken. The answer for a word is a mean already, and pale.
 STRENGTH = 1.3
+#: The height of a man, in metres; and in pixels, of those who are not mixed and of those who are wholly.
+MAN_M, SMALL_PX, LARGE_PX = 1.75, 48.0, 72.0
 #: Parts of 1 that sums are counted in.
 _WHOLE = 2.0**30
 
@@ -49,9 +52,10 @@ def reworded(prompts: tuple[Prompt, ...], states: tuple[str, ...]) -> tuple[Prom
 
 class Varied:
     """Of a request. agents: int64 [T', h, w], who stands in the middle of each latent, 0: nobody, or where nothing varies.
-    shares: float32 [1 + STATES, T', h, w], how much of each place is its own state's, and each other's; their sum is 1."""
+    shares: float32 [1 + STATES, T', h, w], how much of each place is its own state's, and each other's; their sum is 1. None
+    where nobody varies."""
 
-    def __init__(self, agents: Tensor, shares: Tensor) -> None:
+    def __init__(self, agents: Tensor, shares: Tensor | None) -> None:
         self.agents, self.shares = agents, shares
         time = torch.arange(len(agents), device=agents.device)[:, None, None]
         numbers = torch.where(agents > 0, agents + time * (int(agents.max()) + 1), 0).flatten()
@@ -60,6 +64,7 @@ class Varied:
     def mixed(self, own: Tensor, others: Sequence[Tensor]) -> Tensor:
         """[C, T', h, w]: the picture `own`, mixed with the same in STATES others, alike."""
         off = torch.zeros_like(own)
+        assert self.shares is not None
         for share, other in zip(self.shares[1:], others, strict=True):
             off += STRENGTH * share * (other - own)
         for channel in off:
@@ -76,8 +81,8 @@ class Varied:
 
 def varied_of(request: PaintRequest, space: LatentSpace, steps: int, edges: Tensor) -> Varied | None:
     """Who varies where it is painted in so many steps. Those who begin later than others are to be nearer to their guide, and
-    stay. None: nobody varies, or a single step would be left to draw on the mixture. edges: bool [T', h, w] on the device, of
-    `silhouettes`, which stay too."""
+    stay; so do those who are small. None: there is nobody else, whatever his size, or a single step would be left to draw on
+    the mixture. edges: bool [T', h, w] on the device, of `silhouettes`, which stay too."""
     begin = begin_steps(request, space, steps)
     if steps - begin.min() < 2:
         return None
@@ -89,9 +94,24 @@ def varied_of(request: PaintRequest, space: LatentSpace, steps: int, edges: Tens
     agents = torch.from_numpy(who).to(edges.device).masked_fill(edges, 0)
     if not agents.any():
         return None
-    return Varied(agents, shares_of(torch.from_numpy(smooth_latents(request, space, STATES)).to(edges.device)))
+    large = torch.from_numpy(largeness(request.depth[first][:, middle, middle], request.metre_px)).to(edges.device)
+    agents = agents.masked_fill(large == 0, 0)
+    if not agents.any():
+        return Varied(agents, None)
+    noise = torch.from_numpy(smooth_latents(request, space, STATES)).to(edges.device)
+    return Varied(agents, shares_of(noise, large))
 
 
-def shares_of(noise: Tensor) -> Tensor:
-    """Of smooth noise [STATES, T', h, w] for each other state."""
-    return torch.softmax(SHARP * torch.cat([torch.zeros_like(noise[:1]), noise]), 0)
+def largeness(depth: F32, metre_px: tuple[float, float]) -> F32:
+    """0..1 for each place: how far a man there is as large as to be mixed. depth, metre_px: of `PaintRequest`."""
+    far, near = metre_px
+    if not np.isfinite(near):
+        return np.ones_like(depth)
+    height = MAN_M * (far + depth * (near - far))
+    return ((height - SMALL_PX) / (LARGE_PX - SMALL_PX)).clip(0, 1).astype(np.float32)
+
+
+def shares_of(noise: Tensor, large: Tensor) -> Tensor:
+    """Of smooth noise [STATES, T', h, w] for each other state. large: [T', h, w], 0..1, what of it the others have."""
+    shares = torch.softmax(SHARP * torch.cat([torch.zeros_like(noise[:1]), noise]), 0)
+    return torch.cat([1 - large + large * shares[:1], large * shares[1:]])

@@ -199,7 +199,7 @@ class Look:
         empty = laid_over(behind, around[..., :3], around[..., 3].astype(np.float16), dark, *rest)
         return Sight(
             self.number, self.working(empty), self.working(filled), self.working(filled - crowd), guides, self.pose,
-            self.matte, reach_of(guides, self.holdouts, self.ground_m, grow_px),
+            self.matte, reach_of(guides, self.holdouts, self.ground_m, grow_px), self.views[1].focal_px[1],
         )  # fmt: skip
 
     def behind_the_place(self) -> F32:

@@ -53,6 +53,14 @@ def test_pictures_go_in_model_range_and_passes_as_the_contract_has_them() -> Non
     assert np.array_equal(request.agent_id[0], sight.guides.agent_id)
 
 
+def test_what_a_metre_takes_in_pixels_goes_with_the_depth() -> None:
+    request = asked(focal_px=1600.0)
+    far, near = request.metre_px
+    assert (far, near) == (1600 / 64, 1600 / 4)
+    assert far + request.depth[0][48, 40] * (near - far) == pytest.approx(1600 / 8, rel=1e-5)
+    assert asked().metre_px == (np.inf, np.inf)
+
+
 def test_albedo_is_plain_colour_without_light_or_coverage() -> None:
     """At a soft edge as in the middle, and however bright the guide is."""
     passes, request = sights.sight().guides, asked()

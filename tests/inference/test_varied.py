@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from support.adapters import SmallAdapter, small_request, within
 from torch import Tensor
 
+from composer.guides.control import control_depth
 from composer.inference import varied
 from composer.inference.adapter import Prepared, Schedule
 from composer.inference.engine import Engine, EngineOptions
@@ -17,7 +19,7 @@ from composer.inference.hold import silhouettes
 from composer.inference.noise import ScreenNoise
 from composer.inference.request import F32, PaintRequest, Prompt
 from composer.inference.schedule import schedule_of
-from composer.inference.varied import Varied, other_words, reworded, shares_of, varied_of
+from composer.inference.varied import Varied, largeness, other_words, reworded, shares_of, varied_of
 
 CLEAN = {"_class_name": "DDIMScheduler", "beta_schedule": "squaredcos_cap_v2", "prediction_type": "sample"}
 CLEAN |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing", "clip_sample": False}  # type: ignore[dict-item]
@@ -58,11 +60,14 @@ def noise(seed: int, size: tuple[int, int] = (48, 64)) -> Tensor:
 
 
 def test_no_state_is_rare() -> None:
-    share = shares_of(noise(1))
+    share = shares_of(noise(1), torch.ones(2, 48, 64))
     torch.testing.assert_close(share.sum(0), torch.ones(2, 48, 64))
-    many = torch.cat([shares_of(noise(seed)) for seed in range(12)], 1).mean((1, 2, 3))
+    many = torch.cat([shares_of(noise(seed), torch.ones(2, 48, 64)) for seed in range(12)], 1).mean((1, 2, 3))
     assert many.min() > 0.2 and many.max() < 0.45
     np.testing.assert_allclose((share[1] / share[0]).log(), varied.SHARP * noise(1)[0], atol=1e-4)
+    half = shares_of(noise(1), torch.full((2, 48, 64), 0.5))
+    torch.testing.assert_close(half.sum(0), torch.ones(2, 48, 64))
+    torch.testing.assert_close(half[1:], 0.5 * share[1:])
 
 
 def test_each_agent_keeps_his_mean_and_nobody_else_changes() -> None:
@@ -71,7 +76,7 @@ def test_each_agent_keeps_his_mean_and_nobody_else_changes() -> None:
     others = [own + torch.rand(12, 1, 1, 1, generator=dice) for _ in range(varied.STATES)]
     agents = torch.zeros(2, 48, 64, dtype=torch.int64)
     agents[:, 4:40, 5:25], agents[0, 10:44, 30:60], agents[1, 3, 3] = 7, 4_000_000_000, 9
-    got = Varied(agents, shares_of(noise(4))).mixed(own, others)
+    got = Varied(agents, shares_of(noise(4), torch.ones(2, 48, 64))).mixed(own, others)
     assert torch.equal(got[:, agents == 0], own[:, agents == 0])
     for t in range(2):
         for who in (7, 4_000_000_000):
@@ -83,7 +88,7 @@ def test_each_agent_keeps_his_mean_and_nobody_else_changes() -> None:
     span = (got - own).flatten(1).max(1).values - (got - own).flatten(1).min(1).values
     most = torch.stack([(other - own).flatten(1).amax(1) for other in others]).amax(0)
     assert (span <= 2 * varied.STRENGTH * most).all()
-    assert torch.equal(Varied(agents, shares_of(noise(4))).mixed(own, [own, own]), own)
+    assert torch.equal(Varied(agents, shares_of(noise(4), torch.ones(2, 48, 64))).mixed(own, [own, own]), own)
 
 
 class TwoStates(SmallAdapter):
@@ -162,6 +167,43 @@ def test_weaker_pictures_are_mixed_at_their_first_step() -> None:
     ran = [text for *_, text in mixing.seen]
     assert ran == [0, 0, 1, 2, 0, 0, 0]  # to measure memory; then steps 2 to 5, the first of them in three states
     assert np.abs(mixed - _painted(weak, 8, TwoStates(0)))[request.agent_id[0] > 0].mean() > 0.002
+
+
+def test_a_mans_height_follows_from_the_control_depth() -> None:
+    near, far, focal = 8.0, 200.0, 1500.0
+    distance = np.array([[8.0, 30.0, 45.0, 60.0, 199.0]], np.float32)
+    depth = control_depth(distance, near, far)
+    height = varied.MAN_M * focal / distance
+    expected = (height - varied.SMALL_PX) / (varied.LARGE_PX - varied.SMALL_PX)
+    np.testing.assert_allclose(largeness(depth, (focal / far, focal / near)), expected.clip(0, 1), atol=1e-4)
+    assert largeness(depth, (focal / far, focal / near))[0].tolist()[::4] == [1, 0]
+    assert (largeness(depth, (math.inf, math.inf)) == 1).all()
+
+
+def _seen_at(height_px: tuple[float, float]) -> PaintRequest:
+    """The first agent's and the second's height."""
+    request = _request()
+    depth = np.where(request.agent_id == 3, np.float32(0), np.float32(1))
+    far, near = (h / varied.MAN_M for h in height_px)
+    return replace(request, depth=depth, metre_px=(far, near))
+
+
+def test_small_people_are_not_mixed_and_nobody_is_asked_where_all_are() -> None:
+    mixing, two = TwoStates(), TwoStates(0)
+    painted = _painted(_seen_at((20.0, 47.0)), 4, mixing)
+    assert mixing.asked == [2] and {text for *_, text in mixing.seen} == {0}
+    np.testing.assert_array_equal(painted, _painted(_seen_at((20.0, 47.0)), 2, two))
+    some, who = _painted(_seen_at((20.0, 90.0)), 4, TwoStates()), _request().agent_id[0]
+    space = SmallAdapter().space
+    found = varied_of(_seen_at((20.0, 90.0)), space, 4, silhouettes(_request(), space))
+    assert found is not None and set(found.agents.unique().tolist()) == {0, 4}
+    assert np.abs(some - painted)[who == 4].mean() > 0.001
+
+
+def test_coming_nearer_nobody_jumps() -> None:
+    """Nothing changes at once where the first of them is large enough."""
+    small, first, more = (_painted(_seen_at((20.0, h)), 4, TwoStates()) for h in (47.9, 48.2, 60.0))
+    assert 0 < np.abs(first - small).max() < 0.05 * np.abs(more - small).max()
 
 
 @pytest.mark.parametrize("change", ["weak", "nobody"])
