@@ -8,7 +8,6 @@ from pathlib import Path
 
 from composer.farm.settings import FarmSettings
 from composer.inference.bundle import Bundle
-from composer.render.anchors import Anchors
 from composer.render.costs import Costs
 from composer.render.measure import FRAMES, Machine, peak_mib, spread_over
 from composer.render.ready import Job
@@ -47,7 +46,9 @@ def cost_of(job: Job, device: str, folder: Path, prepare_s: float) -> Cost:
         )
         painter = None
     elif painter is not None:
-        painter = replace(painter, plan=replace(painter.plan, anchors=Anchors((), job.scene.stage.plate.frames)))
+        if painter.plan.steady:
+            notes.append("frames are averaged (paint.steady): every range paints the frames beside it too, 2 more")
+        painter = replace(painter, plan=painter.plan.by_itself())
         if painter.plan.window > 1:
             notes.append(
                 f"{painter.plan.bundle.name} paints windows of frames: one frame was measured, with its window"

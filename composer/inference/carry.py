@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from composer.errors import InputError
 from composer.guides.device import Pool, load_kernels, upload
+from composer.guides.pattern import sample_places
 from composer.guides.surface import Surface
 from composer.inference import kernel_carry
 from composer.inference.kernel_carry import Shown, carry_kernel
@@ -69,7 +70,8 @@ def carry(picture: F32, anchor: Surface, frame: Surface, *, device: str = "cpu",
     seen = np.zeros((rows, columns), np.float32)
     size = (2.0 ** (np.arange(256) / 8.0 - 20.0)).astype(np.float32)
     inputs = [_shown(frame, device), _shown(anchor, device), wp.vec3(*map(float, frame.origin_m - anchor.origin_m))]
-    inputs += [upload(size, wp.float32, device), upload(picture.astype(np.float32), wp.float32, device)]
+    offset = upload(sample_places(frame.samples), wp.vec2i, device)
+    inputs += [upload(size, wp.float32, device), offset, upload(picture.astype(np.float32), wp.float32, device)]
     moved, share = upload(out, wp.float32, device), upload(seen, wp.float32, device)
     pool = Pool(device, threads)
 

@@ -100,7 +100,7 @@ def carried(scene: Scene, look: Look, guide: F32, parts: Iterable[tuple[Shown, f
     moved = []
     for anchor, share in parts:
         there = carry(anchor.over, anchor.surface, traced(scene, look, anchor.number), device=scene.device)
-        moved.append((share, Carried(there.picture[..., :3], there.seen * there.picture[..., 3])))
+        moved.append((share, Carried(there.picture[..., :3], there.seen * there.picture[..., 3].clip(0, 1))))
     whole = together(moved)
     return guide + whole.picture, whole.seen
 

@@ -11,7 +11,8 @@ __all__ = ["Inputs", "Scene", "Stopwatch", "guide_holdouts", "matte_in_front", "
 def render_frame(scene: Scene, inputs: Inputs, watch: Stopwatch | None = None) -> Frame:
     """Guides of the crowd, painted where there is a painter, laid into the plate."""
     watch = watch or Stopwatch()
-    look = look_at(scene, inputs, watch)
+    drawn = None if scene.painter is None else scene.painter.ahead(inputs.number)
+    look = drawn or look_at(scene, inputs, watch)
     if scene.painter is None:
         return finish(look, look.guides, None, watch)
     painted = scene.painter.paint(scene, look)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol, TypeVar
 
@@ -14,19 +14,21 @@ import numpy as np
 from composer.comp.layer import F32
 from composer.guides.passes import GuidePasses
 from composer.inference.bind import bind
-from composer.inference.bundle import Bundle
-from composer.inference.conditions import Brief, change_of, guide_in_range, request_of
+from composer.inference.conditions import change_of, guide_in_range, request_of
 from composer.inference.record import PaintRecord
 from composer.inference.request import NoiseSource, Painting, PaintRequest
 from composer.io.files import sha256_bytes
 from composer.render.agreed import Limit, TileWord, named, smaller
-from composer.render.anchors import Anchors, Picture, Shown, Store, carried, shown_by
+from composer.render.anchors import Picture, Shown, Store, carried, shown_by
 from composer.render.brush import Steps
 from composer.render.look import Look, Scene, look_at, read_inputs
-from composer.render.windows import Windows
+from composer.render.paint_plan import Plan
+from composer.render.steady import Alone, averaged
 
 #: Windows of a video model that are kept, painted, for the next frame; and anchors, for those between them.
 KEPT = 2
+#: Frames that are kept, painted by themselves, where each is averaged with those beside it.
+KEPT_ALONE = 3
 T = TypeVar("T")
 
 
@@ -42,77 +44,6 @@ class Brush(Protocol):
 
 #: Noise for the looks of a request, from a seed, for latents of so many pixels.
 NoiseOf = Callable[[Scene, Sequence[Look], int, int], NoiseSource]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the pictures depend on beside the scene. window: how many frames the model paints together, 1
-    for picture models. references: digests of the pictures in `brief`. anchors: frames that are painted
-    first."""
-
-    bundle: Bundle
-    brief: Brief
-    seed: int
-    noise: str
-    edge_px: int
-    frames: tuple[int, ...]
-    window: int = 1
-    references: tuple[str, ...] = ()
-    anchors: Anchors = field(default_factory=lambda: Anchors((), ()))
-
-    @property
-    def windows(self) -> Windows:
-        return Windows(self.frames, self.window)
-
-    def together(self, number: int) -> tuple[int, ...]:
-        """The frames that are painted with one: its windows'."""
-        inside = {n for part in self.windows.of(number) for n in self.windows.frames_from(part.start)}
-        return tuple(sorted(inside | {number}))
-
-    def reads(self, number: int) -> tuple[int, ...]:
-        """The frames whose plate and crowd are read to paint one: its windows' or anchors', and its own."""
-        anchors = [a for a, _ in self.anchors.of(number)]
-        return tuple(sorted({*anchors, number})) if anchors else self.together(number)
-
-    def key(self) -> tuple[object, ...]:
-        """Everything above as values that can be digested."""
-        brief = self.brief
-        return (
-            self.bundle.sha256, self.bundle.family, brief.direction, brief.range, brief.near_far_m, brief.steps,
-            float(brief.guidance), brief.grow_px, self.references, self.seed, self.noise, self.edge_px, self.window,
-            self.anchors.chosen,
-        )  # fmt: skip
-
-    def told(self) -> dict[str, object]:
-        """The same for the head of the manifest."""
-        bundle, brief, direction = self.bundle, self.brief, self.brief.direction
-        return {
-            "bundle": bundle.name,
-            "family": bundle.family,
-            "sha256": bundle.sha256,
-            "licence": {"id": bundle.licence.id, "name": bundle.licence.name, "commercial": bundle.licence.commercial},
-            "trained_on": bundle.trained_on,
-            "steps": brief.steps,
-            "guidance": float(brief.guidance),
-            "strength": direction.shot_strength,
-            "seed": self.seed,
-            "noise": self.noise,
-            "texts": [asdict(t) for t in direction.texts],
-            "references_sha256": list(self.references),
-            "control_range_m": list(brief.near_far_m),
-            "edge_px": self.edge_px,
-            "grow_px": brief.grow_px,
-            "window": self.window,
-            "anchors": list(self.anchors.chosen),
-            "waits_for": self.anchors.plan(),
-        }
-
-    def record(self) -> PaintRecord:
-        bundle, brief = self.bundle, self.brief
-        return PaintRecord(
-            bundle.name, bundle.sha256, bundle.licence.id, bundle.licence.commercial, bundle.family, brief.steps,
-            float(brief.guidance), brief.direction.shot_strength, self.seed, self.noise,
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -139,11 +70,13 @@ class Painter:
     store: Store | None = None
     told: Steps | None = None
     word: TileWord | None = None
-    _limit: Limit = field(default=None, repr=False)
-    _used: set[Limit] = field(default_factory=set, repr=False)
-    _painted: OrderedDict[int, Painting] = field(default_factory=OrderedDict, repr=False)
-    _shown: OrderedDict[tuple[int, str], Shown] = field(default_factory=OrderedDict, repr=False)
-    _load_s: float = 0.0
+    _limit: Limit = field(default=None, init=False, repr=False)
+    _used: set[Limit] = field(default_factory=set, init=False, repr=False)
+    _painted: OrderedDict[int, Painting] = field(default_factory=OrderedDict, init=False, repr=False)
+    _shown: OrderedDict[tuple[int, str], Shown] = field(default_factory=OrderedDict, init=False, repr=False)
+    _alone: OrderedDict[int, Alone | None] = field(default_factory=OrderedDict, init=False, repr=False)
+    _ahead: Look | None = field(default=None, init=False, repr=False)
+    _load_s: float = field(default=0.0, init=False, repr=False)
 
     @cached_property
     def brush(self) -> Brush:
@@ -157,6 +90,13 @@ class Painter:
         self.__dict__.pop("brush", None)
         self._painted.clear()
         self._shown.clear()
+        self._alone.clear()
+        self._ahead = None
+
+    def ahead(self, number: int) -> Look | None:
+        """What a frame shows, where that was drawn for the frame before it; it is given once."""
+        look, self._ahead = self._ahead, None
+        return look if look is not None and look.number == number else None
 
     def paint(self, scene: Scene, look: Look) -> Painted:
         """The crowd of one frame, painted and bound to its guides. Where nobody is seen, nothing is painted."""
@@ -167,7 +107,7 @@ class Painter:
         change = change_of(sight, self.plan.brief)
         if not (change.mask * change.strength).any():
             return Painted(look.guides, replace(record, notes=("strength 0: the guide render is kept",)))
-        rgb, record = self.agreed(lambda: self._picture(scene, look, record))
+        rgb, record = self.agreed(lambda: self.picture(scene, look, record))
         if self._load_s:  # of the first frame
             record = replace(record, seconds={"load": round(self._load_s, 4), **record.seconds})
             self._load_s = 0.0
@@ -207,7 +147,39 @@ class Painter:
         limit = smaller(self._limit, limit)
         if limit != self._limit or not self._used <= {limit}:
             self._painted.clear()
+            self._alone.clear()
         self._limit = limit
+
+    def picture(self, scene: Scene, look: Look, record: PaintRecord) -> tuple[F32, PaintRecord]:
+        """float32 [H, W, 3] in model range, before it is bound to the guides. look: somebody is painted in it."""
+        if not self.plan.steady:
+            return self._picture(scene, look, record)
+        own, beside = self._by_itself(scene, look), []
+        assert own is not None
+        for number in self.plan.beside(look.number):
+            later = number > look.number
+            if number not in self._alone:
+                there = look_at(scene, read_inputs(scene.stage, number))
+                self._ahead = there if later else self._ahead
+                self._by_itself(scene, there)
+            if (other := self._alone[number]) is not None:
+                beside.append((other, look.guides.motion_px if later else look.guides.motion_back_px))
+        while len(self._alone) > KEPT_ALONE:
+            self._alone.popitem(last=False)
+        self._used.add(self._limit)
+        return averaged(own, beside), replace(own.record, frames=self.plan.reads(look.number))
+
+    def _by_itself(self, scene: Scene, look: Look) -> Alone | None:
+        """A frame as it is painted whatever lies beside it; None where nobody is painted."""
+        if look.number not in self._alone:
+            alone, sight = None, look.sight(self.plan.brief.grow_px)
+            if sight.reach is not None:
+                change = change_of(sight, self.plan.brief)
+                if (painted := change.mask * change.strength).any():
+                    rgb, record = self._picture(scene, look, self.plan.record())
+                    alone = Alone(rgb, painted, look.guides.coverage, look.guides.agent_id, record)
+            self._alone[look.number] = alone
+        return self._alone[look.number]
 
     def _picture(self, scene: Scene, look: Look, record: PaintRecord) -> tuple[F32, PaintRecord]:
         """float32 [H, W, 3] in model range."""

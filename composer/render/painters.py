@@ -25,7 +25,8 @@ from composer.io.pixels import ImageInfo
 from composer.render.anchors import Anchors, anchors_of
 from composer.render.brush import noise_of, open_brush, window_of
 from composer.render.control import control_range
-from composer.render.paint import Painter, Plan
+from composer.render.paint import Painter
+from composer.render.paint_plan import Plan
 from composer.render.quality import Quality
 from composer.shot.located import located
 from composer.shot.schema import ShotFile
@@ -79,7 +80,7 @@ def open_painters(
                     shot.paint.guidance or bundle.guidance, shot.paint.grow_px, pictures,
                 ),
                 shot.paint.seed, shot.paint.noise, shot.paint.edge_px, stage.plate.frames, window_of(bundle), digests,
-                _anchors(shot, stage, bundle),
+                _anchors(shot, stage, bundle), shot.paint.steady,
             ),
             lambda bundle=bundle: open_brush(bundle, device),
             noise_of(shot.paint.noise),

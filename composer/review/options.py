@@ -21,7 +21,6 @@ from composer.crowd.people import People
 from composer.deliver.proxy import display_picture
 from composer.errors import InputError, Where
 from composer.io.files import atomic_write
-from composer.render.anchors import Anchors
 from composer.render.control import control_range
 from composer.render.costs import Costs
 from composer.render.forecast import CostModel, Forecast, Rates, forecast
@@ -212,7 +211,7 @@ def _painter(ask: Ask, stage: Stage, people: People, quality: Quality) -> Painte
     if not quality.paints or not _bundles(ask, stage.shot, quality):
         return None
     painter = open_painters(stage, people, quality, ask.paint, ask.device)[0]
-    return replace(painter, plan=replace(painter.plan, anchors=Anchors((), stage.plate.frames)))
+    return replace(painter, plan=painter.plan.by_itself())
 
 
 def _bundles(ask: Ask, shot: ShotFile, quality: Quality) -> tuple[str, ...]:

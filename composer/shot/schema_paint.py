@@ -71,7 +71,7 @@ class PaintSpec(Part):
     """strength: 0 keeps the guide render, 1 starts from noise. steps, guidance: in place of the bundle's own. seed: of
     the noise. noise: locked to the world, or to the screen (for comparison). references: pictures. edge_px: how far the
     painted edge may leave the guide's; grow_px: how far beyond the crowd is painted. exposure: of the model's range,
-    `auto` or stops over it."""
+    `auto` or stops over it. steady: each frame is averaged with those beside it, along true motion."""
 
     bundle: Bundles | None = None
     prompt: Prompt = ""
@@ -87,6 +87,7 @@ class PaintSpec(Part):
     grow_px: Annotated[int, Field(ge=1, le=256)] = 12
     exposure: Literal["auto"] | Annotated[float, Field(ge=-20, le=20)] = "auto"
     anchors: AnchorsSpec | None = None
+    steady: bool = False
 
     @model_validator(mode="after")
     def _band(self) -> Self:

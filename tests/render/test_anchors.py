@@ -109,8 +109,13 @@ def test_what_was_painted_over_the_guide_moves_with_the_crowd(
     y, x = np.mgrid[: was.shape[0], : was.shape[1]].astype(np.float32)
     moved = cv2.remap(was, x + back[..., 0], y + back[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     seen = (later.strength[0] < 0.02) & (later.mask[0] > 0.9) & (later.agent_id[0] > 0)
+    seen &= np.abs(moved - was).mean(-1) > 0.02  # elsewhere the noise is flat
     carried, stays = (np.abs(change - p).mean(-1)[seen] for p in (moved, was))
-    assert seen.sum() > 300 and np.median(carried) < 0.7 * np.median(stays)
+    assert seen.sum() > 100 and np.median(carried) < 0.7 * np.median(stays), (
+        seen.sum(),
+        np.median(carried),
+        np.median(stays),
+    )
 
 
 def test_what_changes_nothing_leaves_the_guide_as_it_is(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ paint:
   grow_px: 16
   exposure: -1.5
   anchors: {every: 12}
+  steady: true
 """
 
 
@@ -53,7 +54,7 @@ def test_everything_said() -> None:
     spec = paint(FULL)
     assert spec.bundle == ("sdxl-house", "bundles/levy") and spec.exposure == -1.5
     assert [p.who for p in spec.parts] == [("side", "red"), ("type", "spearman"), ("region", "host")]
-    assert spec.anchors == AnchorsSpec(every=12)
+    assert spec.anchors == AnchorsSpec(every=12) and spec.steady and not PaintSpec().steady
     assert paint("paint: {bundle: one}").bundle == ("one",)
 
 

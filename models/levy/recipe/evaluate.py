@@ -32,9 +32,9 @@ class Figures:
     reference's own folds and stains. text_*: RMS that another word of wear makes in the crowd and
     elsewhere, over the guide and from depth and pose alone; text_rendered: what the reference renderer makes of the same
     word; text_air: what a word of dust or smoke makes. tiled: PSNR of the engine's own tiles against the whole
-    frame, dB. carried_*: RMS along true motion from the first of the demo's carried_frames to later ones, with world-locked
-    and screen-locked noise, and of the guide, whose own light and poses change; *_over: of what is painted over the guide;
-    *_noise: of what the noise alone makes; *_low: of the pictures' 4x4 means. frame_s, frame_gib: 1280x720, 4 steps."""
+    frame, dB. near_*, far_*: RMS along true motion from each of the demo's first steady_frames to the next, and from the
+    first to each: as the demo is painted, by themselves with world-locked and screen-locked noise, and of the guide, whose own
+    light and poses change; *_noise: of what the noise alone makes. frame_s, frame_gib: 1280x720, 4 steps."""
 
     guide: float
     guide_low: float
@@ -61,17 +61,17 @@ class Figures:
     text_air: float = float("nan")
     tiled: float = float("nan")
     same_again: float = float("nan")
-    carried_world: float = float("nan")
-    carried_screen: float = float("nan")
-    carried_guide: float = float("nan")
-    carried_world_over: float = float("nan")
-    carried_screen_over: float = float("nan")
-    carried_world_noise: float = float("nan")
-    carried_screen_noise: float = float("nan")
-    carried_world_low: float = float("nan")
-    carried_screen_low: float = float("nan")
-    carried_guide_low: float = float("nan")
-    carried_frames: float = float("nan")
+    near_demo: float = float("nan")
+    near_world: float = float("nan")
+    near_screen: float = float("nan")
+    near_guide: float = float("nan")
+    far_demo: float = float("nan")
+    far_world: float = float("nan")
+    far_screen: float = float("nan")
+    far_guide: float = float("nan")
+    far_world_noise: float = float("nan")
+    far_screen_noise: float = float("nan")
+    steady_frames: float = float("nan")
     frame_s: float = float("nan")
     frame_gib: float = float("nan")
     cpu_cuda: float = float("nan")
@@ -103,13 +103,13 @@ class Figures:
             ("   elsewhere", self.text_elsewhere, "little"),
             ("   in the crowd, from depth and pose alone", self.blind_text_crowd, ""),
             ("5. tiled against whole frame, PSNR dB", self.tiled, "40"),
-            ("5. error along true motion, world noise over screen noise", self.carried_world / self.carried_screen, "0.5"),
-            ("   the guide's own error over that with screen noise", self.carried_guide / self.carried_screen, ""),
-            ("   the ratio for what is painted over the guide", self.carried_world_over / self.carried_screen_over, ""),
-            ("   the ratio for what noise makes of it", self.carried_world_noise / self.carried_screen_noise, ""),
-            ("   the ratio for 4x4 means", self.carried_world_low / self.carried_screen_low, ""),
-            ("   the guide's over that with screen noise, 4x4 means", self.carried_guide_low / self.carried_screen_low, ""),
-            ("   frames of the demo that these are over", self.carried_frames, "24"),
+            ("5. error along motion between the demo's frames, over screen noise's", self.near_demo / self.near_screen, "0.5"),
+            ("   the same where frames are not averaged (steady)", self.near_world / self.near_screen, ""),
+            ("   the guide's own", self.near_guide / self.near_screen, ""),
+            ("   from the first frame to each later one", self.far_demo / self.far_screen, ""),
+            ("   the same where frames are not averaged", self.far_world / self.far_screen, ""),
+            ("   of what the noise makes", self.far_world_noise / self.far_screen_noise, ""),
+            ("   frames of the demo that these are over", self.steady_frames, "24"),
             ("6. 1280x720, 4 steps, seconds a frame", self.frame_s, "10"),
             ("6. memory, GiB", self.frame_gib, "3"),
             ("8. the same seed again, largest difference", self.same_again, "0"),

@@ -78,6 +78,7 @@ without loss. Licence: Apache-2.0, commercial use allowed.
   tell.
 - Its words: dust and smoke show; those of wear too, as strongly as its renderer means them, not always in the same places.
 - From seed to seed it varies where wear lies on each man, not his mean colour.
+- In time: what is finer than a pixel holds still where the shot says `paint.steady` is true, as the demo's does.
 - Words it knows: {words}.
 
 ## Measured
