@@ -141,12 +141,13 @@ def slow_camera() -> list[dict[str, object]]:
         copied.mkdir()
         for part in scene.iterdir():
             (copied / part.name).symlink_to(part)
-        shot_file, text = copied / "slow.yaml", (scene / "shot.yaml").read_text()
+        shot_file, text = copied / "slow.yaml", (scene / "shot.yaml").read_text().partition("\npaint:")[0]
         for name, brush, more in (
             ("the guide render alone", GuideBrush, "noise: world"),
             ("screen", SmoothBrush, "noise: screen"),
             ("world", SmoothBrush, "noise: world"),
             ("world, anchors", SmoothBrush, f"noise: world, anchors: {{frames: [{frames[0]}, {frames[-1]}]}}"),
+            ("world, averaged", SmoothBrush, "noise: world, steady: true"),
         ):
             shot_file.write_text(f"{text}\npaint: {{strength: 1, edge_px: 0, {more}}}\n")
             job = prepare_job(load_shot(shot_file), Path(folder) / "out" / name, load_quality("draft"), ask=ask)

@@ -137,7 +137,7 @@ def _reroll(args: argparse.Namespace) -> Result:
     from composer.shot.load import load_shot
 
     if args.width is not None:
-        hint = "--approved VERSION of the plate's own size"
+        hint = "leave --width out; --approved VERSION names the one to re-roll in, of whatever size"
         raise InputError("a re-roll has the size of its version", where=Where(field="--width"), hint=hint)
     if args.only:
         raise InputError(

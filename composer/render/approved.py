@@ -51,6 +51,7 @@ class _Head:
 
     quality: str
     soldiers: int
+    size_px: tuple[int, int]
     paint: dict[str, object]
 
 
@@ -80,7 +81,7 @@ def prepare_reroll(
     )
     jobs = prepare_jobs(
         shot, out, load_quality(head.quality), frames=tuple(records), count=count or head.soldiers, device=device,
-        ask=told, sign=sign,
+        ask=told, sign=sign, like_px=head.size_px,
     )  # fmt: skip
     job = next((j for j in jobs if _sha256(j) == head.paint["sha256"]), None)
     if job is None:
@@ -95,7 +96,7 @@ def prepare_reroll(
     version = ask.version or _next(approved, out / shot.shot, shot.version, agents)
     delivery = out / shot.shot / version
     _refuse_taken(delivery, approved, agents)
-    staged = replace(job.scene.stage, shot=shot.model_copy(update={"version": version}))
+    staged = replace(job.scene.stage, shot=job.scene.stage.shot.model_copy(update={"version": version}))
     reroll = Reroll(approved, records, agents, names, version, _seed(job, version, agents))
     painter = job.scene.painter
     assert painter is not None
@@ -108,7 +109,8 @@ def _head(approved: Path, ask: RerollAsk) -> _Head:
     file = approved / "manifest.json"
     try:
         told = json.loads(file.read_text(encoding="utf-8"))
-        head = _Head(str(told["quality"]), int(told["soldiers"]), dict(told.get("paint") or {}))
+        width, height = map(int, told["size_px"])
+        head = _Head(str(told["quality"]), int(told["soldiers"]), (width, height), dict(told.get("paint") or {}))
     except (OSError, ValueError, TypeError, KeyError):
         there = sorted(p.parent.name for p in approved.parent.glob("*/manifest.json"))
         raise InputError(

@@ -97,10 +97,12 @@ def prepare_jobs(
     told: Callable[[str], None] | None = None,
     sign: SignAsk | None = None,
     width_px: int | None = None,
+    like_px: tuple[int, int] | None = None,
 ) -> tuple[Job, ...]:
     """Read everything that the frames share and lay the crowd out. One job; or one for each of several bundles, as
     versions of their own. Writes nothing; raises InputError for bad input. told: of what takes its time. sign: None
-    leaves it to the shot. width_px: a smaller picture than the plate's, as a version of its own (`v001_w960`)."""
+    leaves it to the shot. width_px: a smaller picture than the plate's, as a version of its own (`v001_w960`). like_px: (W, H)
+    of a version that is there and may be such a one."""
     signing = signing_for(shot, sign)
     stage = with_found(prepare(shot), device, quality.name)
     chosen = tuple(frames) if frames is not None else stage.plate.frames
@@ -114,9 +116,15 @@ def prepare_jobs(
         )
     people = people_on(stage, count, out / shot.shot / shot.version / "cache")
     approval = needed_approval(shot, quality, out, count, len(people.layout))
+    if like_px is not None and like_px[0] < stage.plate.size_px[0]:
+        width_px = like_px[0]
     if width_px is not None:
         stage = _small(stage, width_px)
         shot = stage.shot
+    if like_px is not None and like_px != stage.plate.size_px:
+        expected, got = (f"{w} x {h}" for w, h in (stage.plate.size_px, like_px))
+        raise InputError("this version has another shape than the plate has now", where=Where(field="--approved"),
+                         expected=expected, got=got)  # fmt: skip
     painters = open_painters(stage, people, quality, ask or PaintAsk(), device, told)
     place = build_environment(stage)
     notes = (*stage.notes, *people.notes, *match_notes(stage), *(place.notes if place else ()))

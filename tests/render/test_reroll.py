@@ -251,6 +251,22 @@ def test_what_cannot_be_rerolled_is_told_and_nothing_is_written(
         prepare_reroll(load_shot(shot), out, RerollAsk(("host.00003",)))
 
 
+def test_a_smaller_version_is_rerolled_at_its_own_size(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:
+    shot, out = paint_shot(TINY.replace("}", ", steady: true}"), frames=3), tmp_path / "out"
+    approved = approve(shot, out, width_px=128)
+    assert approved.delivery.name == "v001_w128"
+    job, done = reroll(shot, out, "host.00003", approved="v001_w128", frames=[1002])
+    assert job.delivery.name == "v001_w128_r1" and done.rendered == (1002,)
+    was, now = (channels(next((r.delivery / "exr").glob("*.1002.exr"))) for r in (approved, done))
+    differs = np.logical_or.reduce([was[k] != now[k] for k in was])
+    assert was.keys() == now.keys() and differs.shape[1] == 128 and 0 < differs.sum() < 0.5 * differs.size
+    told = json.loads((approved.delivery / "manifest.json").read_text())
+    for size in ([128, 90], [256, 144]):
+        (approved.delivery / "manifest.json").write_text(json.dumps({**told, "size_px": size}))
+        with pytest.raises(InputError, match=f"another shape than the plate has now.*got {size[0]} x {size[1]}"):
+            reroll(shot, out, "host.00003", approved="v001_w128")
+
+
 def test_a_shot_that_has_changed_since_is_refused(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:
     shot, out = paint_shot(TINY, frames=1), tmp_path / "out"
     approve(shot, out)
