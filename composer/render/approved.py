@@ -21,6 +21,7 @@ from composer.render.depends import frame_key
 from composer.render.job import prepare_jobs
 from composer.render.look import look_at, read_inputs
 from composer.render.manifest import FrameRecord, read_record, same
+from composer.render.paint_plan import Plan
 from composer.render.painters import PaintAsk
 from composer.render.quality import load_quality
 from composer.render.ready import Job, slate_of
@@ -92,14 +93,15 @@ def prepare_reroll(
             got=", ".join(f"{told.bundles[i]} with {str(_sha256(j))[:12]}" for i, j in enumerate(jobs)),
         )
     agents, names = _who(job.scene.people, ask.agents)
+    painter = job.scene.painter
+    assert painter is not None
     _check_unmoved(job, approved, records)
+    records |= _beside(approved, painter.plan, records)
     version = ask.version or _next(approved, out / shot.shot, shot.version, agents)
     delivery = out / shot.shot / version
     _refuse_taken(delivery, approved, agents)
     staged = replace(job.scene.stage, shot=job.scene.stage.shot.model_copy(update={"version": version}))
     reroll = Reroll(approved, records, agents, names, version, _seed(job, version, agents))
-    painter = job.scene.painter
-    assert painter is not None
     word = TileWord(word_file(delivery), painter.plan.bundle.sha256, parent=word_file(approved))
     scene = replace(job.scene, stage=staged, painter=replace(painter, word=word))
     return replace(job, scene=scene, delivery=delivery, reroll=reroll)
@@ -147,8 +149,19 @@ def _records(approved: Path, frames: Sequence[int] | None) -> dict[int, FrameRec
             expected=ranges(there),
             got=ranges(absent),
         )
+    return _whole(approved, there if frames is None else sorted(set(frames)))
+
+
+def _beside(approved: Path, plan: Plan, records: dict[int, FrameRecord]) -> dict[int, FrameRecord]:
+    """Those of the frames that these are averaged with, as far as they were rendered. Raises InputErrors."""
+    numbers = sorted({other for n in records for other in plan.beside(n)} - set(records))
+    return _whole(approved, [n for n in numbers if read_record(approved, n) is not None])
+
+
+def _whole(approved: Path, numbers: Sequence[int]) -> dict[int, FrameRecord]:
+    """Their records, once their files are found to be those that were rendered. Raises InputErrors."""
     records, errors = {}, list[MusterError]()
-    for number in there if frames is None else sorted(set(frames)):
+    for number in numbers:
         record = read_record(approved, number)
         broken = [] if record is None else [n for n, d in record.files.items() if not same(approved / n, d)]
         if record is None or broken:

@@ -236,7 +236,11 @@ def keys_of(job: Job) -> dict[int, str]:
     """By frame, the digest of all that it depends on."""
     slate, known = slate_of(job), dict[int, str]()
     keys = {n: frame_key(job.scene, slate, n, known) for n in job.frames}
-    return {n: job.reroll.key(key, n) for n, key in keys.items()} if job.reroll else keys
+    if job.reroll is None:
+        return keys
+    assert job.scene.painter is not None
+    beside = job.scene.painter.plan.beside
+    return {n: job.reroll.key(key, n, beside(n)) for n, key in keys.items()}
 
 
 def _render_all(

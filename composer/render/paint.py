@@ -27,7 +27,7 @@ from composer.render.steady import Alone, averaged
 
 #: Windows of a video model that are kept, painted, for the next frame; and anchors, for those between them.
 KEPT = 2
-#: Frames that are kept, painted by themselves, where each is averaged with those beside it.
+#: Frames that are kept, painted by themselves, where each is averaged with those beside it; of the shot, and of each roll.
 KEPT_ALONE = 3
 T = TypeVar("T")
 
@@ -74,7 +74,8 @@ class Painter:
     _used: set[Limit] = field(default_factory=set, init=False, repr=False)
     _painted: OrderedDict[int, Painting] = field(default_factory=OrderedDict, init=False, repr=False)
     _shown: OrderedDict[tuple[int, str], Shown] = field(default_factory=OrderedDict, init=False, repr=False)
-    _alone: OrderedDict[int, Alone | None] = field(default_factory=OrderedDict, init=False, repr=False)
+    _alone: dict[int | None, OrderedDict[int, Alone | None]] = field(default_factory=dict, init=False, repr=False)
+    _within: int = field(default=0, init=False, repr=False)
     _ahead: Look | None = field(default=None, init=False, repr=False)
     _load_s: float = field(default=0.0, init=False, repr=False)
 
@@ -131,16 +132,22 @@ class Painter:
 
     def agreed(self, work: Callable[[], tuple[T, PaintRecord]]) -> tuple[T, PaintRecord]:
         """`work`, done again where its tiles became smaller meanwhile, here or on another node, so that all of its parts
-        (windows, anchors) have the tile that its record names."""
+        (windows, anchors) have the tile that its record names. One may be part of another."""
         notes: tuple[str, ...] = ()
+        outer = set(self._used) if self._within else set[Limit]()
         self._lower(self.word.read() if self.word else None)
-        while True:
-            self._used.clear()
-            result, record = work()
-            self._lower(self.word.lower(self._limit) if self.word else self._limit)
-            notes = tuple(dict.fromkeys([*notes, *record.notes]))
-            if self._used <= {self._limit}:
-                return result, replace(record, notes=notes, tile_limit=named(self._limit))
+        self._within += 1
+        try:
+            while True:
+                self._used.clear()
+                result, record = work()
+                self._lower(self.word.lower(self._limit) if self.word else self._limit)
+                notes = tuple(dict.fromkeys([*notes, *record.notes]))
+                if self._used <= {self._limit}:
+                    return result, replace(record, notes=notes, tile_limit=named(self._limit))
+        finally:
+            self._within -= 1
+            self._used |= outer
 
     def _lower(self, limit: Limit) -> None:
         """No larger tiles from here on; what was kept of larger ones goes."""
@@ -154,32 +161,42 @@ class Painter:
         """float32 [H, W, 3] in model range, before it is bound to the guides. look: somebody is painted in it."""
         if not self.plan.steady:
             return self._picture(scene, look, record)
-        own, beside = self._by_itself(scene, look), []
-        assert own is not None
+        rgb, record = self.steadied(scene, look, None, lambda there: self._by_itself(scene, there))
+        return rgb, replace(record, frames=self.plan.reads(look.number))
+
+    def steadied(
+        self, scene: Scene, look: Look, roll: int | None, paint: Callable[[Look], Alone | None]
+    ) -> tuple[F32, PaintRecord]:
+        """float32 [H, W, 3] in model range: a frame averaged, where the shot asks for that, with those beside it. paint: a frame
+        by itself, None where nobody is painted, which is not this one; roll: names what that paints, None the shot itself."""
+        kept, beside = self._alone.setdefault(roll, OrderedDict()), dict[int, tuple[Alone, F32]]()
+        if look.number not in kept:
+            kept[look.number] = paint(look)
         for number in self.plan.beside(look.number):
             later = number > look.number
-            if number not in self._alone:
+            if number not in kept:
                 there = look_at(scene, read_inputs(scene.stage, number))
+                kept[number] = paint(there)
                 self._ahead = there if later else self._ahead
-                self._by_itself(scene, there)
-            if (other := self._alone[number]) is not None:
-                beside.append((other, look.guides.motion_px if later else look.guides.motion_back_px))
-        while len(self._alone) > KEPT_ALONE:
-            self._alone.popitem(last=False)
+            if (other := kept[number]) is not None:
+                beside[number] = other, look.guides.motion_px if later else look.guides.motion_back_px
+        own = kept[look.number]
+        assert own is not None
+        while len(kept) > (KEPT_ALONE if self.plan.steady else 0):
+            kept.popitem(last=False)
         self._used.add(self._limit)
-        return averaged(own, beside), replace(own.record, frames=self.plan.reads(look.number))
+        return averaged(own, beside.values()), replace(own.record, frames=tuple(sorted([*beside, look.number])))
 
     def _by_itself(self, scene: Scene, look: Look) -> Alone | None:
         """A frame as it is painted whatever lies beside it; None where nobody is painted."""
-        if look.number not in self._alone:
-            alone, sight = None, look.sight(self.plan.brief.grow_px)
-            if sight.reach is not None:
-                change = change_of(sight, self.plan.brief)
-                if (painted := change.mask * change.strength).any():
-                    rgb, record = self._picture(scene, look, self.plan.record())
-                    alone = Alone(rgb, painted, look.guides.coverage, look.guides.agent_id, record)
-            self._alone[look.number] = alone
-        return self._alone[look.number]
+        sight = look.sight(self.plan.brief.grow_px)
+        if sight.reach is None:
+            return None
+        change = change_of(sight, self.plan.brief)
+        if not (painted := change.mask * change.strength).any():
+            return None
+        rgb, record = self._picture(scene, look, self.plan.record())
+        return Alone(rgb, painted, look.guides.coverage, look.guides.agent_id, record)
 
     def _picture(self, scene: Scene, look: Look, record: PaintRecord) -> tuple[F32, PaintRecord]:
         """float32 [H, W, 3] in model range."""

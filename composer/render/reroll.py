@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from composer.io.files import atomic_write, sha256_bytes
 from composer.render.look import Inputs, Look, Scene, Stopwatch, finish, look_at
 from composer.render.manifest import FrameRecord
 from composer.render.merged import over_picture
-from composer.render.reroll_look import changed, check_same, painted_before
+from composer.render.reroll_look import changed, check_same, kept_before, painted_before
 from composer.render.roll import Kept, Roll, rolled, room_of
 
 Bools = NDArray[np.bool_]
@@ -31,8 +32,8 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Reroll:
-    """approved: the folder of the version that is kept; records: its frames. agents: uint32 [K], ascending, whom to paint
-    anew. version: what the new one is called. seed: of the new noise."""
+    """approved: the folder of the version that is kept; records: its frames, and those that are read beside them. agents: uint32
+    [K], ascending, whom to paint anew. version: what the new one is called. seed: of the new noise."""
 
     approved: Path
     records: dict[int, FrameRecord]
@@ -55,9 +56,11 @@ class Reroll:
             "seed": self.seed,
         }
 
-    def key(self, own: str, number: int) -> str:
-        """Digest of all that a frame's files are made from: `own`, that of painting it, and the approved files."""
-        return sha256_bytes(json.dumps([own, dict(self.records[number].files), self.told()], sort_keys=True).encode())
+    def key(self, own: str, number: int, beside: Sequence[int]) -> str:
+        """Digest of all that a frame's files are made from: `own`, that of painting it, and the approved files, of frames beside
+        it too."""
+        files = [dict(self.records[n].files) for n in (number, *beside) if n in self.records]
+        return sha256_bytes(json.dumps([own, *files, self.told()], sort_keys=True).encode())
 
     def begin(self, delivery: Path) -> None:
         """Leave word in the new version's folder of what it is, so that a run that was stopped goes on."""
@@ -66,7 +69,8 @@ class Reroll:
 
     def file(self, number: int, kind: str) -> Path | None:
         """The approved 'exr' or 'deep' file of a frame."""
-        named = [n for n in self.records[number].files if n.startswith(f"{kind}/")]
+        files = self.records[number].files if number in self.records else {}
+        named = [n for n in files if n.startswith(f"{kind}/")]
         return self.approved / named[0] if named else None
 
 
@@ -88,7 +92,7 @@ class Rerolled:
 def reroll_frame(scene: Scene, inputs: Inputs, reroll: Reroll, slate: Slate, watch: Stopwatch) -> Rerolled:
     """One frame of the new version."""
     assert scene.painter is not None
-    look = look_at(scene, inputs, watch)
+    look = scene.painter.ahead(inputs.number) or look_at(scene, inputs, watch)
     approved = reroll.file(look.number, "exr")
     assert approved is not None
     old = list(read_exr_parts(approved))
@@ -116,11 +120,22 @@ def _painted_anew(
         return finish(look, look.guides, replace(record, notes=("none of them is seen",)), watch), room.inside & False
     if look.matching is not None:
         return _before_the_look(scene, look, reroll, old, watch)
-    crowd, picture = (over_picture(old, n, c, room.inside.shape) for n, c in (("crowd", "RGBA"), ("rgba", "RGB")))
-    kept = Kept(look.working(picture), look.working(crowd[..., :3]), crowd[..., 3])
-    guides, record = rolled(scene, look, kept, room, roll)
+    guides, record = rolled(scene, look, _approved(look, old), room, roll, partial(_beside, reroll))
     watch.lap("paint")
     return finish(look, guides, record, watch), room.inside
+
+
+def _approved(look: Look, parts: Sequence[ExrPart]) -> Kept:
+    """What an approved file shows."""
+    shape = look.guides.coverage.shape
+    crowd, picture = (over_picture(parts, n, c, shape) for n, c in (("crowd", "RGBA"), ("rgba", "RGB")))
+    return Kept(look.working(picture), look.working(crowd[..., :3]), crowd[..., 3])
+
+
+def _beside(reroll: Reroll, look: Look) -> Kept | None:
+    """The same of another frame; None where it has none."""
+    file = reroll.file(look.number, "exr")
+    return None if file is None else _approved(look, list(read_exr_parts(file)))
 
 
 def _before_the_look(
@@ -134,7 +149,8 @@ def _before_the_look(
     check_same(before, old, file, look.number)
     watch.lap("approved")
     room = room_of(scene, look, reroll.agents)
-    guides, record = rolled(scene, look, Kept.of(look, painted), room, reroll.roll)
+    beside = partial(kept_before, scene, reroll.approved)
+    guides, record = rolled(scene, look, Kept.of(look, painted), room, reroll.roll, beside)
     watch.lap("paint")
     frame = finish(look, guides, record, watch)
     after = Composite(frame.composite, frame.layers, frame.touched, frame.untouched_sha256, ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -39,13 +40,28 @@ def rolls_of(version: Path) -> tuple[Roll, ...]:
 
 def painted_before(scene: Scene, look: Look, version: Path) -> GuidePasses:
     """The approved crowd as it was painted, without the look: the same noise paints the same picture."""
-    assert scene.painter is not None
-    guides = scene.painter.paint(scene, look).guides
-    for roll in rolls_of(version):
-        room = room_of(scene, look, roll.agents)
-        if not room.empty:
-            guides, _ = rolled(scene, look, Kept.of(look, guides), room, roll)
-    return guides
+    return _after(scene, look, rolls_of(version))
+
+
+def _after(scene: Scene, look: Look, rolls: tuple[Roll, ...]) -> GuidePasses:
+    """The crowd after these rolls, one into the other."""
+    if not rolls:
+        assert scene.painter is not None
+        return scene.painter.paint(scene, look).guides
+    before, room = _after(scene, look, rolls[:-1]), room_of(scene, look, rolls[-1].agents)
+    if room.empty:
+        return before
+    beside = partial(_into, scene, rolls[:-1])
+    return rolled(scene, look, Kept.of(look, before), room, rolls[-1], beside)[0]
+
+
+def _into(scene: Scene, rolls: tuple[Roll, ...], look: Look) -> Kept:
+    return Kept.of(look, _after(scene, look, rolls))
+
+
+def kept_before(scene: Scene, version: Path, look: Look) -> Kept:
+    """What a roll of this version is painted into."""
+    return Kept.of(look, painted_before(scene, look, version))
 
 
 def check_same(made: Composite, old: Sequence[ExrPart], file: Path, number: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,9 +15,10 @@ from composer.inference.conditions import Brief, Change, Sight, change_of, reque
 from composer.inference.reach import paint_mask, reach_of
 from composer.inference.rebind import rebound
 from composer.inference.record import PaintRecord
-from composer.inference.request import Painting, PaintRequest
+from composer.inference.request import PaintRequest
 from composer.render.look import Look, Scene
 from composer.render.paint import Painter, reported
+from composer.render.steady import Alone
 
 Bools = NDArray[np.bool_]
 #: What stands in a frame only because coverage did, so that nobody's place is lost.
@@ -74,22 +75,24 @@ def room_of(scene: Scene, look: Look, agents: NDArray[np.uint32]) -> Room:
     return Room(sight, change, (change.mask > 0) & (change.strength > 0))
 
 
-def rolled(scene: Scene, look: Look, kept: Kept, room: Room, roll: Roll) -> tuple[GuidePasses, PaintRecord]:
-    """The crowd with the soldiers painted anew. room: not empty."""
+def rolled(
+    scene: Scene, look: Look, kept: Kept, room: Room, roll: Roll, kept_of: Callable[[Look], Kept | None]
+) -> tuple[GuidePasses, PaintRecord]:
+    """The crowd with the soldiers painted anew, averaged with frames beside it where the shot's painted frames are. room: not
+    empty. kept_of: what the soldiers are painted into in those, None where that is not there."""
     assert scene.painter is not None and room.sight.reach is not None
     painter, sight, change = scene.painter, room.sight, room.change
     brief, reach = painter.plan.brief, room.sight.reach
-    record = replace(painter.plan.record(), reroll=dict(roll.told), frames=(look.number,))
-    guide = np.where(room.inside[..., None], sight.guide, kept.picture).astype(np.float32)
-    around = replace(sight, guide=guide)
-    request = _request(scene, look, around, brief, change, roll.seed)
 
-    def paint() -> tuple[Painting, PaintRecord]:
-        painting = painter.ask(request)
-        return painting, reported(record, painting)
+    def paint(there: Look) -> Alone | None:
+        if there is look:
+            return _by_itself(scene, look, kept, room, roll)
+        beside = room_of(scene, there, roll.agents)
+        into = None if beside.empty else kept_of(there)
+        return None if into is None else _by_itself(scene, there, into, beside, roll)
 
-    painting, record = painter.agreed(paint)
-    painted = brief.range.decode(painting.rgb[0], guide)
+    rgb, record = painter.agreed(lambda: painter.steadied(scene, look, roll.seed, paint))
+    painted = brief.range.decode(rgb, _around(room, kept))
     bound = bind(painted, sight, change, painter.plan.edge_px, brief.range)
     cut, share = reach.cut, change.mask[reach.cut]
     light = _mixed(kept.light[cut], bound.guides.beauty[cut], share[..., None])
@@ -97,6 +100,24 @@ def rolled(scene: Scene, look: Look, kept: Kept, room: Room, roll: Roll) -> tupl
     alpha = np.where(look.guides.coverage[cut] > 0, np.maximum(alpha, LEAST), alpha)
     guides = rebound(look.guides, reach, light, alpha.astype(np.float32))
     return guides, replace(record, adherence=bound.adherence, guide_adherence=bound.guide_adherence)
+
+
+def _by_itself(scene: Scene, look: Look, kept: Kept, room: Room, roll: Roll) -> Alone:
+    """A frame whatever lies beside it."""
+    assert scene.painter is not None
+    painter, change = scene.painter, room.change
+    around = replace(room.sight, guide=_around(room, kept))
+    painting = painter.ask(_request(scene, look, around, painter.plan.brief, change, roll.seed))
+    record = replace(painter.plan.record(), reroll=dict(roll.told), frames=(look.number,))
+    guides = look.guides
+    return Alone(
+        painting.rgb[0], change.mask * change.strength, guides.coverage, guides.agent_id, reported(record, painting)
+    )
+
+
+def _around(room: Room, kept: Kept) -> F32:
+    """The guides of whom is painted anew, in the picture that is kept."""
+    return np.where(room.inside[..., None], room.sight.guide, kept.picture).astype(np.float32)
 
 
 def _request(scene: Scene, look: Look, sight: Sight, brief: Brief, change: Change, seed: int) -> PaintRequest:

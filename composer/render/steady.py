@@ -36,7 +36,7 @@ def averaged(own: Alone, beside: Iterable[tuple[Alone, F32]]) -> F32:
     """float32 [H, W, 3] in model range. beside: the frames next to it, each with the motion that leads there (float32
     [H, W, 2] in pixels, x right, y down).
 
-    The mean is over those that show the same agent, inside of the crowd and where it was painted: edges are the frame's own.
+    The mean is over those that show the same agent, inside of the crowd and where both were painted: edges are the frame's own.
     What is fetched stays in the range of the pixel's neighbours, so that nothing is dragged along where light or pose change
     (Karis, High-Quality Temporal Supersampling, SIGGRAPH 2014 courses)."""
     near = np.ones((3, 3), np.uint8)
@@ -49,7 +49,8 @@ def averaged(own: Alone, beside: Iterable[tuple[Alone, F32]]) -> F32:
         x, y = columns + motion[..., 0], rows + motion[..., 1]
         there = (x >= 0) & (y >= 0) & (x <= w - 1) & (y <= h - 1)  # nowhere where motion is not known
         x, y = np.where(there, x, 0), np.where(there, y, 0)
-        same = other.agent_id[np.rint(y).astype(int), np.rint(x).astype(int)] == own.agent_id
+        nearest = np.rint(y).astype(int), np.rint(x).astype(int)
+        same = (other.agent_id[nearest] == own.agent_id) & (other.painted[nearest] > 0)
         share = inside * there * same * _inside(cv2.remap(other.coverage, x, y, cv2.INTER_LINEAR))
         fetched = cv2.remap(other.rgb, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         total += share[..., None] * np.clip(fetched, least, most)

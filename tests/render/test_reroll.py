@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import OpenImageIO as oiio
 import pytest
@@ -15,7 +16,7 @@ from composer.cli.main import main
 from composer.errors import InputError, InputErrors
 from composer.io.files import sha256_file
 from composer.render.approved import RerollAsk, prepare_reroll
-from composer.render.job import JobResult, prepare_job, run_job
+from composer.render.job import JobResult, keys_of, prepare_job, run_job
 from composer.render.quality import load_quality
 from composer.render.ready import Job
 from composer.render.roll import reroll_grow_px
@@ -24,6 +25,7 @@ from tests.support.brushes import NoiseBrush
 
 Make = Callable[..., Path]
 TINY = "paint: {bundle: tiny-sd15, strength: 0.7}"
+STEADY = "paint: {bundle: tiny-sd15, strength: 0.7, steady: true}"
 
 
 def brushed(job: Job) -> Job:
@@ -265,6 +267,69 @@ def test_a_smaller_version_is_rerolled_at_its_own_size(paint_shot: Make, with_mo
         (approved.delivery / "manifest.json").write_text(json.dumps({**told, "size_px": size}))
         with pytest.raises(InputError, match=f"another shape than the plate has now.*got {size[0]} x {size[1]}"):
             reroll(shot, out, "host.00003", approved="v001_w128")
+
+
+def test_a_rolled_soldier_is_averaged_as_the_others_are(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:
+    """Screen noise is another in each frame: the mean of three frames has less fine contrast than one."""
+    contrast = {}
+    for steady in ("true", "false"):
+        paint = STEADY.replace("steady: true", f"noise: screen, steady: {steady}")
+        shot, out = paint_shot(paint, frames=3), tmp_path / steady
+        approved = approve(shot, out)
+        name = _most_seen(key_names(channels(_frame(approved, 1002))), approved)
+        _, done = reroll(shot, out, name)
+        found = key_names(channels(_frame(done, 1002)))
+        whole = found["crowd/crowd.A"].view(np.float32) > 0.99
+        inside = matte_of(found, name) & whole
+        crowd = np.stack([found[f"crowd/crowd.{c}"].view(np.float32) for c in "RGB"], -1)
+        contrast[steady] = float((crowd - cv2.blur(crowd, (3, 3)))[inside].std())
+        record = json.loads(done.manifest.read_text())["frames"]
+        assert inside.sum() > 50
+        assert [f["paint"]["frames"] for f in record] == (
+            [[1001, 1002], [1001, 1002, 1003], [1002, 1003]] if steady == "true" else [[1001], [1002], [1003]]
+        )
+    assert contrast["true"] < 0.85 * contrast["false"]
+
+
+def test_an_averaged_roll_of_one_frame_is_that_of_the_sequence(
+    paint_shot: Make, with_models: Path, tmp_path: Path
+) -> None:
+    shot, out, brush = paint_shot(STEADY, frames=3), tmp_path / "out", NoiseBrush()
+    approve(shot, out)
+    job = brushed(prepare_reroll(load_shot(shot), out, RerollAsk(("host.00003",))))
+    assert job.scene.painter is not None
+    painter = replace(job.scene.painter, open_brush=lambda: brush)
+    whole = run_job(replace(job, scene=replace(job.scene, painter=painter)))
+    assert sorted(r.frames for r in brush.asked) == [(1001,), (1002,), (1003,)]  # each once
+    _, one = reroll(shot, out, "host.00003", frames=[1002], version="v001_r1")
+    assert one.skipped == (1002,)
+    digest = sha256_file(_frame(whole, 1002))
+    _frame(whole, 1002).unlink()
+    _, one = reroll(shot, out, "host.00003", frames=[1002], version="v001_r1")
+    assert one.rendered == (1002,) and sha256_file(_frame(one, 1002)) == digest
+
+
+def test_a_roll_is_averaged_with_what_was_approved_beside_it(
+    paint_shot: Make, with_models: Path, tmp_path: Path
+) -> None:
+    shot, out = paint_shot(STEADY, frames=3), tmp_path / "out"
+    approve(shot, out, frames=[1002])
+    job, alone = reroll(shot, out, "host.00003", frames=[1002])
+    assert json.loads(alone.manifest.read_text())["frames"][0]["paint"]["frames"] == [1002]
+    approved = approve(shot, out)
+    again = brushed(prepare_reroll(load_shot(shot), out, RerollAsk(("host.00003",), version="v001_r1"), frames=[1002]))
+    assert keys_of(job) != keys_of(again)
+    result = run_job(again)
+    assert result.rendered == (1002,)
+    assert json.loads(result.manifest.read_text())["frames"][0]["paint"]["frames"] == [1001, 1002, 1003]
+    _frame(approved, 1003).write_bytes(b"cut off")
+    with pytest.raises(InputErrors, match="not the one that was rendered") as found:
+        prepare_reroll(load_shot(shot), out, RerollAsk(("host.00003",)), frames=[1002])
+    assert found.value.errors[0].where is not None and found.value.errors[0].where.frame == 1003
+
+
+def _frame(result: JobResult, number: int) -> Path:
+    return next((result.delivery / "exr").glob(f"*.{number}.exr"))
 
 
 def test_a_shot_that_has_changed_since_is_refused(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:

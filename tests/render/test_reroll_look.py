@@ -12,7 +12,7 @@ import pytest
 from composer.errors import MusterError
 from composer.render.roll import reroll_grow_px
 from tests.render.test_match import LENS, MATCH
-from tests.render.test_reroll import TINY, approve, channels, key_names, matte_of, outside, reroll
+from tests.render.test_reroll import STEADY, TINY, approve, channels, key_names, matte_of, outside, reroll
 
 Make = Callable[..., Path]
 
@@ -48,11 +48,15 @@ def test_one_changes_as_far_as_the_look_spreads_him_and_nothing_else(
     assert told["parent"] == "v001" and told["names"] == ["host.00003"]
 
 
-def test_it_is_the_look_on_what_is_rolled_without_a_look(paint_shot: Make, with_models: Path, tmp_path: Path) -> None:
-    """A grade multiplies: so the two rolls, in two orders, must agree. Twice, so that a roll upon a roll is in it."""
+@pytest.mark.parametrize("frames, paint", [(1, TINY), (3, STEADY)], ids=["by itself", "averaged"])
+def test_it_is_the_look_on_what_is_rolled_without_a_look(
+    paint_shot: Make, with_models: Path, tmp_path: Path, frames: int, paint: str
+) -> None:
+    """A grade multiplies: so the two rolls, in two orders, must agree. Twice, so that a roll upon a roll is in it. Without a
+    look averaged frames are made from approved files, with one from paintings."""
     deliveries = {}
     for name, match in (("plain", ""), ("graded", "match: {grade: {gain: [2, 2, 2]}}")):
-        shot, out = paint_shot(TINY, match, frames=1), tmp_path / name
+        shot, out = paint_shot(paint, match, frames=frames), tmp_path / name
         approve(shot, out)
         reroll(shot, out, "host.00003")
         _, last = reroll(shot, out, "host.00005", approved="v001_r1")

@@ -144,7 +144,7 @@ def test_guides_that_are_kept_stay_as_they_are(paint_shot: Make, with_models: Pa
     look = look_at(scene, read_inputs(scene.stage, 1002))
     picture, _ = painter.picture(scene, look, painter.plan.record())
     guide = guide_in_range(look.sight(painter.plan.brief.grow_px), painter.plan.brief)
-    kept = painter._alone[1002].painted == 0
+    kept = painter._alone[None][1002].painted == 0
     assert (kept & (look.guides.coverage > 0.99)).sum() > 50
     np.testing.assert_allclose(picture[kept], guide[kept], atol=1e-6)
 
