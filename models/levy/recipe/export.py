@@ -75,7 +75,7 @@ without loss. Licence: Apache-2.0, commercial use allowed.
 - Good at: soldiers 10 to 150 px tall over their guide: light, shade between men, weathered cloth and metal, mud and dust. Bad
   at: figures much taller, to which it adds little; anything but Muster's own people; places. From depth and pose alone it gives
   shapes, no people; depth with normals tells nearly all of these, and what is wrong in them are colours, which pose does not
-  tell.
+  tell. It hardly reads its pose: another picture's in its place changes next to nothing, another depth everything.
 - Its words: dust and smoke show; those of wear too, as strongly as its renderer means them, not always in the same places.
 - From seed to seed it varies where wear lies on each man, not his mean colour.
 - In time: what is finer than a pixel holds still where the shot says `paint.steady` is true, as the demo's does.
