@@ -141,7 +141,7 @@ def _head(approved: Path, ask: RerollAsk) -> _Head:
 
 def _records(approved: Path, frames: Sequence[int] | None) -> dict[int, FrameRecord]:
     """The approved frames, whole; only those of `frames`. Raises InputErrors."""
-    there = [int(p.stem) for p in whole_files(approved / ".muster" / "frames", "*.json")]
+    there = _there(approved)
     if frames is not None and (absent := sorted(set(frames) - set(there))):
         raise InputError(
             "the approved version has no such frames",
@@ -152,10 +152,15 @@ def _records(approved: Path, frames: Sequence[int] | None) -> dict[int, FrameRec
     return _whole(approved, there if frames is None else sorted(set(frames)))
 
 
+def _there(approved: Path) -> list[int]:
+    """The frames that were rendered."""
+    return [int(p.stem) for p in whole_files(approved / ".muster" / "frames", "*.json")]
+
+
 def _beside(approved: Path, plan: Plan, records: dict[int, FrameRecord]) -> dict[int, FrameRecord]:
     """Those of the frames that these are averaged with, as far as they were rendered. Raises InputErrors."""
-    numbers = sorted({other for n in records for other in plan.beside(n)} - set(records))
-    return _whole(approved, [n for n in numbers if read_record(approved, n) is not None])
+    beside = {other for n in records for other in plan.beside(n)} - set(records)
+    return _whole(approved, [n for n in _there(approved) if n in beside])
 
 
 def _whole(approved: Path, numbers: Sequence[int]) -> dict[int, FrameRecord]:

@@ -24,7 +24,7 @@ from composer.io.files import atomic_write, sha256_bytes
 from composer.render.look import Inputs, Look, Scene, Stopwatch, finish, look_at
 from composer.render.manifest import FrameRecord
 from composer.render.merged import over_picture
-from composer.render.reroll_look import changed, check_same, kept_before, painted_before
+from composer.render.reroll_look import changed, check_same, kept_before, painted_before, rolls_of
 from composer.render.roll import Kept, Roll, rolled, room_of
 
 Bools = NDArray[np.bool_]
@@ -144,13 +144,13 @@ def _before_the_look(
     """The same where the plate's look is on the approved crowd."""
     file = reroll.file(look.number, "exr")
     assert file is not None and look.matching is not None
-    painted = painted_before(scene, look, reroll.approved)
+    rolls = rolls_of(reroll.approved)
+    painted = painted_before(scene, look, rolls)
     before = look.composite(painted)
     check_same(before, old, file, look.number)
     watch.lap("approved")
     room = room_of(scene, look, reroll.agents)
-    beside = partial(kept_before, scene, reroll.approved)
-    guides, record = rolled(scene, look, Kept.of(look, painted), room, reroll.roll, beside)
+    guides, record = rolled(scene, look, Kept.of(look, painted), room, reroll.roll, kept_before(scene, rolls))
     watch.lap("paint")
     frame = finish(look, guides, record, watch)
     after = Composite(frame.composite, frame.layers, frame.touched, frame.untouched_sha256, ())

@@ -4,8 +4,7 @@ as it was painted is painted again, and the new soldier goes into that before th
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -38,30 +37,22 @@ def rolls_of(version: Path) -> tuple[Roll, ...]:
     return (*rolls_of(version.parent / str(word["parent"])), own)
 
 
-def painted_before(scene: Scene, look: Look, version: Path) -> GuidePasses:
-    """The approved crowd as it was painted, without the look: the same noise paints the same picture."""
-    return _after(scene, look, rolls_of(version))
-
-
-def _after(scene: Scene, look: Look, rolls: tuple[Roll, ...]) -> GuidePasses:
-    """The crowd after these rolls, one into the other."""
+def painted_before(scene: Scene, look: Look, rolls: tuple[Roll, ...]) -> GuidePasses:
+    """The approved crowd as it was painted, without the look, and these rolls one into the other: the same noise paints the
+    same picture."""
     if not rolls:
         assert scene.painter is not None
         return scene.painter.paint(scene, look).guides
-    before, room = _after(scene, look, rolls[:-1]), room_of(scene, look, rolls[-1].agents)
+    *before, last = rolls
+    guides, room = painted_before(scene, look, tuple(before)), room_of(scene, look, last.agents)
     if room.empty:
-        return before
-    beside = partial(_into, scene, rolls[:-1])
-    return rolled(scene, look, Kept.of(look, before), room, rolls[-1], beside)[0]
+        return guides
+    return rolled(scene, look, Kept.of(look, guides), room, last, kept_before(scene, tuple(before)))[0]
 
 
-def _into(scene: Scene, rolls: tuple[Roll, ...], look: Look) -> Kept:
-    return Kept.of(look, _after(scene, look, rolls))
-
-
-def kept_before(scene: Scene, version: Path, look: Look) -> Kept:
-    """What a roll of this version is painted into."""
-    return Kept.of(look, painted_before(scene, look, version))
+def kept_before(scene: Scene, rolls: tuple[Roll, ...]) -> Callable[[Look], Kept]:
+    """What the roll after these is painted into, of any frame."""
+    return lambda look: Kept.of(look, painted_before(scene, look, rolls))
 
 
 def check_same(made: Composite, old: Sequence[ExrPart], file: Path, number: int) -> None:

@@ -19,7 +19,7 @@ from composer.render.job import JobResult, prepare_job, run_job
 from composer.render.quality import load_quality
 from composer.render.ready import Job
 from composer.shot.load import load_shot
-from tests.support.brushes import NoiseBrush
+from tests.support.brushes import NoiseBrush, brushed
 from tests.support.digests import digests
 
 Make = Callable[..., Path]
@@ -47,13 +47,6 @@ class TightBrush(NoiseBrush):
 
 def job_of(shot: Path, out: Path, brush: NoiseBrush, window: int = 1, **options: object) -> Job:
     return brushed(prepare_job(load_shot(shot), out, load_quality("draft"), **options), brush, window)
-
-
-def brushed(job: Job, brush: NoiseBrush, window: int = 1) -> Job:
-    painter = job.scene.painter
-    assert painter is not None
-    painter = replace(painter, plan=replace(painter.plan, window=window), open_brush=lambda: brush)
-    return replace(job, scene=replace(job.scene, painter=painter))
 
 
 def limits(result: JobResult) -> list[str]:

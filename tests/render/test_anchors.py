@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from composer.render.look import Look, Scene, look_at, read_inputs
 from composer.render.quality import load_quality
 from composer.render.ready import Job
 from composer.shot.load import load_shot
-from tests.support.brushes import GuideBrush, NoiseBrush
+from tests.support.brushes import GuideBrush, NoiseBrush, brushed
 from tests.support.digests import digests
 
 Make = Callable[..., Path]
@@ -27,10 +26,7 @@ PAINT = "paint: {bundle: tiny-sd15, strength: 0.7, edge_px: 0, anchors: {every: 
 
 
 def job_of(shot: Path, out: Path, brush: GuideBrush, **options: object) -> Job:
-    job = prepare_job(load_shot(shot), out, load_quality("draft"), **options)
-    painter = job.scene.painter
-    assert painter is not None
-    return replace(job, scene=replace(job.scene, painter=replace(painter, open_brush=lambda: brush)))
+    return brushed(prepare_job(load_shot(shot), out, load_quality("draft"), **options), brush)
 
 
 def test_each_frame_waits_for_the_anchors_beside_it() -> None:

@@ -22,7 +22,7 @@ from composer.render.painters import PaintAsk
 from composer.render.quality import load_quality
 from composer.render.ready import Job
 from composer.shot.load import load_shot
-from tests.support.brushes import GuideBrush, NoiseBrush
+from tests.support.brushes import GuideBrush, NoiseBrush, brushed
 
 Make = Callable[..., Path]
 TINY = "paint: {bundle: tiny-sd15, strength: 0.7}"
@@ -34,14 +34,6 @@ def job_of(shot: Path, out: Path, quality: str = "draft", **options: object) -> 
 
 def rendered(shot: Path, out: Path, **options: object) -> JobResult:
     return run_job(job_of(shot, out, **options))
-
-
-def brushed(job: Job, brush: GuideBrush, window: int = 1) -> Job:
-    """The job with another brush in its painter's hand."""
-    painter = job.scene.painter
-    assert painter is not None
-    plan = replace(painter.plan, window=window)
-    return replace(job, scene=replace(job.scene, painter=replace(painter, plan=plan, open_brush=lambda: brush)))
 
 
 def frame_of(job: Job, number: int):  # type: ignore[no-untyped-def]

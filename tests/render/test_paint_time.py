@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from composer.render.job import prepare_job
 from composer.render.quality import load_quality
 from composer.render.ready import Job
 from composer.shot.load import load_shot
-from tests.support.brushes import SmoothBrush
+from tests.support.brushes import SmoothBrush, brushed
 from tests.support.in_time import rendered_error
 
 W, H = 320, 180
@@ -58,10 +57,9 @@ def moving(tmp_path: Path) -> Callable[[int], Path]:
 def job_of(shot: Path, noise: str, factor: int, more: str = "") -> Job:
     shot.write_text(SHOT + f"paint: {{bundle: tiny-sd15, strength: 1, edge_px: 0, noise: {noise}{more}}}\n")
     job = prepare_job(load_shot(shot), shot.parent / "out", load_quality("draft"))
-    painter, brush = job.scene.painter, SmoothBrush()
-    assert painter is not None
+    brush = SmoothBrush()
     brush.factor = factor
-    return replace(job, scene=replace(job.scene, painter=replace(painter, open_brush=lambda: brush)))
+    return brushed(job, brush)
 
 
 @pytest.mark.parametrize("factor", [8, 4])

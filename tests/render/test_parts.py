@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from composer.render.quality import load_quality
 from composer.render.ready import Job
 from composer.render.verify import verify_delivery
 from composer.shot.load import load_shot
-from tests.support.brushes import NoiseBrush
+from tests.support.brushes import NoiseBrush, brushed
 from tests.support.digests import digests
 
 Make = Callable[..., Path]
@@ -66,9 +65,7 @@ def test_anchors_are_painted_once_and_for_all(paint_shot: Make, with_models: Pat
     shot = paint_shot(PAINT, frames=5)
 
     def job(brush: NoiseBrush, *frames: int) -> Job:
-        made = prepare_job(load_shot(shot), tmp_path, load_quality("draft"), frames=frames)
-        assert made.scene.painter
-        return replace(made, scene=replace(made.scene, painter=replace(made.scene.painter, open_brush=lambda: brush)))
+        return brushed(prepare_job(load_shot(shot), tmp_path, load_quality("draft"), frames=frames), brush)
 
     first, again, between = NoiseBrush(), NoiseBrush(), NoiseBrush()
     assert run_part(job(first, 1001, 1005), "anchors").rendered == (1001, 1005)

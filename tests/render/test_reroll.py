@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -21,18 +20,11 @@ from composer.render.quality import load_quality
 from composer.render.ready import Job
 from composer.render.roll import reroll_grow_px
 from composer.shot.load import load_shot
-from tests.support.brushes import NoiseBrush
+from tests.support.brushes import NoiseBrush, brushed
 
 Make = Callable[..., Path]
 TINY = "paint: {bundle: tiny-sd15, strength: 0.7}"
 STEADY = "paint: {bundle: tiny-sd15, strength: 0.7, steady: true}"
-
-
-def brushed(job: Job) -> Job:
-    """Noise as paint: a new roll is another colour, and takes no network."""
-    painter = job.scene.painter
-    assert painter is not None
-    return replace(job, scene=replace(job.scene, painter=replace(painter, open_brush=NoiseBrush)))
 
 
 def approve(shot: Path, out: Path, **options: object) -> JobResult:
@@ -296,10 +288,7 @@ def test_an_averaged_roll_of_one_frame_is_that_of_the_sequence(
 ) -> None:
     shot, out, brush = paint_shot(STEADY, frames=3), tmp_path / "out", NoiseBrush()
     approve(shot, out)
-    job = brushed(prepare_reroll(load_shot(shot), out, RerollAsk(("host.00003",))))
-    assert job.scene.painter is not None
-    painter = replace(job.scene.painter, open_brush=lambda: brush)
-    whole = run_job(replace(job, scene=replace(job.scene, painter=painter)))
+    whole = run_job(brushed(prepare_reroll(load_shot(shot), out, RerollAsk(("host.00003",))), brush))
     assert sorted(r.frames for r in brush.asked) == [(1001,), (1002,), (1003,)]  # each once
     _, one = reroll(shot, out, "host.00003", frames=[1002], version="v001_r1")
     assert one.skipped == (1002,)

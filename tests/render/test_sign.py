@@ -6,7 +6,6 @@ import builtins
 import json
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +26,7 @@ from composer.render.quality import load_quality  # noqa: E402
 from composer.render.sign import SignAsk  # noqa: E402
 from composer.render.verify import verify_delivery  # noqa: E402
 from composer.shot.load import load_shot  # noqa: E402
-from tests.support.brushes import GuideBrush  # noqa: E402
+from tests.support.brushes import GuideBrush, brushed  # noqa: E402
 
 MakeShot = Callable[..., Path]
 
@@ -95,9 +94,8 @@ def test_frames_have_sidecars_and_the_proxy_holds_its_own(render: Callable[..., 
 def test_a_painted_frame_says_which_model_painted_it(paint_shot: MakeShot, with_models: Path, tmp_path: Path) -> None:
     shot = paint_shot("paint: {bundle: tiny-sd15}", "delivery: {sign: true}", frames=1)
     job = prepare_job(load_shot(shot), tmp_path / "out", load_quality("draft"))
+    delivery = run_job(brushed(job, GuideBrush())).delivery
     assert job.scene.painter is not None
-    painter = replace(job.scene.painter, open_brush=GuideBrush)
-    delivery = run_job(replace(job, scene=replace(job.scene, painter=painter))).delivery
     bundle = job.scene.painter.plan.bundle
     exr = delivery / "exr" / "tiny_v001.1001.exr"
     for path, mime, beside in (

@@ -21,7 +21,7 @@ from composer.render.quality import load_quality
 from composer.render.ready import Job
 from composer.render.steady import Alone, averaged, neighbours
 from composer.shot.load import load_shot
-from tests.support.brushes import GuideBrush, NoiseBrush
+from tests.support.brushes import GuideBrush, NoiseBrush, brushed
 from tests.support.digests import digests
 
 Make = Callable[..., Path]
@@ -38,10 +38,7 @@ def alone(rgb: np.ndarray, agent: int | np.ndarray = 1, coverage: float = 1.0, p
 
 
 def job_of(shot: Path, out: Path, brush: GuideBrush, **options: object) -> Job:
-    job = prepare_job(load_shot(shot), out, load_quality("draft"), **options)
-    painter = job.scene.painter
-    assert painter is not None
-    return replace(job, scene=replace(job.scene, painter=replace(painter, open_brush=lambda: brush)))
+    return brushed(prepare_job(load_shot(shot), out, load_quality("draft"), **options), brush)
 
 
 def test_what_differs_from_frame_to_frame_is_averaged_away() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from composer.inference.request import F32, Painting, PaintRequest
+from composer.render.ready import Job
 
 
 class GuideBrush:
@@ -38,6 +40,15 @@ class NoiseBrush(GuideBrush):
         fine = np.repeat(np.repeat(noise, 8, 2), 8, 3)[:, :, :h, :w].transpose(0, 2, 3, 1)
         change = (request.mask * request.strength)[..., None]
         return (request.guide + 0.25 * change * fine).clip(0, 1).astype(np.float32)
+
+
+def brushed(job: Job, brush: GuideBrush | None = None, window: int | None = None) -> Job:
+    """The job with another brush in its painter's hand, noise if none is named: a new roll is another colour, and takes no
+    network. window: of a model that paints so many frames together."""
+    painter, mine = job.scene.painter, brush or NoiseBrush()
+    assert painter is not None
+    plan = painter.plan if window is None else replace(painter.plan, window=window)
+    return replace(job, scene=replace(job.scene, painter=replace(painter, plan=plan, open_brush=lambda: mine)))
 
 
 class SmoothBrush(GuideBrush):
