@@ -16,10 +16,12 @@ from composer.comp.look_drawn import Around, SampleAir
 from composer.comp.look_grain import grained
 from composer.comp.look_shadow import GroundSeen, shadow_through
 from composer.comp.look_sky import SkySetting, sky_through
+from composer.comp.look_smaller import smaller_look
 from composer.comp.look_tint import shadow_in_air
 from composer.comp.plate_look import Air, Edge, Fringe, Grade, Grain, Optics, PlateLook, Vignette
 from composer.comp.shade import Shade
 from composer.guides.passes import GuidePasses, Holdout
+from composer.shot.reduced import ReducedPlate
 from composer.shot.schema_match import (
     AirSpec,
     DefocusSpec,
@@ -160,9 +162,17 @@ class Matching:
         return grained(plate, share, self.look.grain, grain_key(self.seed, self.view.frame, what), device)
 
 
+def look_of(stage: Stage) -> PlateLook | None:
+    """The shot's look; of the plate made smaller, where it was. None where the shot asks for nothing."""
+    look, plate = plate_look(stage.shot.match), stage.plate
+    if look is None or not isinstance(plate, ReducedPlate):
+        return look
+    return smaller_look(look, plate.factor)
+
+
 def matching_of(stage: Stage, frame: int) -> Matching | None:
     """None where the shot asks for nothing."""
-    look = plate_look(stage.shot.match)
+    look = look_of(stage)
     if look is None:
         return None
     return Matching(look, stage.shot.crowd.seed, focal_m(stage.camera, frame), stage.camera.view(frame))

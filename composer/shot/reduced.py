@@ -34,6 +34,12 @@ class ReducedPlate(Plate):
 
     full: Plate | None = None
 
+    @property
+    def factor(self) -> float:
+        """Pixels of the plate a pixel, along a side."""
+        assert self.full is not None
+        return self.full.size_px[0] / self.size_px[0]
+
     def read(self, frame: int) -> F32:
         assert self.full is not None
         return smaller(self.full.read(frame), self.size_px)

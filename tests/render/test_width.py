@@ -13,6 +13,7 @@ import pytest
 
 from composer.cli.main import main
 from composer.errors import InputError
+from composer.io.image import read_channels
 from composer.render.job import prepare_job, run_job
 from composer.render.quality import load_quality
 from composer.render.verify import verify_delivery
@@ -37,6 +38,33 @@ def test_the_plate_is_made_smaller_and_then_left_alone(make_shot: Callable[..., 
     assert 0.2 < same.mean() < 1.0  # the crowd is somewhere, and the rest is the plate
     people, fewer = (j.scene.people.layout.agent_id for j in (whole, job))
     assert np.array_equal(people, fewer)  # the same people, from the same shot
+
+
+LOOKS = {
+    "plain": "",
+    "edge": "match: {edge: {spread_px: 2.0}}",
+    "grain": "match: {grain: {level: [0, 1], variance: [[4e-3, 4e-3], [4e-3, 4e-3], [4e-3, 4e-3]], size_px: 0}}",
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_a_smaller_crowd_is_as_sharp_and_as_grainy_as_the_picture_made_smaller(
+    make_shot: Callable[..., Path], tmp_path: Path, look: str
+) -> None:
+    shot = make_shot()
+    shot.write_text(f"{shot.read_text()}\n{look}\n")
+    pictures = []
+    for width in (None, 128):
+        job = prepare_job(load_shot(shot), tmp_path, load_quality("preview"), frames=[1001], width_px=width)
+        file = next((run_job(job).delivery / "exr").glob("*.exr"))
+        crowd = read_channels(file, [f"crowd.{c}" for c in "RGBA"])
+        pictures.append(np.stack(list(crowd.values()), -1))
+    large, small = pictures
+    wanted = cv2.resize(large, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+    # drawn with as many samples a pixel, and so with a little more contrast than four times as many have
+    inside = cv2.erode((wanted[..., 3] > 0.9).astype(np.uint8), np.ones((3, 3))) > 0
+    fine = [float((p - cv2.blur(p, (3, 3)))[inside][:, :3].std()) for p in (small, wanted)]
+    assert inside.sum() > 300 and fine[0] == pytest.approx(fine[1], rel=0.2)
 
 
 @pytest.mark.parametrize("width", ["10", "100000", "wide"])
