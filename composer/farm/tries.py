@@ -77,7 +77,7 @@ def input_error(task: Task, outcome: Outcome) -> MusterError:
 
 def given_up(graph: Graph, failed: dict[str, str]) -> MachineError:
     """The error of a job in which tasks failed for good. failed: task to reason."""
-    task, why = next(iter(failed.items()))
+    task, why = min(failed.items())  # whichever came first, the same words
     more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
     return MachineError(
         f"{task} failed for good{more}",
